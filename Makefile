@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+# Kbuild reads this file as the in-tree Makefile; by hand it drives the lab.
+ifneq ($(KERNELRELEASE)$(obj),)
+
+obj-$(CONFIG_RUST_STMMAC) += rust_stmmac.o
+
+else
+
+KERNEL ?= release
+DRIVER ?= rust
+export KERNEL DRIVER
+
+.PHONY: help run test shell kernel module lint clean
+help:
+	@echo 'make run      two GMAC5 ports wired together in a guest: link, ping, iperf3, a shell (DRIVER=c: the C driver)'
+	@echo 'make test     everything that CI runs: lint, model tests, KUnit, selftests with both drivers'
+	@echo 'make shell    a shell in a guest with two ports, no driver loaded'
+	@echo 'make kernel   the toolchain root, the kernel tree with overlay, kernel and modules (KERNEL=release|debug)'
+	@echo 'make module   rust_stmmac.ko alone (and the kernel crate, where rust/ or patches/ changed)'
+	@echo 'make lint     rustfmt, clippy, checkpatch, rustdoc, counts of unsafe, bindings:: and panic symbols'
+	@echo 'make clean    removes kernel tree and builds, guest image, model build; keeps the toolchain root'
+	@echo
+	@echo 'RUST_STMMAC_CACHE=DIR keeps all of it elsewhere than ~/.cache/rust_stmmac, MIRROR=URL names a Debian mirror,'
+	@echo 'JOBS=N limits parallel jobs; lab/lab help has more commands.'
+
+run test kernel module lint clean:
+	@lab/lab $@
+
+shell:
+	@lab/lab guest
+
+endif

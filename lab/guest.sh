@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Guests: the model's ports, QEMU, a command and its exit status.
+
+RUNS=$LAB_CACHE/run
+MODEL_TARGET=$LAB_CACHE/target/model
+MODEL=$MODEL_TARGET/release/dwmac-model
+
+guest_help() {
+	cat <<-EOF
+	usage: lab/lab guest [OPTIONS] [-- COMMAND...]
+	  --ports N         ports of the model, wired in pairs a-b, c-d (default 2; 0: no model)
+	  --ids ID,ID...    PCI ids of the ports (default 8086:4b30,8086:4ba0,...; functions of one id clash in the C driver)
+	  --irq KIND        intx, msi or msix (default msix)
+	  --version V       GMAC version register, e.g. 0x42 (default 0x52)
+	  --port-opts K=V,..  further options of every port, as in dwmac-model serve --port
+	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G), kernel command line
+	  --iommu           a virtual IOMMU: the device reaches only what the driver mapped
+	  --timeout S       end the guest after S seconds (default 600; a shell: never)
+	  --env NAME=VALUE  an environment variable for COMMAND
+	  --allow-warnings  a kernel warning does not fail the run
+	  --no-build        take kernel, module, image and model as they are
+	  --keep            keep the folder with the logs
+	Exit status: COMMAND's; 124 after a timeout, 123 if the kernel died or the guest did not start,
+	122 if COMMAND succeeded but the kernel log has a warning.
+	In the guest: /src is the repository, 'modelctl' talks to the model ('modelctl help').
+	EOF
+}
+
+make_model() {
+	[ -e /src/model/Cargo.toml ] || die "model/ has no Cargo.toml"
+	step model build_model
+}
+
+build_model() {
+	cd /src/model
+	CARGO_TARGET_DIR=$MODEL_TARGET cargo build --release --locked
+}
+
+# An openable /dev/kvm may still not run a guest: boot one, once per host boot.
+find_accel() {
+	local key log=$LAB_CACHE/accel.log
+	key="$(cat /proc/sys/kernel/random/boot_id) $(uname -r) $(id -u)"
+	if [ -e "$LAB_CACHE/accel" ] && [ "$(sed 1d "$LAB_CACHE/accel")" = "$key" ]; then
+		ACCEL=$(sed 1q "$LAB_CACHE/accel")
+		return
+	fi
+	ACCEL=tcg
+	if [ -w /dev/kvm ]; then
+		rm -f "$log"
+		timeout -k 1 20 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -accel kvm -cpu host -M q35 -m 256M \
+			-serial "file:$log" -kernel "$(bzimage)" -append "console=ttyS0 panic=-1" > "$log.qemu" 2>&1 < /dev/null || true
+		# No root file system: a kernel that runs says so.
+		if grep -q 'Unable to mount root fs' "$log" 2>/dev/null; then
+			ACCEL=kvm
+		else
+			say "lab: /dev/kvm opens but does not run a guest, using TCG" >&2
+		fi
+	fi
+	printf '%s\n%s\n' "$ACCEL" "$key" > "$LAB_CACHE/accel"
+}
+
+port_name() { printf '%b' "\\x$(printf %x $((97 + $1)))"; }
+
+start_model() {
+	local i ids=() args=() opts
+	IFS=, read -ra ids <<< "$opt_ids"
+	for ((i = 0; i < opt_ports; i++)); do
+		opts="name=$(port_name "$i"),socket=$run/port$i.sock,id=${ids[i % ${#ids[@]}]}"
+		[ -z "$opt_version" ] || opts+=",version=$opt_version"
+		[ -z "$opt_irq" ] || opts+=",irq=$opt_irq"
+		[ -z "$opt_port_opts" ] || opts+=",$opt_port_opts"
+		args+=(--port "$opts")
+	done
+	for ((i = 0; i + 1 < opt_ports; i += 2)); do
+		args+=(--wire "$(port_name "$i"):$(port_name $((i + 1)))")
+	done
+	setpriv --pdeathsig KILL "$MODEL" serve "${args[@]}" --control "$run/control.sock" > "$run/model.log" 2>&1 < /dev/null 8>&- &
+	model_pid=$!
+	for ((i = 0; i < 100; i++)); do
+		! grep -qw ready "$run/model.log" || return 0
+		kill -0 "$model_pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	die "the model did not start: $(tail -n 1 "$run/model.log"); log: $(shown "$run/model.log")"
+}
+
+# guest_boot [COMMAND...]: needs the opt_ variables; sets guest_status.
+guest_boot() {
+	local i args=() append pid
+	local console=$run/console.log
+	find_accel
+	: > "$console"
+	append="console=ttyS0 loglevel=5 root=/dev/vda rootfstype=squashfs ro init=/sbin/lab-init oops=panic panic=-1 net.ifnames=0"
+	args=(-nodefaults -no-user-config -display none -monitor none -no-reboot -rtc base=utc
+		-M "q35,memory-backend=mem" -object "memory-backend-memfd,id=mem,size=$opt_mem,share=on" -m "$opt_mem" -smp "$opt_smp"
+		-kernel "$(bzimage)" -serial "file:$console"
+		-drive "file=$IMAGE,format=raw,if=none,id=root,readonly=on" -device virtio-blk-pci,drive=root
+		-device virtio-rng-pci -device virtio-serial-pci
+		-device virtconsole,chardev=tty)
+	case $ACCEL in
+	kvm) args+=(-accel kvm -cpu host) ;;
+	*) args+=(-accel "tcg,thread=multi" -cpu "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+rdrand,+x2apic") ;;
+	esac
+	if [ "$opt_iommu" = 1 ]; then
+		args+=(-device "intel-iommu,intremap=on,caching-mode=on")
+		append+=" intel_iommu=on"
+	elif [ "$opt_irq" = msi ]; then
+		# Several MSI vectors need interrupt remapping on x86.
+		args+=(-device "intel-iommu,intremap=on")
+		append+=" intel_iommu=on iommu=pt"
+	fi
+	for i in "src:/src:,readonly=on" "modules:$MODULES/lib/modules:,readonly=on" "lab:$run/share:"; do
+		args+=(-fsdev "local,id=fs-${i%%:*},path=$(cut -d: -f2 <<< "$i"),security_model=none,multidevs=remap${i##*:}"
+			-device "virtio-9p-pci,fsdev=fs-${i%%:*},mount_tag=${i%%:*}")
+	done
+	if [ "$opt_ports" -gt 0 ]; then
+		start_model
+		args+=(-chardev "socket,id=ctl,path=$run/control.sock,reconnect-ms=1000" -device "virtserialport,chardev=ctl,name=modelctl")
+		for ((i = 0; i < opt_ports; i++)); do
+			args+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"port$i\",\"socket\":{\"type\":\"unix\",\"path\":\"$run/port$i.sock\"}}")
+		done
+	fi
+	args+=(-append "$append${opt_append:+ $opt_append}")
+	if [ "$interactive" = 1 ]; then
+		printf '%s %s\n' "$(stty size)" "${TERM:-linux}" > "$run/share/interactive"
+		setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" -chardev "stdio,id=tty,signal=off" 2> "$run/qemu.log" 8>&- || true
+		stty sane || true
+	else
+		# QEMU makes its output non-blocking; the pipe keeps that from others.
+		: > "$run/timeout"
+		{
+			timeout -k 5 "$opt_timeout" setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" -chardev "stdio,id=tty,signal=off" 2> "$run/qemu.log" < /dev/null 8>&- && rm -f "$run/timeout"
+			[ $? != 124 ] || say timeout > "$run/timeout"
+		} | cat
+	fi
+	guest_verdict
+}
+
+KERNEL_TROUBLE='Kernel panic|Oops|BUG:|WARNING:|KASAN|UBSAN|DMA-API:|possible .* deadlock|possible recursive locking|inconsistent lock state|suspicious RCU|sleeping function called|blocked for more than|scheduling while atomic|unreferenced object'
+
+guest_verdict() {
+	if [ -s "$run/share/status" ]; then
+		guest_status=$(cat "$run/share/status")
+		if grep -qE "$KERNEL_TROUBLE" "$run/console.log"; then
+			console_extract "the kernel log has a warning"
+			[ "$guest_status" != 0 ] || [ "$opt_allow_warnings" = 1 ] || guest_status=122
+		fi
+		return
+	fi
+	if [ -s "$run/timeout" ]; then
+		guest_status=124
+		console_extract "the guest ran longer than $opt_timeout s"
+	elif grep -q 'Kernel panic' "$run/console.log"; then
+		guest_status=123
+		console_extract "the guest's kernel died"
+	elif [ "$interactive" = 1 ] && [ ! -s "$run/qemu.log" ]; then
+		guest_status=0
+	else
+		guest_status=123
+		console_extract "the guest ended early: $(tail -n 1 "$run/qemu.log")"
+	fi
+}
+
+console_extract() {
+	warn "$1; console: $(shown "$run/console.log")"
+	tr -d '\r' < "$run/console.log" | grep -nE "$KERNEL_TROUBLE" | head -n 5 | sed 's/^/  | /' >&2 || true
+	tail -n 15 "$run/console.log" | tr -d '\r' | sed 's/^/  > /' >&2
+	opt_keep=1
+}
+
+guest_defaults() {
+	opt_ports=2 opt_ids=8086:4b30,8086:4ba0,16c3:7102,8086:4bb0 opt_irq='' opt_version='' opt_port_opts=''
+	opt_smp=2 opt_mem=1G opt_append='' opt_iommu=0 opt_timeout=600 opt_env=()
+	opt_allow_warnings=0 opt_build=1 opt_keep=0
+	interactive=0
+}
+
+# guest_parse ARGS...: sets opt_ and guest_args.
+guest_parse() {
+	guest_defaults
+	guest_args=()
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--ports | --ids | --irq | --version | --port-opts | --smp | --mem | --append | --timeout)
+			[ $# -ge 2 ] || die "guest: $1 wants a value"
+			printf -v "opt_$(tr - _ <<< "${1#--}")" %s "$2"
+			shift
+			;;
+		--env) opt_env+=("$2"); shift ;;
+		--iommu) opt_iommu=1 ;;
+		--allow-warnings) opt_allow_warnings=1 ;;
+		--no-build) opt_build=0 ;;
+		--keep) opt_keep=1 ;;
+		--help | -h) guest_help; exit 0 ;;
+		--) shift; guest_args=("$@"); return ;;
+		*) die "guest: unknown option '$1'; see lab/lab guest --help" ;;
+		esac
+		shift
+	done
+}
+
+guest_build() {
+	if [ "$opt_build" = 1 ]; then
+		make_module
+		make_image
+		[ "$opt_ports" = 0 ] || make_model
+	fi
+	[ -e "$(bzimage)" ] && [ -e "$IMAGE" ] || die "no kernel or no guest image yet; run make kernel and lab/lab image"
+}
+
+model_pid=
+run=
+guest_end() {
+	[ -z "$model_pid" ] || kill "$model_pid" 2>/dev/null || true
+	model_pid=
+	if [ -n "$run" ] && [ "$opt_keep" = 0 ]; then
+		rm -rf "$run"
+	fi
+	run=
+}
+
+# guest_run [COMMAND...]: one guest from start to end; sets guest_status.
+guest_run() {
+	local e
+	mkdir -p "$RUNS"
+	# Logs of failed runs are kept, but not for ever.
+	find "$RUNS" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} +
+	run=$(mktemp -d "$RUNS/$(date +%H%M%S).XXXX")
+	mkdir "$run/share"
+	: > "$run/share/env"
+	for e in "DRIVER=$DRIVER" "KERNEL=$KERNEL" "${opt_env[@]}"; do
+		printf '%s=%q\n' "${e%%=*}" "${e#*=}" >> "$run/share/env"
+	done
+	if [ $# -gt 0 ]; then
+		if [ $# = 1 ]; then printf '%s\n' "$1"; else printf '%q ' "$@"; fi > "$run/share/cmd"
+	fi
+	guest_status=123
+	guest_boot
+	guest_end
+}
+
+guest_command() {
+	guest_parse "$@"
+	[ ${#guest_args[@]} -gt 0 ] || interactive=1
+	[ "$interactive" = 0 ] || [ -t 0 ] || die "guest: no command and no terminal; use lab/lab guest -- COMMAND"
+	guest_build
+	trap 'guest_end; end_step' EXIT
+	guest_run "${guest_args[@]}"
+	exit "$guest_status"
+}
