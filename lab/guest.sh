@@ -87,7 +87,7 @@ start_model() {
 
 # guest_boot [COMMAND...]: needs the opt_ variables; sets guest_status.
 guest_boot() {
-	local i args=() append pid
+	local i args=() append
 	local console=$run/console.log
 	find_accel
 	: > "$console"

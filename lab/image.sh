@@ -37,7 +37,7 @@ build_image() {
 	printf 'guest\n' > "$root/etc/hostname"
 	printf '127.0.0.1 localhost guest\n::1 localhost\n' > "$root/etc/hosts"
 	rm -f "$IMAGE.tmp"
-	mksquashfs "$root" "$IMAGE.tmp" -comp zstd -Xcompression-level 6 -quiet -no-progress -e "$root/proc" "$root/sys"
+	mksquashfs "$root" "$IMAGE.tmp" -comp zstd -Xcompression-level 6 -quiet -no-progress -one-file-system
 	mv "$IMAGE.tmp" "$IMAGE"
 	stamp "$IMAGE.stamp" "$(image_id)"
 	rm -rf --one-file-system "$root"

@@ -140,7 +140,7 @@ config_id() {
 }
 
 configure() {
-	local b=$LINUX/$BUILD missing=
+	local b=$LINUX/$BUILD
 	[ "$KERNEL" = release ] || [ -e "$LAB/kernel/$KERNEL.config" ] || die "KERNEL=$KERNEL has no lab/kernel/$KERNEL.config"
 	mkdir -p "$b"
 	if ! stamped "$b/.lab-config" "$(config_id)"; then

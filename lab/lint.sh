@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Static checks. Each check is a function; it passes if it returns 0.
+
+UNSAFE_LIMIT=9
+# clippy and rustdoc get a build tree of their own: CLIPPY=1 changes the
+# command lines and would make the kernel's tree rebuild the kernel crate.
+LINT_BUILD=build-lint
+
+rust_additions() { find "$LAB_SRC_IN/rust" -name '*.rs' 2>/dev/null | sort; }
+lint_make() { make -C "$LINUX" LLVM=1 O="$LINT_BUILD" -j"$JOBS" "$@"; }
+
+# Driver source without comments and strings, for counting.
+driver_code() { driver_sources | xargs -rd '\n' sed -E 's#//.*##; s#"([^"\\]|\\.)*"#""#g'; }
+
+lint_rustfmt() {
+	local f bad=0
+	while read -r f; do
+		# Through stdin rustfmt does not follow `mod` items.
+		rustfmt --check --edition 2021 --config-path "$LINUX/.rustfmt.toml" < "$f" ||
+			{ say "rustfmt: $f"; bad=$((bad + 1)); }
+	done < <(driver_sources; rust_additions)
+	(cd /src/model && cargo fmt --check) || bad=$((bad + 1))
+	[ "$bad" = 0 ] || die "$bad files are not formatted"
+}
+
+lint_prepare() {
+	local b=$LINUX/$LINT_BUILD
+	mkdir -p "$b"
+	cmp -s "$LINUX/$BUILD/.config" "$b/.config" || cp "$LINUX/$BUILD/.config" "$b/.config"
+	lint_make olddefconfig
+	lint_make CLIPPY=1 prepare
+}
+
+lint_clippy() {
+	local out=$LAB_LOG/clippy.out n
+	# Warnings show only when something is compiled: always compile ours.
+	rm -f "$LINUX/$LINT_BUILD/$DRIVER_PATH/rust_stmmac.o"
+	stamped "$LAB_LOG/clippy-kernel.ok" "$(kernel_id)" ||
+		rm -f "$LINUX/$LINT_BUILD/rust/kernel.o" "$LINUX/$LINT_BUILD/rust/libkernel.rmeta"
+	{
+		lint_prepare
+		lint_make CLIPPY=1 "$DRIVER_PATH/"
+	} 2>&1 | tee "$out"
+	# Only what this repository brings; the rest is upstream's.
+	n=$(ours_in "$out")
+	[ "$n" = 0 ] || die "clippy: $n warnings"
+	stamp "$LAB_LOG/clippy-kernel.ok" "$(kernel_id)"
+}
+
+# Warnings whose place is in one of our files.
+ours_in() {
+	local list=$LAB_LOG/ours
+	{ rust_additions | sed "s#^$LAB_SRC_IN/##"; say "$DRIVER_PATH/"; driver_sources; } > "$list"
+	grep -E '^ *--> ' "$1" | grep -cFf "$list" || true
+}
+
+lint_clippy_model() {
+	cd /src/model
+	CARGO_TARGET_DIR=$MODEL_TARGET cargo clippy --release --locked --all-targets -- -D warnings
+}
+
+lint_rustdoc() {
+	local out=$LAB_LOG/rustdoc.out n
+	lint_prepare
+	stamped "$LAB_LOG/rustdoc.ok" "$(overlay_id)" && return
+	rm -f "$LINUX/$LINT_BUILD"/Documentation/output/rust/rustdoc/kernel/index.html
+	lint_make rustdoc 2>&1 | tee "$out"
+	n=$(ours_in "$out")
+	[ "$n" = 0 ] || die "rustdoc: $n warnings"
+	stamp "$LAB_LOG/rustdoc.ok" "$(overlay_id)"
+}
+
+lint_rustdoc_model() {
+	cd /src/model
+	CARGO_TARGET_DIR=$MODEL_TARGET RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+}
+
+lint_checkpatch() {
+	local files=() p bad=0
+	mapfile -t files < <(
+		driver_sources
+		find "$LAB_SRC_IN/rust" -type f \( -name '*.rs' -o -name '*.c' -o -name '*.h' \) 2>/dev/null | sort
+		say "$LAB_SRC_IN/Kconfig"
+	)
+	cd "$LINUX"
+	perl scripts/checkpatch.pl --strict --no-summary --terse --show-types --ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG_MISPLACED -f "${files[@]}" || bad=1
+	for p in "$LAB_SRC_IN"/patches/*.patch; do
+		[ -e "$p" ] || continue
+		perl scripts/checkpatch.pl --strict --no-summary --terse --show-types --ignore FILE_PATH_CHANGES "$p" || bad=1
+	done
+	[ "$bad" = 0 ] || die "checkpatch --strict has remarks"
+}
+
+lint_shellcheck() {
+	cd "$LAB_SRC_IN"
+	shellcheck -x -S warning -e SC2034,SC2054,SC2154,SC2164 lab/lab lab/inside lab/*.sh lab/guest/init lab/guest/run lab/guest/scene lab/guest/lib.sh .ci/run
+}
+
+lint_unsafe() {
+	local n
+	n=$(driver_code | grep -owE unsafe | grep -c . || true)
+	say "unsafe in the driver: $n (limit $UNSAFE_LIMIT)"
+	driver_sources | xargs -rd '\n' grep -nw unsafe | grep -vE '^[^:]+:[0-9]+:\s*//' || true
+	[ "$n" -le "$UNSAFE_LIMIT" ] || die "$n uses of unsafe in the driver, the limit is $UNSAFE_LIMIT"
+}
+
+lint_bindings() {
+	local n
+	n=$(driver_code | grep -oE '\bbindings::' | grep -c . || true)
+	say "bindings:: in the driver: $n (limit 0)"
+	[ "$n" = 0 ] || die "$n uses of bindings:: in the driver"
+}
+
+# Panic entry points that the module refers to; each must be explained in
+# lab/panic-symbols ("symbol  # why it cannot be avoided").
+lint_panic() {
+	local ko sym bad=0 n=0
+	ko=$MODULES/lib/modules/$(kernel_release)/kernel/$DRIVER_PATH/rust_stmmac.ko
+	[ -e "$ko" ] || die "no rust_stmmac.ko to look into"
+	while read -r sym; do
+		n=$((n + 1))
+		say "panic symbol: $sym"
+		grep -qF "$sym  #" "$LAB/panic-symbols" || { say "not explained in lab/panic-symbols: $sym"; bad=$((bad + 1)); }
+	done < <(llvm-nm -u -C "$ko" | sed -E 's/^ *[Uw] //' |
+		grep -E 'panic|unwrap_failed|expect_failed|slice_(start|end|index).*fail|len_mismatch_fail|alloc.*handle_alloc_error|assert_failed|rust_build_error' | sort -u)
+	say "panic symbols in the module: $n"
+	[ "$bad" = 0 ] || die "$bad panic symbols without an explanation"
+}
+
+LINT_CHECKS="rustfmt shellcheck checkpatch unsafe bindings panic clippy-model rustdoc-model clippy rustdoc"
+
+# lint_all: runs every check, even after a failed one; sets lint_passed/failed.
+lint_all() {
+	local c log status line
+	lint_passed=0 lint_failed=0
+	mkdir -p "$LAB_LOG"
+	for c in $LINT_CHECKS; do
+		log=$LAB_LOG/lint-$c.log
+		status=0
+		SECONDS=0
+		# Not under `if`, or errexit would not hold inside.
+		set +e
+		( set -euo pipefail; "lint_${c//-/_}" ) > "$log" 2>&1 < /dev/null
+		status=$?
+		set -e
+		if [ "$status" = 0 ]; then
+			lint_passed=$((lint_passed + 1))
+			line=$(grep -hE '^(unsafe in|bindings:: in|panic symbols in)' "$log" || true)
+			say "lint: $c ok${line:+ - $line} ($SECONDS s)"
+		else
+			lint_failed=$((lint_failed + 1))
+			say "lint: $c FAILED: $(reason "$log"); log: $(shown "$log")"
+			tail -n 20 "$log" | sed 's/^/  | /'
+		fi
+	done
+}
+
+lint_command() {
+	make_module
+	take_lock
+	lint_all
+	drop_lock
+	say "lint: $lint_passed passed, $lint_failed failed"
+	[ "$lint_failed" = 0 ]
+}
