@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The two data paths as the rest of the driver sees them.
+//!
+//! [`DataPath`] is instantiated once per descriptor format. Its rings are used through the traits
+//! here, one call per packet sent or per poll; below that call nothing is dispatched dynamically.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    net::{
+        napi,
+        queue::{
+            Completion,
+            Sender, //
+        },
+        skbuff::SkBuff,
+        device::Xmit, //
+    },
+    prelude::*,
+    sync::Arc, //
+};
+
+use crate::{
+    desc::Format,
+    hw::Hw,
+    hwif::RingSetup,
+    rx::{
+        self,
+        RxRing, //
+    },
+    stats::{
+        Tally,
+        XmitWriter, //
+    },
+    tx::{
+        self,
+        TxCleaner,
+        TxRing, //
+    }, //
+};
+
+/// What became of a frame that the stack handed over.
+pub(crate) struct Sent {
+    /// Answer to the stack.
+    pub(crate) xmit: Xmit,
+    /// The frame asked for no interrupt: somebody has to look for its completion by time.
+    pub(crate) backstop: bool,
+}
+
+/// Producer side of a transmit ring; opened by the queue's xmit lock.
+pub(crate) trait Tx: Send {
+    /// Sends one frame.
+    fn xmit(&mut self, queue: &mut Sender<'_>, skb: SkBuff, stats: &mut XmitWriter) -> Sent;
+
+    /// Applies new coalescing limits.
+    fn set_coalesce(&mut self, coalesce: &tx::Coalesce);
+}
+
+/// Consumer side of a transmit ring; owned by the channel's poll.
+pub(crate) trait TxClean: Send {
+    /// Takes back what was sent; true if something is still in flight.
+    fn clean(
+        &mut self,
+        cx: &napi::Context<'_>,
+        completion: &mut Completion<'_>,
+        tally: &mut Tally,
+    ) -> bool;
+
+    /// Where the ring is.
+    fn setup(&self) -> RingSetup;
+
+    /// Drops all that is in flight. The DMA has stopped.
+    fn drain(&mut self);
+}
+
+/// A receive ring; owned by the channel's poll.
+pub(crate) trait Rx: Send {
+    /// Makes `cx`'s NAPI the one that polls this ring.
+    fn attach(&mut self, cx: &napi::Context<'_>) -> Result;
+
+    /// Hands at most the poll's budget of frames to the stack and refills the ring.
+    fn poll(&mut self, cx: &mut napi::PollContext<'_>, tally: &mut Tally) -> rx::Polled;
+
+    /// Tells the DMA how far the ring is filled.
+    fn kick(&self);
+
+    /// Where the ring is and how far it is filled.
+    fn setup(&self) -> RingSetup;
+
+    /// Bytes the DMA may write to a buffer.
+    fn buf_len(&self) -> u32;
+
+    /// Applies new coalescing limits.
+    fn set_coalesce(&mut self, coalesce: &rx::Coalesce);
+}
+
+/// Both ends of a new transmit ring.
+pub(crate) struct TxEnds<'a> {
+    /// Producer side.
+    pub(crate) tx: KBox<dyn Tx + 'a>,
+    /// Consumer side.
+    pub(crate) clean: KBox<dyn TxClean + 'a>,
+}
+
+/// Makes rings for one descriptor format.
+pub(crate) trait Factory: Sync {
+    /// Makes an empty transmit ring for channel `ch`.
+    fn tx<'a>(
+        &self,
+        hw: &Arc<Hw<'a>>,
+        ch: usize,
+        len: u32,
+        coalesce: &tx::Coalesce,
+    ) -> Result<TxEnds<'a>>;
+
+    /// Makes a filled receive ring for channel `ch`.
+    fn rx<'a>(
+        &self,
+        hw: &Arc<Hw<'a>>,
+        ch: usize,
+        len: u32,
+        max_frame: u32,
+        coalesce: &rx::Coalesce,
+    ) -> Result<KBox<dyn Rx + 'a>>;
+}
+
+/// The data paths for descriptor format `F`.
+pub(crate) struct DataPath<F: Format>(PhantomData<F>);
+
+impl<F: Format> DataPath<F> {
+    /// The maker of rings, for a row of the hwif table.
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<F: Format> Factory for DataPath<F> {
+    fn tx<'a>(
+        &self,
+        hw: &Arc<Hw<'a>>,
+        ch: usize,
+        len: u32,
+        coalesce: &tx::Coalesce,
+    ) -> Result<TxEnds<'a>> {
+        let (tx, clean) = TxRing::<F>::new(hw, ch, len, coalesce)?;
+        let tx: KBox<TxRing<'a, F>> = KBox::new(tx, GFP_KERNEL)?;
+        let clean: KBox<TxCleaner<'a, F>> = KBox::new(clean, GFP_KERNEL)?;
+        Ok(TxEnds { tx, clean })
+    }
+
+    fn rx<'a>(
+        &self,
+        hw: &Arc<Hw<'a>>,
+        ch: usize,
+        len: u32,
+        max_frame: u32,
+        coalesce: &rx::Coalesce,
+    ) -> Result<KBox<dyn Rx + 'a>> {
+        let ring: KBox<RxRing<'a, F>> =
+            KBox::new(RxRing::<F>::new(hw, ch, len, max_frame, coalesce)?, GFP_KERNEL)?;
+        Ok(ring)
+    }
+}

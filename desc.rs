@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the data path asks of a descriptor format.
+//!
+//! A format is a type without values: its functions are pure and inlined into the data path, which
+//! is instantiated once per format. Words are in CPU order here; the ring stores them little-endian.
+
+use crate::hwif::Mmio;
+
+/// A basic descriptor: DES0 to DES3.
+pub(crate) type Words = [u32; 4];
+
+/// Checksum insertion asked of the transmitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TxChecksum {
+    /// Leave the frame as it is.
+    None,
+    /// IP header, payload and pseudo header.
+    Full,
+}
+
+/// A transmit buffer, in the place it has in its frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TxBuffer {
+    /// Bus address.
+    pub(crate) addr: u64,
+    /// Bytes in this buffer; at most [`Format::TX_BUFFER_MAX`].
+    pub(crate) len: u32,
+    /// Bytes in the whole frame.
+    pub(crate) frame_len: u32,
+    /// FD: first buffer of the frame.
+    pub(crate) first: bool,
+    /// LD: last buffer of the frame.
+    pub(crate) last: bool,
+    /// IC: interrupt when this frame is sent. Only with `last`.
+    pub(crate) interrupt: bool,
+    /// CIC. Only with `first`.
+    pub(crate) checksum: TxChecksum,
+}
+
+/// What became of a transmit descriptor that the DMA gave back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TxStatus {
+    /// The frame was not sent, or not whole.
+    pub(crate) error: bool,
+    /// UF: the FIFO ran dry.
+    pub(crate) underflow: bool,
+    /// Late or excessive collision, loss of carrier, excessive deferral.
+    pub(crate) link_error: bool,
+    /// The checksum engine could not insert what was asked.
+    pub(crate) checksum_error: bool,
+}
+
+/// What the receiver says of checksums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RxChecksum {
+    /// Nothing was checked.
+    None,
+    /// IP header and TCP, UDP or ICMP payload are good.
+    Good,
+    /// A checksum is wrong.
+    Bad,
+}
+
+/// A receive descriptor that the DMA gave back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RxStatus {
+    /// FD: the frame starts here.
+    pub(crate) first: bool,
+    /// LD: the frame ends here; the other fields are valid only then.
+    pub(crate) last: bool,
+    /// CTXT: carries a timestamp, no frame.
+    pub(crate) context: bool,
+    /// PL: bytes of the frame so far. Untrusted.
+    pub(crate) len: u32,
+    /// The frame is bad and is to be dropped.
+    pub(crate) error: bool,
+    /// CE.
+    pub(crate) crc_error: bool,
+    /// OE.
+    pub(crate) overflow: bool,
+    /// Length or watchdog error, giant frame.
+    pub(crate) length_error: bool,
+    /// Dribble or receive error.
+    pub(crate) frame_error: bool,
+    /// Checksum engine's verdict.
+    pub(crate) checksum: RxChecksum,
+}
+
+/// A descriptor format and the doorbell that goes with it.
+pub(crate) trait Format: Send + Sync + 'static {
+    /// Most bytes that one transmit descriptor can point at.
+    const TX_BUFFER_MAX: u32;
+
+    /// Word that holds OWN; it is stored last.
+    const OWN_WORD: usize;
+
+    /// Composes a transmit descriptor, OWN set.
+    fn tx_buffer(buf: &TxBuffer) -> Words;
+
+    /// True while the DMA owns the descriptor whose [`Format::OWN_WORD`] is `word`.
+    fn owned(word: u32) -> bool;
+
+    /// Decodes a transmit descriptor that the DMA gave back.
+    fn tx_status(words: &Words) -> TxStatus;
+
+    /// Composes a receive descriptor for the buffer at `addr`, OWN and IOC as told.
+    fn rx_buffer(addr: u64, interrupt: bool) -> Words;
+
+    /// Decodes a receive descriptor that the DMA gave back.
+    fn rx_status(words: &Words) -> RxStatus;
+
+    /// Tells channel `ch` that descriptors below `tail` are ready to be sent.
+    fn tx_doorbell(io: Mmio<'_>, ch: usize, tail: u64);
+
+    /// Tells channel `ch` that descriptors below `tail` are ready to be filled.
+    fn rx_doorbell(io: Mmio<'_>, ch: usize, tail: u64);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The core of one port: its registers, and what is known of it.
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    io::IoBase,
+    new_mutex,
+    pci,
+    prelude::*,
+    sync::{
+        atomic::Atomic,
+        Mutex, //
+    }, //
+};
+
+use crate::{
+    config::Config,
+    hwif::{
+        self,
+        Family,
+        Features,
+        Hwif,
+        Link,
+        Mmio,
+        Spec,
+        REGS_SIZE, //
+    }, //
+};
+
+/// What the MAC is to be set to whenever it comes out of reset.
+pub(crate) struct LinkState {
+    /// The link, while it is up.
+    pub(crate) link: Option<Link>,
+    /// Transmit queues in use; flow control is programmed for each.
+    pub(crate) tx_queues: u32,
+}
+
+/// A core and its registers.
+///
+/// Shared by everything that touches the hardware: control paths, interrupt handlers, phylink and
+/// the MDIO bus. Registers that several of them change are changed by one of them only, or under
+/// [`Hw::link`].
+#[pin_data]
+pub(crate) struct Hw<'a> {
+    /// The device that does DMA and to whose name messages are put.
+    pub(crate) dev: &'a Device<Bound>,
+    regs: pci::Bar<'a, REGS_SIZE>,
+    /// What the version register says.
+    pub(crate) spec: Spec,
+    /// The generation's objects.
+    pub(crate) hwif: &'static Hwif,
+    /// What the core can do.
+    pub(crate) features: Features,
+    /// What the board or SoC says.
+    pub(crate) config: Config,
+    /// Serialises link changes with resets of the MAC.
+    #[pin]
+    pub(crate) link: Mutex<LinkState>,
+    /// Times a receive FIFO overflowed.
+    pub(crate) rx_overflows: Atomic<u64>,
+}
+
+impl<'a> Hw<'a> {
+    /// Identifies the core behind `regs`.
+    pub(crate) fn new(
+        dev: &'a Device<Bound>,
+        regs: pci::Bar<'a, REGS_SIZE>,
+        family: Family,
+        config: &Config,
+    ) -> Result<impl PinInit<Self, Error> + 'a> {
+        let io = (&regs).as_view();
+        let (spec, hwif) = hwif::probe(dev, io, family)?;
+        let features = (hwif.features)(io);
+        let config = *config;
+        Ok(try_pin_init!(Self {
+            dev,
+            regs,
+            spec,
+            hwif,
+            features,
+            config,
+            link <- new_mutex!(LinkState {
+                link: None,
+                tx_queues: 1,
+            }),
+            rx_overflows: Atomic::new(0),
+        }))
+    }
+
+    /// The register file.
+    #[inline(always)]
+    pub(crate) fn io(&self) -> Mmio<'_> {
+        (&self.regs).as_view()
+    }
+
+    /// A link came up: programs it and lets frames pass.
+    pub(crate) fn link_up(&self, link: Link) -> Result {
+        let mut state = self.link.lock();
+        self.apply_link(&link, state.tx_queues)?;
+        state.link = Some(link);
+        Ok(())
+    }
+
+    /// The link went down: no frame passes any more.
+    pub(crate) fn link_down(&self) {
+        let mut state = self.link.lock();
+        state.link = None;
+        self.hwif.mac.enable(self.io(), false, false);
+    }
+
+    /// Programs the link again after the MAC was reset or stopped.
+    pub(crate) fn restore_link(&self, tx_queues: u32) -> Result {
+        let mut state = self.link.lock();
+        state.tx_queues = tx_queues;
+        match state.link {
+            Some(link) => self.apply_link(&link, tx_queues),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops frames while the link stays up; [`Hw::restore_link`] lets them pass again.
+    pub(crate) fn suspend_link(&self) {
+        let _state = self.link.lock();
+        self.hwif.mac.enable(self.io(), false, false);
+    }
+
+    fn apply_link(&self, link: &Link, tx_queues: u32) -> Result {
+        let io = self.io();
+        self.hwif.mac.set_link(io, link, tx_queues).inspect_err(|_| {
+            dev_err!(self.dev, "the MAC cannot run at {} Mbit/s\n", link.speed);
+        })?;
+        self.hwif.mac.enable(io, true, true);
+        Ok(())
+    }
+}

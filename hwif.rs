@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which hardware is this?
+//!
+//! The version register selects a row of [`TABLE`]; the row names the objects that know the
+//! registers of that generation. The rest of the driver talks to those objects only.
+
+use kernel::{
+    device,
+    fmt,
+    io::Region,
+    prelude::*,
+    time::Delta, //
+};
+
+use crate::{
+    config::Config,
+    datapath, //
+};
+
+pub(crate) mod features;
+
+pub(crate) use features::Features;
+
+/// Bytes of register space that every supported core has: the last DMA channel ends below.
+pub(crate) const REGS_SIZE: usize = 0x2000;
+
+/// The register file of one port.
+pub(crate) type Mmio<'a> = kernel::io::Mmio<'a, Region<REGS_SIZE>>;
+
+/// Most DMA channels and MTL queues per direction that any supported core has.
+pub(crate) const MAX_CHANNELS: usize = 8;
+
+/// Core family. Families place the version register differently, so the bus glue has to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// DWC Ethernet QoS 4.x and 5.x.
+    Gmac4,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Family::Gmac4 => f.write_str("GMAC4"),
+        }
+    }
+}
+
+/// What the version register says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spec {
+    /// Core family.
+    pub(crate) family: Family,
+    /// SNPSVER: release of the core, 0x51 is 5.10.
+    pub(crate) snpsver: u8,
+    /// USERVER: the integrator's own number.
+    pub(crate) userver: u8,
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}.{}0 (user {:#04x})",
+            self.family,
+            self.snpsver >> 4,
+            self.snpsver & 0xf,
+            self.userver
+        )
+    }
+}
+
+/// Duplex mode of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Duplex {
+    /// One direction at a time.
+    Half,
+    /// Both directions at once.
+    Full,
+}
+
+/// What the MAC has to know of a link that came up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// Mbit/s.
+    pub(crate) speed: u32,
+    /// Duplex mode.
+    pub(crate) duplex: Duplex,
+    /// Send pause frames when the receive FIFO fills.
+    pub(crate) tx_pause: bool,
+    /// Obey received pause frames.
+    pub(crate) rx_pause: bool,
+}
+
+/// Receive address filter, in the hardware's terms.
+pub(crate) struct Filter<'a> {
+    /// Accept everything.
+    pub(crate) promiscuous: bool,
+    /// Accept all multicast.
+    pub(crate) all_multicast: bool,
+    /// Further unicast addresses, beside the port's own.
+    pub(crate) unicast: &'a [[u8; 6]],
+    /// Multicast addresses.
+    pub(crate) multicast: &'a [[u8; 6]],
+}
+
+/// Events that the MAC (not a DMA channel) signalled; reading them clears them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MacEvents {
+    /// The RGMII/SGMII in-band link status changed.
+    pub(crate) link: bool,
+    /// A magic or wake-up frame arrived.
+    pub(crate) wake: bool,
+    /// LPI state changed.
+    pub(crate) lpi: bool,
+    /// The MMC block has a counter at half or full range.
+    pub(crate) mmc: bool,
+    /// The system time reached a target or took a snapshot.
+    pub(crate) timestamp: bool,
+}
+
+/// MAC block: frames, addresses, link.
+pub(crate) trait Mac: Sync {
+    /// Programs everything that does not depend on the link, receiver and transmitter off.
+    fn init(&self, io: Mmio<'_>, features: &Features);
+
+    /// Turns transmitter and receiver on or off.
+    fn enable(&self, io: Mmio<'_>, tx: bool, rx: bool);
+
+    /// Programs speed, duplex and flow control of a link that came up.
+    ///
+    /// `EINVAL` when the core cannot run at that speed.
+    fn set_link(&self, io: Mmio<'_>, link: &Link, tx_queues: u32) -> Result;
+
+    /// Turns receive checksum offload on or off; true if it is now on.
+    fn set_rx_checksum(&self, io: Mmio<'_>, on: bool) -> bool;
+
+    /// Writes address slot `index`; slot 0 is the port's own address.
+    fn set_address(&self, io: Mmio<'_>, index: usize, addr: &[u8; 6]) -> Result;
+
+    /// Reads address slot 0, as firmware may have left it.
+    fn address(&self, io: Mmio<'_>) -> [u8; 6];
+
+    /// Programs the receive filter.
+    fn set_filter(&self, io: Mmio<'_>, features: &Features, filter: &Filter<'_>);
+
+    /// Largest frame, FCS not counted, that is to be sent and received.
+    fn set_max_frame(&self, io: Mmio<'_>, bytes: u32);
+
+    /// Sends what the transmitter emits back into the receiver.
+    fn set_loopback(&self, io: Mmio<'_>, on: bool);
+
+    /// Reads and thereby clears the MAC's events.
+    fn events(&self, io: Mmio<'_>) -> MacEvents;
+
+    /// Speeds the core can run at, as a set.
+    fn speeds(&self, features: &Features) -> &'static [u32];
+}
+
+/// MTL block: the FIFOs between MAC and DMA.
+pub(crate) trait Mtl: Sync {
+    /// Shares the FIFOs among `tx` and `rx` queues and maps receive queue i to DMA channel i.
+    fn init(&self, io: Mmio<'_>, features: &Features, config: &Config, tx: u32, rx: u32) -> Result;
+
+    /// Acknowledges queue `queue`'s events; true if its receive FIFO overflowed.
+    fn events(&self, io: Mmio<'_>, queue: usize) -> bool;
+
+    /// Bitmap of the queues that have an event pending.
+    fn pending(&self, io: Mmio<'_>) -> u32;
+
+    /// Empties transmit queue `queue`'s FIFO; bounded wait.
+    fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result;
+}
+
+/// What interrupts, as one read of the summary register tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Bit i: DMA channel i.
+    pub(crate) channels: u32,
+    /// A queue of the MTL.
+    pub(crate) mtl: bool,
+    /// The MAC.
+    pub(crate) mac: bool,
+}
+
+impl Summary {
+    /// True if this port did not interrupt.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Events of one DMA channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChannelEvents {
+    /// TI: a descriptor with IC was sent.
+    pub(crate) tx: bool,
+    /// RI: frames were received.
+    pub(crate) rx: bool,
+    /// TPS: the transmit process stopped.
+    pub(crate) tx_stopped: bool,
+    /// RPS: the receive process stopped.
+    pub(crate) rx_stopped: bool,
+    /// RBU: no receive descriptor was free.
+    pub(crate) rx_starved: bool,
+    /// FBE: a bus access failed; the channel is dead until it is reset.
+    pub(crate) bus_error: bool,
+}
+
+/// Interrupt sources of a DMA channel that can be enabled apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChannelIrqs {
+    /// TI.
+    pub(crate) tx: bool,
+    /// RI.
+    pub(crate) rx: bool,
+}
+
+/// One descriptor ring, as the DMA is told of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RingSetup {
+    /// Bus address of descriptor 0.
+    pub(crate) base: u64,
+    /// Descriptors in the ring.
+    pub(crate) len: u32,
+    /// Bus address of the tail: the first descriptor that the DMA must not touch.
+    pub(crate) tail: u64,
+}
+
+/// DMA block and its channels.
+pub(crate) trait Dma: Sync {
+    /// Resets the whole core; bounded wait.
+    ///
+    /// On `ETIMEDOUT` a clock of the core does not run; the error line names the candidates.
+    fn reset(&self, dev: &device::Device, io: Mmio<'_>) -> Result;
+
+    /// Programs the bus interface. `per_channel_irqs`: each channel has interrupt lines of its own.
+    fn init(&self, io: Mmio<'_>, features: &Features, config: &Config, per_channel_irqs: bool);
+
+    /// Programs channel `ch` for transmission, stopped.
+    fn init_tx(&self, io: Mmio<'_>, ch: usize, config: &Config, ring: &RingSetup) -> Result;
+
+    /// Programs channel `ch` for reception into buffers of `buf_len` bytes, stopped.
+    fn init_rx(
+        &self,
+        io: Mmio<'_>,
+        ch: usize,
+        config: &Config,
+        ring: &RingSetup,
+        buf_len: u32,
+    ) -> Result;
+
+    /// Starts the transmit process.
+    fn start_tx(&self, io: Mmio<'_>, ch: usize);
+
+    /// Starts the receive process.
+    fn start_rx(&self, io: Mmio<'_>, ch: usize);
+
+    /// Stops the transmit process and waits, bounded, until it no longer touches memory.
+    fn stop_tx(&self, io: Mmio<'_>, ch: usize) -> Result;
+
+    /// Stops the receive process and waits, bounded, until it no longer touches memory.
+    fn stop_rx(&self, io: Mmio<'_>, ch: usize) -> Result;
+
+    /// Reads what interrupts.
+    fn summary(&self, io: Mmio<'_>) -> Summary;
+
+    /// Enables exactly `irqs`, and the abnormal ones if `irqs` is not empty. One write.
+    fn enable_irqs(&self, io: Mmio<'_>, ch: usize, irqs: ChannelIrqs);
+
+    /// Reads channel `ch`'s events and acknowledges what it returns.
+    fn take_events(&self, io: Mmio<'_>, ch: usize) -> ChannelEvents;
+
+    /// RIWT: an RX interrupt at the latest this many watchdog units after a frame without one.
+    /// Zero turns the watchdog off.
+    fn set_rx_watchdog(&self, io: Mmio<'_>, ch: usize, riwt: u32);
+
+    /// Watchdog units for `usecs`, clamped to what the register holds, at CSR clock `rate` (Hz).
+    fn usecs_to_riwt(&self, usecs: u32, rate: u64) -> u32;
+
+    /// Inverse of [`Dma::usecs_to_riwt`].
+    fn riwt_to_usecs(&self, riwt: u32, rate: u64) -> u32;
+
+    /// Descriptor addresses of channel `ch` that the DMA works on now, for a report: (tx, rx).
+    fn position(&self, io: Mmio<'_>, ch: usize) -> (u32, u32);
+}
+
+/// Station management.
+pub(crate) trait Mdio: Sync {
+    /// Clause 22 read.
+    fn read(&self, io: Mmio<'_>, csr: u32, addr: u8, reg: u8) -> Result<u16>;
+    /// Clause 22 write.
+    fn write(&self, io: Mmio<'_>, csr: u32, addr: u8, reg: u8, val: u16) -> Result;
+    /// Clause 45 read.
+    fn read_c45(&self, io: Mmio<'_>, csr: u32, addr: u8, devad: u8, reg: u16) -> Result<u16>;
+    /// Clause 45 write.
+    fn write_c45(
+        &self,
+        io: Mmio<'_>,
+        csr: u32,
+        addr: u8,
+        devad: u8,
+        reg: u16,
+        val: u16,
+    ) -> Result;
+    /// CR field for a CSR clock of `rate` Hz, such that MDC stays within 2.5 MHz.
+    ///
+    /// `EINVAL` when no divider does.
+    fn clock_range(&self, rate: u64) -> Result<u32>;
+}
+
+/// One generation of the hardware.
+pub(crate) struct Hwif {
+    /// Core family.
+    pub(crate) family: Family,
+    /// Lowest SNPSVER that this row serves.
+    pub(crate) min_snpsver: u8,
+    /// As shown to users.
+    pub(crate) name: &'static CStr,
+    /// Reads and decodes the capability registers.
+    pub(crate) features: fn(Mmio<'_>) -> Features,
+    /// MAC block.
+    pub(crate) mac: &'static dyn Mac,
+    /// MTL block.
+    pub(crate) mtl: &'static dyn Mtl,
+    /// DMA block.
+    pub(crate) dma: &'static dyn Dma,
+    /// Station management.
+    pub(crate) mdio: &'static dyn Mdio,
+    /// Maker of data paths for this generation's descriptors.
+    pub(crate) datapath: &'static dyn datapath::Factory,
+}
+
+/// All generations, newest first within a family.
+pub(crate) static TABLE: &[Hwif] = &[
+    crate::dwmac4::GMAC_5_10,
+    crate::dwmac4::GMAC_4_10,
+    crate::dwmac4::GMAC_4_00,
+    crate::dwmac4::GMAC_4,
+];
+
+/// Time between two looks at a register that is waited for.
+pub(crate) const POLL_INTERVAL: Delta = Delta::from_micros(10);
+
+/// Finds the row for `spec`: the first of its family whose `min_snpsver` it reaches.
+pub(crate) fn find(spec: &Spec) -> Option<&'static Hwif> {
+    TABLE
+        .iter()
+        .find(|row| row.family == spec.family && spec.snpsver >= row.min_snpsver)
+}
+
+/// Reads the version register and finds the row.
+///
+/// `ENODEV` with one line when no row serves the version.
+pub(crate) fn probe(dev: &device::Device, io: Mmio<'_>, family: Family) -> Result<(Spec, &'static Hwif)> {
+    let spec = match family {
+        Family::Gmac4 => crate::dwmac4::spec(io),
+    };
+    // A core that is powered down or unclocked reads as all zeros or all ones.
+    if spec.snpsver == 0 || spec.snpsver == 0xff {
+        dev_err!(
+            dev,
+            "no core answers: version register reads {:#04x}; is it clocked and out of reset?\n",
+            spec.snpsver
+        );
+        return Err(ENODEV);
+    }
+    let row = find(&spec).ok_or(ENODEV).inspect_err(|_| {
+        dev_err!(dev, "{} is not a core this driver knows\n", spec);
+    })?;
+    Ok((spec, row))
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The callbacks that the network stack makes.
+
+use kernel::{
+    net::{
+        device::{
+            self,
+            Features,
+            RxMode,
+            Xmit, //
+        },
+        queue::TxQueue,
+        rtnl::Rtnl,
+        skbuff::{
+            DropReason,
+            SkBuff,
+            SkBuffRef, //
+        },
+        stats::Stats64, //
+    },
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+use crate::{
+    port::{
+        Event,
+        Port, //
+    },
+    stats::{
+        poll,
+        xmit, //
+    }, //
+};
+
+/// Tag type of the network device.
+pub(crate) struct Dwmac;
+
+/// The network device of a port.
+pub(crate) type Device = device::Device<Dwmac>;
+
+#[vtable]
+impl device::Driver for Dwmac {
+    type Data<'a> = Port<'a>;
+
+    fn open<'a>(_dev: &Device, port: Pin<&Port<'a>>, rtnl: &Rtnl) -> Result {
+        port.open(rtnl)
+    }
+
+    fn stop<'a>(_dev: &Device, port: Pin<&Port<'a>>, rtnl: &Rtnl) {
+        port.stop(rtnl);
+    }
+
+    #[inline]
+    fn start_xmit<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        queue: &mut TxQueue<'_>,
+        skb: SkBuff,
+    ) -> Xmit {
+        // CAST: `u32` fits `usize` on every architecture of the kernel.
+        let channel = port.channels.get(queue.index() as usize);
+        if let Some(channel) = channel {
+            if let Some((side, mut sender)) = channel.tx.as_ref().and_then(|tx| tx.get(queue)) {
+                if let Some(ring) = side.ring.as_mut() {
+                    let sent = ring.xmit(&mut sender, skb, &mut side.stats);
+                    if sent.backstop {
+                        channel.arm_backstop();
+                    }
+                    return sent.xmit;
+                }
+                side.stats
+                    .update(|update| update.add(xmit::TX_NOT_RUNNING, 1));
+            }
+        }
+        skb.drop_reason(DropReason::DevReady);
+        Xmit::Sent
+    }
+
+    fn features_check<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        skb: &SkBuffRef,
+        features: Features,
+    ) -> Features {
+        // The checksum engine works on a frame that the FIFO holds whole.
+        if skb.len() > port.max_checksummed() {
+            features.without(Features::IP_CSUM | Features::IPV6_CSUM)
+        } else {
+            features
+        }
+    }
+
+    fn get_stats64<'a>(port: Pin<&Port<'a>>, stats: &mut Stats64) {
+        for channel in port.channels.iter() {
+            let polled = channel.poll_stats.read();
+            let sent = channel.xmit_stats.read();
+            let polled = |index: usize| polled.get(index).copied().unwrap_or(0);
+            let sent = |index: usize| sent.get(index).copied().unwrap_or(0);
+            stats.add_rx_packets(polled(poll::RX_PACKETS));
+            stats.add_rx_bytes(polled(poll::RX_BYTES));
+            stats.add_rx_errors(polled(poll::RX_ERRORS));
+            stats.add_rx_crc_errors(polled(poll::RX_CRC_ERRORS));
+            stats.add_rx_length_errors(polled(poll::RX_LENGTH_ERRORS));
+            stats.add_rx_frame_errors(polled(poll::RX_FRAME_ERRORS));
+            stats.add_rx_over_errors(polled(poll::RX_OVERFLOW_ERRORS));
+            stats.add_rx_dropped(polled(poll::RX_NO_MEMORY));
+            stats.add_tx_packets(polled(poll::TX_PACKETS));
+            stats.add_tx_bytes(polled(poll::TX_BYTES));
+            stats.add_tx_errors(polled(poll::TX_ERRORS));
+            stats.add_tx_fifo_errors(polled(poll::TX_UNDERFLOWS));
+            stats.add_tx_carrier_errors(polled(poll::TX_LINK_ERRORS));
+            stats.add_tx_dropped(sent(xmit::TX_MAP_ERRORS));
+            stats.add_tx_dropped(sent(xmit::TX_NOT_RUNNING));
+        }
+        stats.add_rx_missed_errors(port.hw.rx_overflows.load(Relaxed));
+    }
+
+    fn set_rx_mode<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        mode: &RxMode<'_>,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        port.set_filter(mode)
+    }
+
+    fn set_mac_address<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        addr: &[u8; 6],
+        _rtnl: &Rtnl,
+    ) -> Result {
+        port.hw.hwif.mac.set_address(port.hw.io(), 0, addr)
+    }
+
+    fn change_mtu<'a>(dev: &Device, port: Pin<&Port<'a>>, mtu: u32, rtnl: &Rtnl) -> Result {
+        let settings = port.settings();
+        let max = port.max_mtu(&settings);
+        if mtu > max {
+            dev_err!(
+                dev.as_ref(),
+                "MTU {} does not fit the FIFOs: at most {} with {} TX and {} RX queues\n",
+                mtu,
+                max,
+                settings.tx_queues,
+                settings.rx_queues
+            );
+            return Err(EINVAL);
+        }
+        port.replace(&settings, mtu, rtnl)
+    }
+
+    fn set_features<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        features: Features,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        let hw = &port.hw;
+        hw.hwif
+            .mac
+            .set_rx_checksum(hw.io(), features.contains(Features::RXCSUM));
+        Ok(())
+    }
+
+    fn tx_timeout<'a>(dev: &Device, port: Pin<&Port<'a>>, queue: u32) {
+        port.rare.tx_timeouts.fetch_add(1, Relaxed);
+        let (tx, _) = port.hw.hwif.dma.position(port.hw.io(), queue as usize);
+        dev_warn!(
+            dev.as_ref(),
+            "transmit queue {} makes no progress (DMA at {:#010x}): resetting the core\n",
+            queue,
+            tx
+        );
+        dev.schedule_work(Event::TxTimeout.mask());
+    }
+
+    fn work<'a>(_dev: &Device, port: Pin<&Port<'a>>, events: usize, rtnl: &Rtnl) {
+        if Event::BusError.is_in(events) || Event::TxTimeout.is_in(events) {
+            port.recover(rtnl);
+        }
+        if Event::Link.is_in(events) {
+            port.phylink.mac_change(port.phylink.is_up(), rtnl);
+        }
+    }
+}

@@ -1,0 +1,758 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A port: rings, interrupts and settings, and how they change together.
+//!
+//! Rings exist only while the port runs. They are always built completely before anything that
+//! works is touched, then handed to their owners: the producer side to the transmit queue's lock,
+//! the rest to the channel's poll. Whatever changes them (MTU, ring length, queue count, recovery)
+//! goes through [`Port::replace`].
+
+use kernel::{
+    irq,
+    net::{
+        device::{
+            Features,
+            RxMode,
+            UnregisteredDevice, //
+        },
+        mdio,
+        phylink::Phylink,
+        rtnl::Rtnl, //
+    },
+    new_mutex,
+    num::casts::IntoSafeCast,
+    pci,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    },
+    time::Delta, //
+};
+
+use crate::{
+    config::Vectors,
+    datapath::{
+        Rx,
+        TxEnds, //
+    },
+    hw::Hw,
+    hwif::{
+        ChannelIrqs,
+        Filter,
+        MAX_CHANNELS, //
+    },
+    mdio::MdioBus,
+    napi::{
+        Channel,
+        Channels,
+        Irq,
+        Source,
+        TxSide, //
+    },
+    netdev::{
+        Device,
+        Dwmac, //
+    },
+    phylink::LinkOps,
+    ring,
+    rx,
+    tx, //
+};
+
+/// Ethernet header, without VLAN tags.
+const ETH_HLEN: u32 = 14;
+
+/// Ethernet header with a VLAN tag, and FCS.
+const FRAME_OVERHEAD: u32 = ETH_HLEN + 4 + 4;
+
+/// Smallest MTU: what IPv4 requires.
+pub(crate) const MIN_MTU: u32 = 68;
+
+/// Largest MTU. The DMA could carry 16 KiB; every core of the family has been seen to do 9000.
+pub(crate) const MAX_MTU: u32 = 9000;
+
+/// The transmit watchdog fires after this.
+const WATCHDOG: Delta = Delta::from_secs(5);
+
+/// Things that process context has to see to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A DMA channel reported a fatal bus error.
+    BusError,
+    /// A transmit queue made no progress.
+    TxTimeout,
+    /// The MAC's own link status changed.
+    Link,
+}
+
+impl Event {
+    /// Bit for [`net::device::Device::schedule_work`].
+    pub(crate) const fn mask(self) -> usize {
+        1 << self as usize
+    }
+
+    fn is_in(self, events: usize) -> bool {
+        events & self.mask() != 0
+    }
+}
+
+/// What the user can set and the rings are built from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// Transmit queues in use.
+    pub(crate) tx_queues: u32,
+    /// Receive queues in use.
+    pub(crate) rx_queues: u32,
+    /// Descriptors of each transmit ring.
+    pub(crate) tx_len: u32,
+    /// Descriptors of each receive ring.
+    pub(crate) rx_len: u32,
+    /// Transmit interrupt coalescing.
+    pub(crate) tx_coalesce: tx::Coalesce,
+    /// Receive interrupt coalescing.
+    pub(crate) rx_coalesce: rx::Coalesce,
+}
+
+/// Addresses the receiver is to accept; kept because a reset of the MAC forgets them.
+#[derive(Default)]
+struct FilterState {
+    promiscuous: bool,
+    all_multicast: bool,
+    unicast: KVec<[u8; 6]>,
+    multicast: KVec<[u8; 6]>,
+}
+
+/// The rings of one channel.
+#[derive(Default)]
+struct ChannelRings<'a> {
+    tx: Option<TxEnds<'a>>,
+    rx: Option<KBox<dyn Rx + 'a>>,
+}
+
+/// Rings that no channel has yet, or has any more; index is the channel's.
+type Rings<'a> = KVec<ChannelRings<'a>>;
+
+/// Interrupt handlers of a running port; dropping them frees the lines.
+type Irqs<'a> = KVec<Pin<KBox<irq::Registration<'a, Irq<'a>>>>>;
+
+/// State under the control mutex.
+struct Control<'a> {
+    settings: Settings,
+    /// Present while the port runs.
+    irqs: Option<Irqs<'a>>,
+    /// Room for the rings that [`Port::quiesce`] takes from the channels.
+    retired: Rings<'a>,
+}
+
+/// How the vectors are laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IrqPlan {
+    /// One vector for everything. `shared`: the line has other users.
+    Single { shared: bool },
+    /// Vectors of their own for the MAC and for each direction of each channel.
+    PerQueue(Vectors),
+}
+
+/// Counters of rare events.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Times the transmit watchdog fired.
+    pub(crate) tx_timeouts: Atomic<u64>,
+    /// Resets of the core to recover from a fault.
+    pub(crate) recoveries: Atomic<u64>,
+    /// Recoveries that failed.
+    pub(crate) recovery_failures: Atomic<u64>,
+}
+
+/// One port.
+///
+/// Fields are dropped in order: phylink first, because it calls into the MAC and holds the PHY,
+/// then the PHY's bus, then the channels.
+#[pin_data]
+pub(crate) struct Port<'a> {
+    /// Link management.
+    #[pin]
+    pub(crate) phylink: Phylink<'a, LinkOps<'a>>,
+    /// The bus that the PHY sits on.
+    #[pin]
+    pub(crate) mdio: mdio::Registration<'a, MdioBus<'a>>,
+    /// Settings, and what exists while the port runs.
+    #[pin]
+    control: Mutex<Control<'a>>,
+    #[pin]
+    filter: Mutex<FilterState>,
+    /// Rare events.
+    pub(crate) rare: Rare,
+    max_checksummed: Atomic<u32>,
+    /// DMA channels.
+    pub(crate) channels: Channels<'a>,
+    vectors: &'a pci::IrqVectorRegistration<'a>,
+    plan: IrqPlan,
+    dev: &'a Device,
+    /// The core.
+    pub(crate) hw: Arc<Hw<'a>>,
+}
+
+impl<'a> Port<'a> {
+    /// Makes a network device for the core `hw`, and the initializer of its data.
+    ///
+    /// Nothing is published yet. `vectors` are those that `plan` names.
+    pub(crate) fn new(
+        hw: Arc<Hw<'a>>,
+        vectors: &'a pci::IrqVectorRegistration<'a>,
+        plan: IrqPlan,
+    ) -> Result<(
+        UnregisteredDevice<'a, Dwmac>,
+        impl PinInit<Self, Error> + 'a,
+    )> {
+        let (features, config) = (&hw.features, &hw.config);
+        let settings = Settings {
+            tx_queues: queues(
+                features.tx_queues.min(features.tx_channels),
+                config.tx_queues,
+            ),
+            rx_queues: queues(
+                features.rx_queues.min(features.rx_channels),
+                config.rx_queues,
+            ),
+            tx_len: ring::DEFAULT_LEN,
+            rx_len: ring::DEFAULT_LEN,
+            tx_coalesce: tx::Coalesce::DEFAULT,
+            rx_coalesce: rx::Coalesce::DEFAULT,
+        };
+
+        let mut unregistered =
+            UnregisteredDevice::<Dwmac>::new(hw.dev, settings.tx_queues, settings.rx_queues)?;
+        let dev = unregistered.device();
+
+        let mut offloads = Features::SG | Features::HIGHDMA;
+        if features.tx_checksum {
+            offloads = offloads | Features::IP_CSUM | Features::IPV6_CSUM;
+        }
+        if features.rx_checksum {
+            offloads = offloads | Features::RXCSUM;
+        }
+        unregistered.set_features(offloads, offloads, offloads);
+        unregistered.set_mtu_range(MIN_MTU, MAX_MTU);
+        unregistered.set_watchdog(WATCHDOG);
+        unregistered.set_unicast_filtering();
+        unregistered.set_live_address_change();
+        unregistered.set_ethtool_ops();
+
+        let addr = hw.hwif.mac.address(hw.io());
+        if is_valid_station_address(&addr) {
+            unregistered.set_hw_addr(&addr);
+        } else {
+            unregistered.set_random_hw_addr();
+            dev_info!(
+                hw.dev,
+                "no MAC address from firmware: using a random one\n"
+            );
+        }
+
+        let count = settings.tx_queues.max(settings.rx_queues).into_safe_cast();
+        let mut channels = KVec::with_capacity(count, GFP_KERNEL)?;
+        let mut completions = unregistered.take_completions()?.into_iter();
+        for index in 0..count {
+            let channel = Channel::new(dev, &hw, index, completions.next())?;
+            channels.push(Arc::pin_init(channel, GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        let channels = Arc::new(channels, GFP_KERNEL)?;
+        let retired = KVec::with_capacity(count, GFP_KERNEL)?;
+
+        let data = try_pin_init!(Self {
+            phylink <- crate::phylink::new(dev, &hw),
+            mdio <- crate::mdio::register(&hw)?,
+            control <- new_mutex!(Control {
+                settings,
+                irqs: None,
+                retired,
+            }),
+            filter <- new_mutex!(FilterState::default()),
+            rare: Rare::default(),
+            max_checksummed: Atomic::new(u32::MAX),
+            channels,
+            vectors,
+            plan,
+            dev,
+            hw,
+        });
+        Ok((unregistered, data))
+    }
+
+    /// What the user has set.
+    pub(crate) fn settings(&self) -> Settings {
+        self.control.lock().settings
+    }
+
+    /// Most queues of each direction, (tx, rx).
+    pub(crate) fn max_queues(&self) -> (u32, u32) {
+        let tx = self.channels.iter().filter(|ch| ch.tx.is_some()).count();
+        let features = &self.hw.features;
+        let rx = queues(
+            features.rx_queues.min(features.rx_channels),
+            self.hw.config.rx_queues,
+        );
+        (index_u32(tx), rx)
+    }
+
+    /// Builds rings for `settings` and `mtu`; touches nothing that exists.
+    fn build(&self, settings: &Settings, mtu: u32) -> Result<Rings<'a>> {
+        let make = self.hw.hwif.datapath;
+        let mut rings = KVec::with_capacity(self.channels.len(), GFP_KERNEL)?;
+        for ch in 0..self.channels.len() {
+            let mut channel = ChannelRings::default();
+            if ch < settings.tx_queues.into_safe_cast() {
+                let coalesce = &settings.tx_coalesce;
+                channel.tx = Some(make.tx(&self.hw, ch, settings.tx_len, coalesce)?);
+            }
+            if ch < settings.rx_queues.into_safe_cast() {
+                let coalesce = &settings.rx_coalesce;
+                let frame = max_frame(mtu);
+                channel.rx = Some(make.rx(&self.hw, ch, settings.rx_len, frame, coalesce)?);
+            }
+            rings.push(channel, GFP_KERNEL)?;
+        }
+        Ok(rings)
+    }
+
+    /// Resets the core and programs all of it that is not rings or link.
+    fn reset_core(&self) -> Result {
+        let (hw, io) = (&self.hw, self.hw.io());
+        hw.hwif.dma.reset(hw.dev, io)?;
+        hw.hwif.mac.init(io, &hw.features);
+        hw.hwif.mac.set_address(io, 0, &self.dev.dev_addr())?;
+        hw.hwif.dma.init(
+            io,
+            &hw.features,
+            &hw.config,
+            matches!(self.plan, IrqPlan::PerQueue(_)),
+        );
+        hw.hwif
+            .mac
+            .set_rx_checksum(io, self.dev.features().contains(Features::RXCSUM));
+        self.apply_filter();
+        Ok(())
+    }
+
+    /// Hands `rings` to the channels and starts them. Of the port, only the link may be up.
+    fn start(&self, settings: &Settings, mtu: u32, rings: Rings<'a>, rtnl: &Rtnl) -> Result {
+        let (hw, io) = (&self.hw, self.hw.io());
+        let Settings {
+            tx_queues,
+            rx_queues,
+            ..
+        } = *settings;
+        hw.hwif
+            .mtl
+            .init(io, &hw.features, &hw.config, tx_queues, rx_queues)?;
+        hw.hwif.mac.set_max_frame(io, max_frame(mtu));
+        self.max_checksummed
+            .store(max_checksummed(hw, tx_queues), Relaxed);
+        self.dev.set_real_num_queues(tx_queues, rx_queues, rtnl)?;
+
+        for (channel, rings) in self.channels.iter().zip(rings) {
+            let ch = channel.index;
+            let irqs = ChannelIrqs {
+                tx: rings.tx.is_some(),
+                rx: rings.rx.is_some(),
+            };
+            if irqs == ChannelIrqs::default() {
+                continue;
+            }
+            if let Some(mut rx) = rings.rx {
+                hw.hwif
+                    .dma
+                    .init_rx(io, ch, &hw.config, &rx.setup(), rx.buf_len())?;
+                hw.hwif
+                    .dma
+                    .set_rx_watchdog(io, ch, self.riwt(&settings.rx_coalesce));
+                channel
+                    .napi
+                    .with_disabled(|poller, cx| {
+                        rx.attach(cx)?;
+                        poller.rx = Some(rx);
+                        Ok(())
+                    })
+                    .ok_or(EBUSY)??;
+            }
+            if let Some(TxEnds { tx, clean }) = rings.tx {
+                hw.hwif.dma.init_tx(io, ch, &hw.config, &clean.setup())?;
+                let delay = backstop(&settings.tx_coalesce);
+                channel.backstop_ns.store(delay.as_nanos(), Relaxed);
+                channel
+                    .napi
+                    .with_disabled(|poller, _| {
+                        poller.clean = Some(clean);
+                        poller.backstop = delay;
+                    })
+                    .ok_or(EBUSY)?;
+                self.with_tx_side(channel, |side| side.ring = Some(tx))
+                    .ok_or(EINVAL)?;
+            }
+            channel.napi.enable();
+            if irqs.rx {
+                hw.hwif.dma.start_rx(io, ch);
+            }
+            if irqs.tx {
+                hw.hwif.dma.start_tx(io, ch);
+            }
+            channel.napi.irq().unmask(irqs);
+        }
+        hw.restore_link(tx_queues)?;
+        self.dev.tx_wake_all(rtnl);
+        Ok(())
+    }
+
+    /// Stops what [`Port::start`] started and takes the rings back from the channels.
+    ///
+    /// On return no interrupt, poll or transmission uses them, and neither does the DMA: where it
+    /// cannot be stopped channel by channel the core is reset; where that fails too, the rings
+    /// are leaked rather than given back to the kernel under a running DMA.
+    fn quiesce(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
+        let (hw, io) = (&self.hw, self.hw.io());
+        self.dev.tx_disable(rtnl);
+        for channel in self.channels.iter() {
+            channel.napi.irq().mask();
+            channel.napi.disable();
+        }
+        // A poll may have unmasked after it completed; it has ended when this returns.
+        self.dev.synchronize(rtnl);
+        for channel in self.channels.iter() {
+            channel.napi.irq().mask();
+        }
+
+        // In the databook's order: senders stop first, so that the MAC can empty the FIFOs; receivers
+        // last, when nothing comes in any more.
+        let mut halted = true;
+        for channel in self.channels.iter().filter(|channel| channel.tx.is_some()) {
+            halted &= hw.hwif.dma.stop_tx(io, channel.index).is_ok();
+        }
+        hw.suspend_link();
+        for channel in self.channels.iter() {
+            halted &= hw.hwif.dma.stop_rx(io, channel.index).is_ok();
+        }
+
+        for channel in self.channels.iter() {
+            let ch = channel.index;
+            let tx = self
+                .with_tx_side(channel, |side| side.ring.take())
+                .flatten();
+            let (clean, rx) = channel
+                .napi
+                .with_disabled(|poller, _| {
+                    if let Some(queue) = self.dev.tx_queue(index_u32(ch)) {
+                        poller.reset_queue(&mut queue.lock());
+                    }
+                    (poller.clean.take(), poller.rx.take())
+                })
+                .unwrap_or_default();
+            let tx = tx.zip(clean).map(|(tx, clean)| TxEnds { tx, clean });
+            // There is room for every channel: see `Port::new()`.
+            if let Err(full) = control
+                .retired
+                .push_within_capacity(ChannelRings { tx, rx })
+            {
+                core::mem::forget(full);
+            }
+        }
+        if !halted && hw.hwif.dma.reset(hw.dev, io).is_err() {
+            dev_err!(
+                hw.dev,
+                "the DMA neither stops nor resets: leaking its rings, reboot to get them back\n"
+            );
+            while let Some(rings) = control.retired.pop() {
+                core::mem::forget(rings);
+            }
+        }
+        for rings in control.retired.iter_mut() {
+            if let Some(tx) = rings.tx.as_mut() {
+                tx.clean.drain();
+            }
+        }
+        control.retired.clear();
+    }
+
+    /// Opens the producer side of `channel` under its queue's lock, from process context.
+    fn with_tx_side<R>(
+        &self,
+        channel: &Channel<'a>,
+        f: impl FnOnce(&mut TxSide<'a>) -> R,
+    ) -> Option<R> {
+        let queue = self.dev.tx_queue(index_u32(channel.index))?;
+        let mut lock = queue.lock();
+        let (side, _) = channel.tx.as_ref()?.get(&mut lock)?;
+        Some(f(side))
+    }
+
+    /// Requests the vectors.
+    fn request_irqs(&self) -> Result<Irqs<'a>> {
+        let mut irqs = KVec::with_capacity(1 + 2 * self.channels.len(), GFP_KERNEL)?;
+        let mut request = |vector: u32, source: Source, flags: irq::Flags| -> Result {
+            let request: irq::IrqRequest<'a> = self.vectors.index(vector.into_safe_cast())?.into();
+            let handler = Irq {
+                hw: self.hw.clone(),
+                channels: self.channels.clone(),
+                dev: self.dev,
+                source,
+            };
+            // SAFETY: The registration is stored in `Control::irqs` and dropped with it.
+            let registration =
+                unsafe { irq::Registration::new(request, flags, crate::NAME, handler) };
+            irqs.push(KBox::pin_init(registration, GFP_KERNEL)?, GFP_KERNEL)?;
+            Ok(())
+        };
+        match self.plan {
+            IrqPlan::Single { shared } => {
+                let flags = if shared {
+                    irq::Flags::SHARED
+                } else {
+                    irq::Flags::TRIGGER_NONE
+                };
+                request(0, Source::All, flags)?;
+            }
+            IrqPlan::PerQueue(vectors) => {
+                let flags = irq::Flags::TRIGGER_NONE;
+                request(vectors.mac, Source::Mac, flags)?;
+                for channel in self.channels.iter() {
+                    let ch = channel.index;
+                    let nth = |(first, step): (u32, u32)| {
+                        first.saturating_add(step.saturating_mul(index_u32(ch)))
+                    };
+                    request(nth(vectors.rx), Source::Channel(ch), flags)?;
+                    request(nth(vectors.tx), Source::Channel(ch), flags)?;
+                }
+            }
+        }
+        Ok(irqs)
+    }
+
+    /// RIWT for `coalesce`.
+    fn riwt(&self, coalesce: &rx::Coalesce) -> u32 {
+        self.hw
+            .hwif
+            .dma
+            .usecs_to_riwt(coalesce.usecs, self.hw.config.csr_rate)
+    }
+
+    /// Brings the port up.
+    pub(crate) fn open(&self, rtnl: &Rtnl) -> Result {
+        let mut control = self.control.lock();
+        let settings = control.settings;
+        let mtu = self.dev.mtu();
+        let rings = self.build(&settings, mtu)?;
+
+        // The receive clock that the reset needs comes from the PHY.
+        self.connect_phy(rtnl)?;
+        let result = self
+            .reset_core()
+            .and_then(|()| self.request_irqs())
+            .and_then(|irqs| {
+                control.irqs = Some(irqs);
+                self.start(&settings, mtu, rings, rtnl)
+            });
+        if let Err(err) = result {
+            self.quiesce(&mut control, rtnl);
+            control.irqs = None;
+            self.phylink.disconnect(rtnl);
+            return Err(err);
+        }
+        drop(control);
+        self.phylink.start(rtnl);
+        Ok(())
+    }
+
+    /// Takes the port down.
+    pub(crate) fn stop(&self, rtnl: &Rtnl) {
+        self.phylink.stop(rtnl);
+        let mut control = self.control.lock();
+        self.quiesce(&mut control, rtnl);
+        control.irqs = None;
+        drop(control);
+        self.phylink.disconnect(rtnl);
+    }
+
+    /// Makes `settings` and `mtu` the ones in force, with new rings if the port runs.
+    ///
+    /// On failure before the swap the old rings go on undisturbed. Link and PHY are not touched.
+    pub(crate) fn replace(&self, settings: &Settings, mtu: u32, rtnl: &Rtnl) -> Result {
+        let mut control = self.control.lock();
+        if control.irqs.is_some() {
+            let rings = self.build(settings, mtu)?;
+            self.quiesce(&mut control, rtnl);
+            self.start(settings, mtu, rings, rtnl).inspect_err(|err| {
+                dev_err!(
+                    self.hw.dev,
+                    "new rings did not start ({:?}): take the interface down and up\n",
+                    err
+                );
+            })?;
+        }
+        control.settings = *settings;
+        Ok(())
+    }
+
+    /// Applies new coalescing limits; what is in flight keeps the old ones.
+    pub(crate) fn set_coalesce(&self, tx: &tx::Coalesce, rx: &rx::Coalesce) {
+        let mut control = self.control.lock();
+        control.settings.tx_coalesce = *tx;
+        control.settings.rx_coalesce = *rx;
+        if control.irqs.is_none() {
+            return;
+        }
+        let io = self.hw.io();
+        for channel in self.channels.iter() {
+            channel.backstop_ns.store(backstop(tx).as_nanos(), Relaxed);
+            self.with_tx_side(channel, |side| {
+                if let Some(ring) = side.ring.as_mut() {
+                    ring.set_coalesce(tx);
+                }
+            });
+            // The poll owns its ring: it has to pause for a moment.
+            channel.napi.disable();
+            channel.napi.with_disabled(|poller, _| {
+                poller.backstop = backstop(tx);
+                if let Some(ring) = poller.rx.as_mut() {
+                    ring.set_coalesce(rx);
+                }
+            });
+            channel.napi.enable();
+            // What interrupted meanwhile found the poll disabled.
+            channel.napi.schedule();
+            let dma = self.hw.hwif.dma;
+            dma.set_rx_watchdog(io, channel.index, self.riwt(rx));
+        }
+    }
+
+    /// Resets the core under a running port; the link stays up.
+    pub(crate) fn recover(&self, rtnl: &Rtnl) {
+        let result = self.try_recover(rtnl);
+        let counter = match result {
+            Ok(()) => &self.rare.recoveries,
+            Err(_) => &self.rare.recovery_failures,
+        };
+        counter.fetch_add(1, Relaxed);
+        if let Err(err) = result {
+            dev_err!(
+                self.hw.dev,
+                "recovery failed ({:?}): take the interface down and up\n",
+                err
+            );
+        }
+    }
+
+    fn try_recover(&self, rtnl: &Rtnl) -> Result {
+        let mut control = self.control.lock();
+        if control.irqs.is_none() {
+            return Ok(());
+        }
+        let settings = control.settings;
+        let mtu = self.dev.mtu();
+        // On failure what runs goes on; if it is stuck, the watchdog will be back.
+        let rings = self.build(&settings, mtu)?;
+        self.quiesce(&mut control, rtnl);
+        self.reset_core()?;
+        self.start(&settings, mtu, rings, rtnl)
+    }
+
+    /// Stores and programs the receive filter.
+    pub(crate) fn set_filter(&self, mode: &RxMode<'_>) -> Result {
+        let mut unicast = KVec::new();
+        for addr in mode.unicast() {
+            unicast.push(addr, GFP_KERNEL)?;
+        }
+        let mut multicast = KVec::new();
+        for addr in mode.multicast() {
+            multicast.push(addr, GFP_KERNEL)?;
+        }
+        *self.filter.lock() = FilterState {
+            promiscuous: mode.promiscuous(),
+            all_multicast: mode.all_multicast(),
+            unicast,
+            multicast,
+        };
+        self.apply_filter();
+        Ok(())
+    }
+
+    fn apply_filter(&self) {
+        let state = self.filter.lock();
+        self.hw.hwif.mac.set_filter(
+            self.hw.io(),
+            &self.hw.features,
+            &Filter {
+                promiscuous: state.promiscuous,
+                all_multicast: state.all_multicast,
+                unicast: &state.unicast,
+                multicast: &state.multicast,
+            },
+        );
+    }
+
+    /// Attaches the PHY: the one the firmware names, else the first that answers.
+    fn connect_phy(&self, rtnl: &Rtnl) -> Result {
+        let addr = self.mdio.find_first().ok_or(ENODEV).inspect_err(|_| {
+            dev_err!(
+                self.hw.dev,
+                "no PHY answers on the MDIO bus: is it powered and out of reset?\n"
+            );
+        })?;
+        self.phylink.connect_mdio(&self.mdio, addr, rtnl)
+    }
+
+    /// Longest frame whose checksum the hardware can insert: it has to be in the FIFO whole, and the
+    /// DMA must have room for another burst.
+    pub(crate) fn max_checksummed(&self) -> u32 {
+        self.max_checksummed.load(Relaxed)
+    }
+
+    /// Largest MTU that the FIFOs take with `settings`: frames are stored whole before they go on.
+    pub(crate) fn max_mtu(&self, settings: &Settings) -> u32 {
+        let share = |fifo: u32, queues: u32| fifo.checked_div(queues).unwrap_or(fifo);
+        let features = &self.hw.features;
+        share(features.tx_fifo_size, settings.tx_queues)
+            .min(share(features.rx_fifo_size, settings.rx_queues))
+            .saturating_sub(FRAME_OVERHEAD)
+            .min(MAX_MTU)
+    }
+}
+
+/// Queues to use of `have`, at most `limit`, at least one.
+fn queues(have: u32, limit: u32) -> u32 {
+    // CAST: A small constant.
+    have.min(limit).clamp(1, MAX_CHANNELS as u32)
+}
+
+/// Longest frame that fits a transmit FIFO with room for the burst that follows it.
+fn max_checksummed(hw: &Hw<'_>, tx_queues: u32) -> u32 {
+    let fifo = &hw.features.tx_fifo_size;
+    let share = fifo.checked_div(tx_queues).unwrap_or(*fifo);
+    share.saturating_sub(hw.config.burst.tx_bytes())
+}
+
+/// Longest frame at `mtu`, FCS not counted.
+fn max_frame(mtu: u32) -> u32 {
+    mtu.saturating_add(ETH_HLEN)
+}
+
+/// Delay of the transmit backstop. Never zero: without coalescing, nobody arms it.
+fn backstop(coalesce: &tx::Coalesce) -> Delta {
+    Delta::from_micros(i64::from(coalesce.usecs.max(1)))
+}
+
+/// Number of a channel as the stack counts queues.
+pub(crate) fn index_u32(index: usize) -> u32 {
+    // CAST: Channels are few.
+    index as u32
+}
+
+/// True if `addr` can be a station's: not multicast, not zero.
+fn is_valid_station_address(addr: &[u8; 6]) -> bool {
+    let [first, ..] = *addr;
+    first & 1 == 0 && *addr != [0; 6]
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ethernet driver for the Synopsys DesignWare MACs.
+//!
+//! From the bus down to the registers:
+//!
+//! - `pci`: which device, which board; makes a [`port::Port`].
+//! - `netdev`, `ethtool`, `phylink`, `mdio`: callbacks of the kernel's subsystems, thin.
+//! - `port`: settings, rings and interrupts of a port, and how they change together.
+//! - `napi`, `tx`, `rx`, `ring`, `desc`: the data paths, generic over the descriptor format.
+//! - `hwif`: which generation of the hardware; traits that each generation implements.
+//! - `dwmac4`: registers and descriptors of GMAC 4.x and 5.x.
+//!
+//! Glossary: AAL address-aligned beats; COE checksum offload engine; CSR control and status
+//! registers; FCS frame check sequence; FD, LD first and last descriptor of a frame; IC interrupt on
+//! completion; MTL MAC transaction layer, the FIFOs; OWN the descriptor is the DMA's; PBL
+//! programmable burst length; RBU receive buffer unavailable; RIWT receive interrupt watchdog timer.
+
+use kernel::{
+    driver,
+    pci::Adapter,
+    prelude::*,
+    InPlaceModule,
+    ThisModule, //
+};
+
+mod config;
+mod datapath;
+mod desc;
+mod dwmac4;
+mod ethtool;
+mod hw;
+mod hwif;
+mod mdio;
+mod napi;
+mod netdev;
+mod pci;
+mod phylink;
+mod port;
+mod ring;
+mod rx;
+mod stats;
+mod tx;
+
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/datapath.rs"]
+mod kunit_datapath;
+
+/// Name of the driver and of its interrupts.
+pub(crate) const NAME: &core::ffi::CStr = <LocalModule as kernel::ModuleMetadata>::NAME;
+
+/// The module: one registration a bus.
+#[pin_data]
+struct RustStmmac {
+    #[pin]
+    _pci: driver::Registration<Adapter<pci::Driver>>,
+}
+
+impl InPlaceModule for RustStmmac {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _pci <- driver::Registration::new(NAME, module),
+        })
+    }
+}
+
+module! {
+    type: RustStmmac,
+    name: "rust_stmmac",
+    authors: ["rust_stmmac maintainers"],
+    description: "Synopsys DesignWare Ethernet driver",
+    license: "GPL v2",
+}

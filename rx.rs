@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Receive: from descriptors to the stack.
+//!
+//! Every buffer is a fragment of a page-pool page. A frame longer than a buffer spans several
+//! descriptors and becomes a fragmented skb. What the DMA wrote is not trusted: lengths are checked
+//! against what the buffers hold, and a sequence that makes no sense is counted and dropped.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    net::{
+        napi,
+        page_pool::{
+            self,
+            PagePool,
+            RxBuffer, //
+        },
+        skbuff::{
+            DropReason,
+            SkBuff, //
+        }, //
+    },
+    prelude::*,
+    sync::{
+        barrier::{
+            dma_mb,
+            Read,
+            Write, //
+        },
+        Arc, //
+    }, //
+};
+
+use crate::{
+    datapath,
+    desc::{
+        Format,
+        RxChecksum,
+        RxStatus,
+        Words, //
+    },
+    hw::Hw,
+    hwif::RingSetup,
+    ring::{
+        DescRing,
+        Position, //
+    },
+    stats::{
+        poll,
+        Tally, //
+    }, //
+};
+
+/// Consumed descriptors are refilled in batches of this size during a poll.
+const REFILL_BATCH: u32 = 16;
+
+/// Buffer lengths that the DMA takes are multiples of this.
+const BUF_ALIGN: u32 = 16;
+
+/// Two VLAN tags, and a frame check sequence should the hardware not strip it.
+const FRAME_SLACK: u32 = 2 * 4 + 4;
+
+/// When the receiver interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coalesce {
+    /// Interrupt at every so many frames. Zero: leave it to the watchdog.
+    pub(crate) frames: u32,
+    /// Watchdog (RIWT): interrupt this long after a frame that asked for no interrupt. Zero: off.
+    pub(crate) usecs: u32,
+}
+
+impl Coalesce {
+    /// A burst shares an interrupt, and a lone frame waits little.
+    pub(crate) const DEFAULT: Self = Self {
+        frames: 0,
+        usecs: 64,
+    };
+
+    /// Whether the descriptor at `slot` is to ask for an interrupt.
+    #[inline(always)]
+    pub(crate) fn interrupt(&self, slot: u32) -> bool {
+        match slot.checked_rem(self.frames) {
+            Some(rest) => rest == 0,
+            None => self.usecs == 0,
+        }
+    }
+}
+
+/// Buffer length for frames of up to `max_frame` bytes: all of it where it fits, else what a page
+/// holds.
+pub(crate) fn buf_len(max_frame: u32) -> u32 {
+    let wanted = max_frame
+        .saturating_add(FRAME_SLACK)
+        .checked_next_multiple_of(BUF_ALIGN)
+        .unwrap_or(u32::MAX);
+    wanted.min(page_pool::max_data_len() / BUF_ALIGN * BUF_ALIGN)
+}
+
+/// Outcome of a poll.
+pub(crate) struct Polled {
+    /// Frames taken from the ring.
+    pub(crate) frames: u32,
+    /// Memory was short: the ring lacks buffers and nobody will interrupt for it.
+    pub(crate) starving: bool,
+}
+
+/// A receive ring.
+pub(crate) struct RxRing<'a, F: Format> {
+    desc: DescRing,
+    buffers: KVec<Option<RxBuffer>>,
+    /// Next descriptor to look at.
+    current: Position,
+    /// Next descriptor to fill; the DMA owns `current..dirty`.
+    dirty: Position,
+    /// The frame being put together from several descriptors.
+    partial: Option<SkBuff>,
+    /// The rest of the frame is to be dropped, up to its last descriptor.
+    skipping: bool,
+    buf_len: u32,
+    coalesce: Coalesce,
+    ch: usize,
+    hw: Arc<Hw<'a>>,
+    pool: PagePool<'a>,
+    _format: PhantomData<F>,
+}
+
+impl<'a, F: Format> RxRing<'a, F> {
+    /// Makes a ring of `len` descriptors for channel `ch` and fills it with buffers for frames of
+    /// up to `max_frame` bytes.
+    pub(crate) fn new(
+        hw: &Arc<Hw<'a>>,
+        ch: usize,
+        len: u32,
+        max_frame: u32,
+        coalesce: &Coalesce,
+    ) -> Result<Self> {
+        let buf_len = buf_len(max_frame);
+        let pool = PagePool::new(
+            hw.dev,
+            &page_pool::Config {
+                pool_size: len,
+                data_len: buf_len,
+            },
+        )?;
+        let mut buffers = KVec::with_capacity(len.try_into()?, GFP_KERNEL)?;
+        for _ in 0..len {
+            buffers.push(None, GFP_KERNEL)?;
+        }
+        let mut ring = Self {
+            desc: DescRing::new(hw.dev, len)?,
+            buffers,
+            current: Position::default(),
+            dirty: Position::default(),
+            partial: None,
+            skipping: false,
+            buf_len,
+            coalesce: *coalesce,
+            ch,
+            hw: hw.clone(),
+            pool,
+            _format: PhantomData,
+        };
+        ring.refill(None, GFP_KERNEL)?;
+        Ok(ring)
+    }
+
+    /// Fills every descriptor but one: a tail equal to the DMA's position would read as empty.
+    fn refill(&mut self, cx: Option<&napi::Context<'_>>, gfp: kernel::alloc::Flags) -> Result {
+        let mask = self.desc.mask();
+        while self.dirty.ahead_of(self.current) < mask {
+            let slot = self.dirty.slot(mask);
+            // CAST: `u32` fits `usize` on every architecture of the kernel.
+            let buffer = self.buffers.get_mut(slot as usize).ok_or(EINVAL)?;
+            let addr = match buffer {
+                // Kept from a descriptor whose contents were dropped.
+                Some(kept) => kept.dma_address(),
+                None => buffer.insert(self.pool.alloc(cx, gfp)?).dma_address(),
+            };
+            let words = F::rx_buffer(addr, self.coalesce.interrupt(slot));
+            self.desc.store_except(slot, &words, F::OWN_WORD);
+            dma_mb(Write);
+            self.desc.store_word(
+                slot,
+                F::OWN_WORD,
+                words.get(F::OWN_WORD).copied().unwrap_or(0),
+            );
+            self.dirty = self.dirty.next();
+        }
+        Ok(())
+    }
+
+    /// Takes one descriptor that the DMA gave back. Returns a frame if it is complete.
+    fn take(
+        &mut self,
+        cx: &napi::PollContext<'_>,
+        slot: u32,
+        words: &Words,
+        tally: &mut Tally,
+    ) -> Option<SkBuff> {
+        let status = F::rx_status(words);
+        if status.context {
+            // Timestamps are not asked for.
+            tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+            return None;
+        }
+        if status.first {
+            self.skipping = false;
+            if let Some(orphan) = self.partial.take() {
+                orphan.drop_reason(DropReason::NotSpecified);
+                tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+                tally.add(poll::RX_ERRORS, 1);
+            }
+        } else if self.partial.is_none() && !self.skipping {
+            self.skipping = true;
+            tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+            tally.add(poll::RX_ERRORS, 1);
+        }
+        if self.skipping {
+            self.skipping = !status.last;
+            return None;
+        }
+        if status.last && status.error {
+            self.abandon(&status, tally);
+            return None;
+        }
+
+        let got = self.partial.as_ref().map_or(0, |skb| skb.len());
+        let len = if status.last {
+            status.len.checked_sub(got)
+        } else {
+            Some(self.buf_len)
+        };
+        let Some(len) = len.filter(|&len| (1..=self.buf_len).contains(&len)) else {
+            self.abandon(&status, tally);
+            tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+            return None;
+        };
+        // CAST: As in `refill()`.
+        let buffer = self.buffers.get_mut(slot as usize).and_then(Option::take)?;
+        let unused = match self.partial.as_mut() {
+            None => match buffer.into_skb(cx, len) {
+                Ok(skb) => {
+                    self.partial = Some(skb);
+                    None
+                }
+                Err((_, buffer)) => Some(buffer),
+            },
+            Some(skb) => buffer.add_to(skb, len).err().map(|(_, buffer)| buffer),
+        };
+        if let Some(unused) = unused {
+            if let Some(place) = self.buffers.get_mut(slot as usize) {
+                *place = Some(unused);
+            }
+            tally.add(poll::RX_NO_MEMORY, 1);
+            self.partial = None;
+            self.skipping = !status.last;
+            return None;
+        }
+        if !status.last {
+            return None;
+        }
+        let mut skb = self.partial.take()?;
+        match status.checksum {
+            RxChecksum::Good => {
+                skb.set_checksum_unnecessary();
+                tally.add(poll::RX_CSUM_GOOD, 1);
+            }
+            RxChecksum::Bad => tally.add(poll::RX_CSUM_BAD, 1),
+            RxChecksum::None => {}
+        }
+        Some(skb)
+    }
+
+    /// Drops the frame that `status` belongs to and counts why.
+    #[cold]
+    fn abandon(&mut self, status: &RxStatus, tally: &mut Tally) {
+        if let Some(skb) = self.partial.take() {
+            skb.drop_reason(DropReason::NotSpecified);
+        }
+        self.skipping = !status.last;
+        tally.add(poll::RX_ERRORS, 1);
+        tally.add(poll::RX_CRC_ERRORS, status.crc_error.into());
+        tally.add(poll::RX_LENGTH_ERRORS, status.length_error.into());
+        tally.add(poll::RX_FRAME_ERRORS, status.frame_error.into());
+        tally.add(poll::RX_OVERFLOW_ERRORS, status.overflow.into());
+    }
+}
+
+impl<F: Format> datapath::Rx for RxRing<'_, F> {
+    fn poll(&mut self, cx: &mut napi::PollContext<'_>, tally: &mut Tally) -> Polled {
+        let mask = self.desc.mask();
+        let start = self.dirty;
+        let (mut frames, mut bytes) = (0u32, 0u64);
+        let mut looked = 0u32;
+        let mut short = false;
+        // A ring's worth of descriptors is enough for one poll, whatever the device writes.
+        while frames < cx.budget() && looked <= mask {
+            if self.current == self.dirty {
+                break;
+            }
+            let slot = self.current.slot(mask);
+            if F::owned(self.desc.load_word(slot, F::OWN_WORD)) {
+                break;
+            }
+            dma_mb(Read);
+            let words = self.desc.load(slot);
+            self.current = self.current.next();
+            looked = looked.wrapping_add(1);
+            if let Some(mut skb) = self.take(cx, slot, &words, tally) {
+                frames = frames.wrapping_add(1);
+                bytes = bytes.wrapping_add(skb.len().into());
+                // CAST: Channels are few.
+                skb.record_rx_queue(self.ch as u16);
+                cx.receive(skb);
+            }
+            if looked % REFILL_BATCH == 0 {
+                short = self.refill(Some(cx), GFP_ATOMIC).is_err();
+            }
+        }
+        if self.refill(Some(cx), GFP_ATOMIC).is_err() {
+            short = true;
+            tally.add(poll::RX_REFILL_FAILED, 1);
+        } else {
+            short = false;
+        }
+        if self.dirty != start {
+            self.kick();
+        }
+        tally.add(poll::RX_PACKETS, frames.into());
+        tally.add(poll::RX_BYTES, bytes);
+        Polled {
+            frames,
+            starving: short,
+        }
+    }
+
+    fn kick(&self) {
+        let tail = self.desc.addr(self.dirty.slot(self.desc.mask()));
+        F::rx_doorbell(self.hw.io(), self.ch, tail);
+    }
+
+    fn setup(&self) -> RingSetup {
+        RingSetup {
+            base: self.desc.addr(0),
+            len: self.desc.len(),
+            tail: self.desc.addr(self.dirty.slot(self.desc.mask())),
+        }
+    }
+
+    fn buf_len(&self) -> u32 {
+        self.buf_len
+    }
+
+    fn set_coalesce(&mut self, coalesce: &Coalesce) {
+        self.coalesce = *coalesce;
+    }
+}

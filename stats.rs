@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters: what is counted, and under which name `ethtool -S` shows it.
+
+use kernel::net::stats;
+
+/// Declares a set of counters: an index constant each, their number, and their names.
+macro_rules! counters {
+    ($(#[$meta:meta])* $vis:vis mod $module:ident {
+        $($(#[$doc:meta])* $name:ident = $text:literal,)*
+    }) => {
+        $(#[$meta])*
+        $vis mod $module {
+            #[expect(non_camel_case_types, clippy::upper_case_acronyms)]
+            enum Index { $($name,)* COUNT }
+            $(
+                $(#[$doc])*
+                // CAST: Discriminants are small.
+                pub(crate) const $name: usize = Index::$name as usize;
+            )*
+            /// Number of counters in the set.
+            pub(crate) const COUNT: usize = Index::COUNT as usize;
+            /// Names, in index order.
+            pub(crate) const NAMES: [&kernel::str::CStr; COUNT] = [$($text,)*];
+        }
+    };
+}
+
+counters! {
+    /// Counted by the poll of a channel.
+    pub(crate) mod poll {
+        /// Frames given to the stack.
+        RX_PACKETS = c"rx_packets",
+        /// Bytes given to the stack, FCS not counted.
+        RX_BYTES = c"rx_bytes",
+        /// Frames whose checksums the hardware found good.
+        RX_CSUM_GOOD = c"rx_csum_good",
+        /// Frames in which the hardware found a wrong checksum; the stack looks at them.
+        RX_CSUM_BAD = c"rx_csum_bad",
+        /// Bad frames, of whatever kind.
+        RX_ERRORS = c"rx_errors",
+        /// Frames with a wrong FCS.
+        RX_CRC_ERRORS = c"rx_crc_errors",
+        /// Frames too long, or of a length that contradicts the header.
+        RX_LENGTH_ERRORS = c"rx_length_errors",
+        /// Frames with a dribble bit or a receive error from the PHY.
+        RX_FRAME_ERRORS = c"rx_frame_errors",
+        /// Frames that the FIFO could not hold whole.
+        RX_OVERFLOW_ERRORS = c"rx_overflow_errors",
+        /// Descriptors whose contents make no sense.
+        RX_BAD_DESCRIPTORS = c"rx_bad_descriptors",
+        /// Frames dropped because memory was short.
+        RX_NO_MEMORY = c"rx_no_memory",
+        /// Polls that could not refill the ring because memory was short.
+        RX_REFILL_FAILED = c"rx_refill_failed",
+        /// Times the DMA found no receive descriptor.
+        RX_STARVED = c"rx_starved",
+        /// Frames sent.
+        TX_PACKETS = c"tx_packets",
+        /// Bytes sent, FCS not counted.
+        TX_BYTES = c"tx_bytes",
+        /// Frames not sent, or not whole.
+        TX_ERRORS = c"tx_errors",
+        /// Frames for which the FIFO ran dry.
+        TX_UNDERFLOWS = c"tx_underflows",
+        /// Frames lost to collisions or to a loss of carrier.
+        TX_LINK_ERRORS = c"tx_link_errors",
+        /// Frames whose checksum the hardware could not insert.
+        TX_CSUM_ERRORS = c"tx_csum_errors",
+        /// Failed bus accesses.
+        BUS_ERRORS = c"bus_errors",
+        /// Polls.
+        POLLS = c"polls",
+    }
+}
+
+counters! {
+    /// Counted where the stack hands frames over.
+    pub(crate) mod xmit {
+        /// Frames for which no DMA mapping could be had.
+        TX_MAP_ERRORS = c"tx_map_errors",
+        /// Frames given back to the stack because the ring was full.
+        TX_BUSY = c"tx_busy",
+        /// Frames dropped because the port was not running.
+        TX_NOT_RUNNING = c"tx_not_running",
+        /// Writes to the tail pointer.
+        TX_DOORBELLS = c"tx_doorbells",
+        /// Frames that asked for an interrupt.
+        TX_INTERRUPTS_ASKED = c"tx_interrupts_asked",
+    }
+}
+
+/// Writer of a channel's poll counters.
+pub(crate) type PollWriter = stats::Writer<{ poll::COUNT }>;
+/// Reader of a channel's poll counters.
+pub(crate) type PollReader = stats::Reader<{ poll::COUNT }>;
+/// Writer of a channel's xmit counters.
+pub(crate) type XmitWriter = stats::Writer<{ xmit::COUNT }>;
+/// Reader of a channel's xmit counters.
+pub(crate) type XmitReader = stats::Reader<{ xmit::COUNT }>;
+
+/// Counts of one poll, kept in registers or on the stack and flushed once.
+#[derive(Default)]
+pub(crate) struct Tally([u64; poll::COUNT]);
+
+impl Tally {
+    /// Adds `n` to counter `index`, one of [`poll`]'s.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, index: usize, n: u64) {
+        if let Some(counter) = self.0.get_mut(index) {
+            *counter = counter.wrapping_add(n);
+        }
+    }
+
+    /// Adds all that was counted to `writer`.
+    #[inline]
+    pub(crate) fn flush(self, writer: &mut PollWriter) {
+        writer.update(|update| {
+            for (index, &n) in self.0.iter().enumerate() {
+                if n != 0 {
+                    update.add(index, n);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ring arithmetic, coalescing and buffer sizes.
+
+use kernel::prelude::*;
+
+#[kunit_tests(rust_stmmac_datapath)]
+mod tests {
+    use crate::{
+        ring::{
+            round_len,
+            Position,
+            MAX_LEN,
+            MIN_LEN, //
+        },
+        rx,
+        tx, //
+    };
+
+    #[test]
+    fn ring_lengths_are_powers_of_two_in_range() {
+        for (wanted, got) in [
+            (0, MIN_LEN),
+            (1, MIN_LEN),
+            (64, 64),
+            (65, 128),
+            (512, 512),
+            (513, 1024),
+            (1024, 1024),
+            (1025, MAX_LEN),
+            (u32::MAX, MAX_LEN),
+        ] {
+            assert_eq!(round_len(wanted), got);
+        }
+    }
+
+    #[test]
+    fn positions_wrap() {
+        let mask = 511;
+        let last = Position::new(u32::MAX);
+        let wrapped = last.next();
+        assert_eq!(wrapped, Position::new(0));
+        assert_eq!(last.slot(mask), 511);
+        assert_eq!(wrapped.slot(mask), 0);
+        assert_eq!(wrapped.ahead_of(last), 1);
+        assert_eq!(last.ahead_of(wrapped), u32::MAX);
+        assert_eq!(Position::new(5).ahead_of(Position::new(u32::MAX - 4)), 10);
+    }
+
+    #[test]
+    fn tx_interrupts_by_frames() {
+        let mut meter = tx::Meter::new(tx::Coalesce {
+            frames: 4,
+            bytes: u32::MAX,
+            usecs: 0,
+        });
+        for round in 0..3 {
+            for frame in 0..4 {
+                let asked = meter.account(60);
+                assert_eq!((round, frame, asked), (round, frame, frame == 3));
+            }
+        }
+    }
+
+    #[test]
+    fn tx_interrupts_by_bytes() {
+        let mut meter = tx::Meter::new(tx::Coalesce {
+            frames: 1000,
+            bytes: 3000,
+            usecs: 0,
+        });
+        let asked = [1500, 1500, 1500, 1499, 1, 9000].map(|bytes| meter.account(bytes));
+        assert_eq!(asked, [false, true, false, false, true, true]);
+    }
+
+    #[test]
+    fn tx_interrupts_never_without_frames() {
+        let mut meter = tx::Meter::new(tx::Coalesce {
+            frames: 0,
+            bytes: 1,
+            usecs: 100,
+        });
+        for _ in 0..100 {
+            assert_eq!(meter.account(u32::MAX), false);
+        }
+    }
+
+    #[test]
+    fn rx_interrupts() {
+        let every_fourth = rx::Coalesce {
+            frames: 4,
+            usecs: 50,
+        };
+        let watchdog = rx::Coalesce {
+            frames: 0,
+            usecs: 50,
+        };
+        let every = rx::Coalesce {
+            frames: 0,
+            usecs: 0,
+        };
+        for slot in 0..16 {
+            assert_eq!(every_fourth.interrupt(slot), slot % 4 == 0);
+            assert_eq!(watchdog.interrupt(slot), false);
+            assert_eq!(every.interrupt(slot), true);
+        }
+    }
+
+    #[test]
+    fn rx_buffers_hold_a_frame_or_a_page() {
+        // A standard frame with two VLAN tags and FCS fits one buffer.
+        assert!(rx::buf_len(1514) >= 1514 + 8 + 4);
+        assert!(rx::buf_len(1514) < 1600);
+        for max_frame in [60, 1514, 2014, 4014, 9014, u32::MAX] {
+            let len = rx::buf_len(max_frame);
+            assert_eq!(len % 16, 0);
+            assert!(len <= kernel::net::page_pool::max_data_len());
+            assert!(len > 0);
+        }
+        assert_eq!(rx::buf_len(9014), rx::buf_len(u32::MAX));
+    }
+}

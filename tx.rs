@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmit: from the stack into descriptors, and back when the DMA is done.
+//!
+//! Producer and consumer share no lock. The producer runs under the queue's xmit lock, the consumer
+//! in the channel's poll; between them stand the in-flight slots ([`kernel::net::inflight`]), one per
+//! descriptor, and the OWN bits.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    net::{
+        device::Xmit,
+        inflight,
+        napi,
+        queue::{
+            Completion,
+            Sender, //
+        },
+        skbuff::{
+            Checksum,
+            DropReason,
+            SkBuff, //
+        }, //
+    },
+    prelude::*,
+    sync::{
+        barrier::{
+            dma_mb,
+            Read,
+            Write, //
+        },
+        Arc, //
+    }, //
+};
+
+use crate::{
+    datapath,
+    desc::{
+        Format,
+        TxBuffer,
+        TxChecksum,
+        Words, //
+    },
+    hw::Hw,
+    hwif::RingSetup,
+    ring::DescRing,
+    stats::{
+        poll,
+        xmit,
+        Tally,
+        XmitWriter, //
+    }, //
+};
+
+/// Descriptors that one frame may need: the head, every fragment, and a context descriptor.
+pub(crate) const MAX_PER_FRAME: u32 = inflight::MAX_SEGMENTS + 1;
+
+/// The queue is stopped below this many free descriptors, so that a frame always fits.
+const STOP_BELOW: u32 = MAX_PER_FRAME;
+
+/// A stopped queue is woken at this many free descriptors: room for a few frames at once.
+const WAKE_AT: u32 = 2 * MAX_PER_FRAME;
+
+/// When to ask for a transmit interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coalesce {
+    /// After this many frames. One: every frame. Zero: never, the timer does it.
+    pub(crate) frames: u32,
+    /// After this many bytes, so that few large frames do not wait.
+    pub(crate) bytes: u32,
+    /// Look for completions this long after a frame that asked for no interrupt.
+    pub(crate) usecs: u32,
+}
+
+impl Coalesce {
+    /// Few enough frames that TCP's small-queue limit is not what ends a burst.
+    pub(crate) const DEFAULT: Self = Self {
+        frames: 16,
+        bytes: 32 * 1024,
+        usecs: 500,
+    };
+}
+
+/// Decides which frames ask for an interrupt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meter {
+    limits: Coalesce,
+    frames: u32,
+    bytes: u32,
+}
+
+impl Meter {
+    /// Starts counting towards `limits`.
+    pub(crate) const fn new(limits: Coalesce) -> Self {
+        Self {
+            limits,
+            frames: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Accounts for a frame; true if it is to ask for an interrupt.
+    #[inline]
+    pub(crate) fn account(&mut self, bytes: u32) -> bool {
+        self.frames = self.frames.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let by_frames = self.limits.frames != 0 && self.frames >= self.limits.frames;
+        let by_bytes = self.limits.frames != 0 && self.bytes >= self.limits.bytes;
+        if by_frames || by_bytes {
+            self.frames = 0;
+            self.bytes = 0;
+        }
+        by_frames || by_bytes
+    }
+}
+
+/// Producer side of a transmit ring.
+pub(crate) struct TxRing<'a, F: Format> {
+    slots: inflight::Producer<'a>,
+    desc: Arc<DescRing>,
+    meter: Meter,
+    /// Descriptors were handed over that the DMA was not told of.
+    unrung: bool,
+    hw: Arc<Hw<'a>>,
+    ch: usize,
+    _format: PhantomData<F>,
+}
+
+impl<'a, F: Format> TxRing<'a, F> {
+    /// Makes both ends of an empty ring of `len` descriptors for channel `ch`.
+    pub(crate) fn new(
+        hw: &Arc<Hw<'a>>,
+        ch: usize,
+        len: u32,
+        coalesce: &Coalesce,
+    ) -> Result<(Self, TxCleaner<'a, F>)> {
+        let desc = Arc::new(DescRing::new(hw.dev, len)?, GFP_KERNEL)?;
+        let (producer, consumer) = inflight::ring(hw.dev, len)?;
+        let cleaner = TxCleaner {
+            slots: consumer,
+            desc: desc.clone(),
+            _format: PhantomData,
+        };
+        let ring = Self {
+            slots: producer,
+            desc,
+            meter: Meter::new(*coalesce),
+            unrung: false,
+            hw: hw.clone(),
+            ch,
+            _format: PhantomData,
+        };
+        Ok((ring, cleaner))
+    }
+
+    #[inline(always)]
+    fn ring_doorbell(&mut self, stats: &mut XmitWriter) {
+        let tail = self.desc.addr(self.slots.index());
+        F::tx_doorbell(self.hw.io(), self.ch, tail);
+        self.unrung = false;
+        stats.update(|update| update.add(xmit::TX_DOORBELLS, 1));
+    }
+
+    /// A frame was not queued: what was queued before it in this burst must not wait for it.
+    #[cold]
+    fn give_up(&mut self, queue: &Sender<'_>, stats: &mut XmitWriter, counter: usize) {
+        stats.update(|update| update.add(counter, 1));
+        if self.unrung && !queue.xmit_more() {
+            self.ring_doorbell(stats);
+        }
+    }
+}
+
+impl<F: Format> datapath::Tx for TxRing<'_, F> {
+    fn xmit(
+        &mut self,
+        queue: &mut Sender<'_>,
+        skb: SkBuff,
+        stats: &mut XmitWriter,
+    ) -> datapath::Sent {
+        let more = queue.xmit_more();
+        let bytes = skb.len();
+        let checksum = match skb.ip_summed() {
+            Checksum::Partial => TxChecksum::Full,
+            _ => TxChecksum::None,
+        };
+
+        let frame = match self.slots.map(skb, 0, F::TX_BUFFER_MAX) {
+            Ok(frame) => frame,
+            Err((err, skb)) => {
+                let (xmit, counter) = if err == EBUSY {
+                    // Only if somebody else restarted the queue: we stop it well before.
+                    queue.stop();
+                    (Xmit::Busy(skb), xmit::TX_BUSY)
+                } else {
+                    skb.drop_reason(DropReason::NoMem);
+                    (Xmit::Sent, xmit::TX_MAP_ERRORS)
+                };
+                self.give_up(queue, stats, counter);
+                return datapath::Sent {
+                    xmit,
+                    backstop: true,
+                };
+            }
+        };
+
+        let interrupt = self.meter.account(bytes);
+        let (first, last) = (frame.first(), frame.last());
+        let mut head = Words::default();
+        for segment in frame.segments() {
+            let words = F::tx_buffer(&TxBuffer {
+                addr: segment.addr,
+                len: segment.len,
+                frame_len: bytes,
+                first: segment.index == first,
+                last: segment.index == last,
+                interrupt: interrupt && segment.index == last,
+                checksum,
+            });
+            if segment.index == first {
+                head = words;
+                self.desc.store_except(first, &words, F::OWN_WORD);
+            } else {
+                self.desc.store(segment.index, &words);
+            }
+        }
+        // The frame becomes the DMA's with its first descriptor, when all the others are in memory.
+        dma_mb(Write);
+        self.desc
+            .store_word(first, F::OWN_WORD, head.get(F::OWN_WORD).copied().unwrap_or(0));
+        // Only now: the cleaner takes a committed frame without OWN for a sent one.
+        frame.commit();
+        self.unrung = true;
+
+        if interrupt {
+            stats.update(|update| update.add(xmit::TX_INTERRUPTS_ASKED, 1));
+        }
+        queue.maybe_stop(|| self.slots.free(), STOP_BELOW, WAKE_AT);
+        if queue.sent(bytes, more) {
+            self.ring_doorbell(stats);
+        }
+        datapath::Sent {
+            xmit: Xmit::Sent,
+            backstop: !interrupt,
+        }
+    }
+
+    fn set_coalesce(&mut self, coalesce: &Coalesce) {
+        self.meter = Meter::new(*coalesce);
+    }
+}
+
+/// Consumer side of a transmit ring.
+pub(crate) struct TxCleaner<'a, F: Format> {
+    slots: inflight::Consumer<'a>,
+    desc: Arc<DescRing>,
+    _format: PhantomData<F>,
+}
+
+impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
+    fn clean(
+        &mut self,
+        cx: &napi::Context<'_>,
+        completion: &mut Completion<'_>,
+        tally: &mut Tally,
+    ) -> bool {
+        let (mut packets, mut bytes) = (0u32, 0u32);
+        let mut pending = false;
+        // The producer may add frames meanwhile; a ring's worth is enough for one poll.
+        for _ in 0..self.desc.len() {
+            let Some(frame) = self.slots.front() else {
+                pending = false;
+                break;
+            };
+            pending = true;
+            if F::owned(self.desc.load_word(frame.last, F::OWN_WORD)) {
+                break;
+            }
+            dma_mb(Read);
+            let status = F::tx_status(&self.desc.load(frame.last));
+            if status.error {
+                tally.add(poll::TX_ERRORS, 1);
+                tally.add(poll::TX_UNDERFLOWS, status.underflow.into());
+                tally.add(poll::TX_LINK_ERRORS, status.link_error.into());
+                tally.add(poll::TX_CSUM_ERRORS, status.checksum_error.into());
+            } else {
+                tally.add(poll::TX_PACKETS, 1);
+                tally.add(poll::TX_BYTES, frame.bytes.into());
+            }
+            // BQL counts what was handed over, sent or not.
+            bytes = bytes.wrapping_add(self.slots.pop(cx));
+            packets = packets.wrapping_add(1);
+        }
+        if packets != 0 {
+            self.slots.release();
+            completion.completed(packets, bytes, self.slots.free_after_release(), WAKE_AT);
+        }
+        pending
+    }
+
+    fn setup(&self) -> RingSetup {
+        RingSetup {
+            base: self.desc.addr(0),
+            len: self.desc.len(),
+            tail: self.desc.addr(0),
+        }
+    }
+
+    fn drain(&mut self) {
+        self.slots.pop_all();
+    }
+}
