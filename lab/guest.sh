@@ -91,7 +91,7 @@ guest_boot() {
 	local console=$run/console.log
 	find_accel
 	: > "$console"
-	append="console=ttyS0 loglevel=5 root=/dev/vda rootfstype=squashfs ro init=/sbin/lab-init oops=panic panic=-1 net.ifnames=0"
+	append="console=ttyS0 loglevel=5 root=/dev/vda rootfstype=squashfs ro init=/sbin/lab-init oops=panic panic=-1 net.ifnames=0 kunit.autorun=0"
 	args=(-nodefaults -no-user-config -display none -monitor none -no-reboot -rtc base=utc
 		-M "q35,memory-backend=mem" -object "memory-backend-memfd,id=mem,size=$opt_mem,share=on" -m "$opt_mem" -smp "$opt_smp"
 		-kernel "$(bzimage)" -serial "file:$console"

@@ -57,7 +57,7 @@ LAB_SRC_IN=/src
 
 # Existing files that the patches touch, as paths in the tree.
 patched_files() {
-	cat /dev/null "$LAB_SRC_IN"/patches/*.patch 2>/dev/null |
+	find "$LAB_SRC_IN/patches" -name '*.patch' -exec cat {} + |
 		sed -nE 's#^--- a/([^[:space:]]+).*#\1#p' | sort -u
 }
 
@@ -93,7 +93,7 @@ overlay() {
 	done
 	for p in "$LAB_SRC_IN"/patches/*.patch; do
 		[ -e "$p" ] || continue
-		out=$(patch -d "$work" -p1 --no-backup-if-mismatch --force -i "$p" 2>&1) || {
+		out=$(patch -d "$work" -p1 --no-backup-if-mismatch --force --fuzz=0 -i "$p" 2>&1) || {
 			say "$out"
 			f=$(printf '%s\n' "$out" | awk '/^(patching|checking) file/ { f = $3 } /FAILED|malformed|No file to patch/ { print f; exit }')
 			die "patches/${p##*/} does not apply to ${f:-the tree} of Linux $LINUX_VERSION; rebase the patch on $LINUX_SOURCE"
@@ -130,12 +130,14 @@ fragments() {
 	[ "$KERNEL" = release ] || say "$LAB/kernel/$KERNEL.config"
 }
 
+# Of the patches only those count that change a Kconfig file.
 config_id() {
 	{
 		source_id
 		# shellcheck disable=SC2046
 		cat $(fragments) "$LAB_SRC_IN/Kconfig"
-		find "$LAB_SRC_IN/patches" -name '*.patch' -print0 2>/dev/null | sort -z | xargs -0r cat
+		find "$LAB_SRC_IN/patches" -name '*.patch' -print0 | sort -z |
+			xargs -0r grep -lZE '^\+\+\+ .*/Kconfig' | xargs -0r cat
 	} | hash_of
 }
 
@@ -144,10 +146,10 @@ configure() {
 	[ "$KERNEL" = release ] || [ -e "$LAB/kernel/$KERNEL.config" ] || die "KERNEL=$KERNEL has no lab/kernel/$KERNEL.config"
 	mkdir -p "$b"
 	if ! stamped "$b/.lab-config" "$(config_id)"; then
-		[ ! -e "$b/.config" ] || cp "$b/.config" "$b/.config.lab-old"
 		kmake tinyconfig
+		# The last of several lines for a symbol wins.
 		# shellcheck disable=SC2046
-		(cd "$LINUX" && scripts/kconfig/merge_config.sh -m -O "$BUILD" "$BUILD/.config" $(fragments))
+		cat $(fragments) >> "$b/.config"
 		kmake olddefconfig
 		check_config "$b/.config"
 		check_rust
