@@ -1,0 +1,1404 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices.
+//!
+//! An Ethernet driver implements [`Driver`] on a type that is only a name. In the probe function of
+//! its bus driver it creates an [`UnregisteredDevice`], sets it up, and turns it into a
+//! [`Registration`] together with the data that the callbacks need. The registration is kept in the
+//! data of the bus driver: when that is dropped the network device is stopped and unregistered.
+//!
+//! # Lifetimes
+//!
+//! A `struct net_device` is a managed resource of its parent device, it is freed after the parent
+//! was unbound. This is why a plain `&'a Device<T>` may be stored in [`Driver::Data`] and in
+//! everything that belongs to it, and why there is no reference counting: a reference that a driver
+//! holds would make the unregistration wait forever.
+//!
+//! The order of the teardown follows from the types: [`Registration`] unregisters the device, which
+//! waits for all callbacks, then it drops the data, and later the parent frees the `net_device`.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+//!
+//! # Examples
+//!
+//! A device that loses everything it is given:
+//!
+//! ```
+//! use kernel::{
+//!     device,
+//!     net::{
+//!         device::{
+//!             Device,
+//!             Driver,
+//!             Registration,
+//!             UnregisteredDevice,
+//!             Xmit, //
+//!         },
+//!         queue::TxQueue,
+//!         rtnl::Rtnl,
+//!         skbuff::{
+//!             DropReason,
+//!             SkBuff, //
+//!         },
+//!         stats::{
+//!             Reader,
+//!             Stats64, //
+//!         }, //
+//!     },
+//!     prelude::*, //
+//! };
+//!
+//! struct Sink;
+//!
+//! /// What the callbacks need. It may borrow from the bound device for `'a`.
+//! struct SinkData<'a> {
+//!     parent: &'a device::Device<device::Bound>,
+//!     counters: Reader<2>,
+//! }
+//!
+//! #[vtable]
+//! impl Driver for Sink {
+//!     type Data<'a> = SinkData<'a>;
+//! #   type OwnerModule = crate::LocalModule;
+//!
+//!     fn open<'a>(dev: &Device<Self>, _data: Pin<&SinkData<'a>>, rtnl: &Rtnl) -> Result {
+//!         dev.tx_start_all(rtnl);
+//!         dev.carrier_on();
+//!         Ok(())
+//!     }
+//!
+//!     fn stop<'a>(dev: &Device<Self>, _data: Pin<&SinkData<'a>>, rtnl: &Rtnl) {
+//!         dev.carrier_off();
+//!         dev.tx_disable(rtnl);
+//!     }
+//!
+//!     fn start_xmit<'a>(
+//!         _dev: &Device<Self>,
+//!         _data: Pin<&SinkData<'a>>,
+//!         _queue: &mut TxQueue<'_>,
+//!         skb: SkBuff,
+//!     ) -> Xmit {
+//!         skb.drop_reason(DropReason::DevReady);
+//!         Xmit::Sent
+//!     }
+//!
+//!     fn get_stats64<'a>(data: Pin<&SinkData<'a>>, stats: &mut Stats64) {
+//!         let [packets, bytes] = data.counters.read();
+//!
+//!         stats.set_tx_packets(packets);
+//!         stats.set_tx_bytes(bytes);
+//!     }
+//! }
+//!
+//! fn probe<'a>(
+//!     parent: &'a device::Device<device::Bound>,
+//!     counters: Reader<2>,
+//! ) -> Result<Registration<'a, Sink>> {
+//!     let mut dev = UnregisteredDevice::<Sink>::new(parent, 1, 1)?;
+//!
+//!     dev.set_random_hw_addr();
+//!     dev.set_mtu_range(68, 9000);
+//!
+//!     // SAFETY: The caller keeps the registration in the data of its bus driver and does not
+//!     // forget it.
+//!     unsafe { Registration::new(dev, Ok::<_, Error>(SinkData { parent, counters })) }
+//! }
+//! ```
+
+use crate::{
+    bindings,
+    device,
+    error::{
+        from_result,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    fmt,
+    net::{
+        queue::{
+            Completion,
+            Queue,
+            TxQueue, //
+        },
+        rtnl::Rtnl,
+        skbuff::{
+            DropReason,
+            SkBuff,
+            SkBuffRef, //
+        },
+        stats::Stats64, //
+    },
+    prelude::*,
+    str::BStr,
+    sync::rcu,
+    time::{
+        msecs_to_jiffies,
+        Delta, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
+    warn_on,
+};
+use core::{
+    marker::PhantomData,
+    ops::{
+        BitAnd,
+        BitOr,
+        BitOrAssign,
+        Deref,
+        Sub, //
+    },
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+
+/// Length of an Ethernet address.
+const ETH_ALEN: usize = bindings::ETH_ALEN as usize; // CAST: 6.
+
+/// Size of the buffer for the name of a device.
+const IFNAMSIZ: usize = bindings::IFNAMSIZ as usize; // CAST: 16.
+
+/// What became of a packet that was given to [`Driver::start_xmit`].
+#[must_use]
+pub enum Xmit {
+    /// It was sent, or it was dropped.
+    Sent,
+    /// There was no room for it, although the queue was not stopped. It is handed back unchanged
+    /// and comes again later.
+    ///
+    /// A driver should stop the queue in time instead.
+    Busy(SkBuff),
+}
+
+/// A set of offload features, the C `netdev_features_t`.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::net::device::Features;
+///
+/// let checksums = Features::IP_CSUM | Features::IPV6_CSUM;
+/// let features = checksums | Features::SG;
+///
+/// assert!(features.contains(checksums));
+/// assert!(!(features - Features::IP_CSUM).contains(checksums));
+/// assert!((features - Features::IP_CSUM).intersects(checksums));
+/// assert_eq!(features & Features::SG, Features::SG);
+/// ```
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+#[repr(transparent)]
+pub struct Features(u64);
+
+macro_rules! features {
+    ($($(#[$doc:meta])* $name:ident = $bit:ident;)*) => {
+        impl Features {
+            $(
+                $(#[$doc])*
+                pub const $name: Self = Self(1 << bindings::$bit);
+            )*
+
+            /// All features that a driver can offer with the callbacks that [`Driver`] has.
+            ///
+            /// The networking core calls functions on behalf of some others without looking whether
+            /// they exist.
+            const SUPPORTED: Self = Self(0 $(| Self::$name.0)*);
+        }
+    };
+}
+
+features! {
+    /// Scatter and gather: packets may have page fragments.
+    SG = NETIF_F_SG_BIT;
+    /// Transmit checksums of TCP and UDP over IPv4.
+    IP_CSUM = NETIF_F_IP_CSUM_BIT;
+    /// Transmit checksums of TCP and UDP over IPv6.
+    IPV6_CSUM = NETIF_F_IPV6_CSUM_BIT;
+    /// Transmit checksums of any protocol.
+    HW_CSUM = NETIF_F_HW_CSUM_BIT;
+    /// Receive checksums.
+    RXCSUM = NETIF_F_RXCSUM_BIT;
+    /// Receive hashes.
+    RXHASH = NETIF_F_RXHASH_BIT;
+    /// Fragments in high memory.
+    HIGHDMA = NETIF_F_HIGHDMA_BIT;
+    /// Segmentation of packets by software, below the queueing disciplines.
+    GSO = NETIF_F_GSO_BIT;
+    /// Merging of received packets by software.
+    GRO = NETIF_F_GRO_BIT;
+    /// TCP segmentation over IPv4.
+    TSO = NETIF_F_TSO_BIT;
+    /// TCP segmentation over IPv6.
+    TSO6 = NETIF_F_TSO6_BIT;
+    /// UDP segmentation.
+    GSO_UDP_L4 = NETIF_F_GSO_UDP_L4_BIT;
+    /// Reception of bad frames.
+    RXALL = NETIF_F_RXALL_BIT;
+    /// Reception with the frame check sequence.
+    RXFCS = NETIF_F_RXFCS_BIT;
+    /// Insertion of VLAN tags.
+    HW_VLAN_CTAG_TX = NETIF_F_HW_VLAN_CTAG_TX_BIT;
+    /// Removal of VLAN tags.
+    HW_VLAN_CTAG_RX = NETIF_F_HW_VLAN_CTAG_RX_BIT;
+    /// Insertion of service VLAN tags.
+    HW_VLAN_STAG_TX = NETIF_F_HW_VLAN_STAG_TX_BIT;
+    /// Removal of service VLAN tags.
+    HW_VLAN_STAG_RX = NETIF_F_HW_VLAN_STAG_RX_BIT;
+    /// Loopback within the device.
+    LOOPBACK = NETIF_F_LOOPBACK_BIT;
+}
+
+impl Features {
+    /// No feature.
+    pub const EMPTY: Self = Self(0);
+
+    /// Creates a set from a `netdev_features_t`.
+    #[inline]
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// Returns the set as a `netdev_features_t`.
+    #[inline]
+    pub const fn into_raw(self) -> u64 {
+        self.0
+    }
+
+    /// Returns whether all of `other` are in the set.
+    #[inline]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Returns whether any of `other` is in the set.
+    #[inline]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Features {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Features {
+    #[inline]
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl BitAnd for Features {
+    type Output = Self;
+
+    #[inline]
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+/// The difference of two sets.
+impl Sub for Features {
+    type Output = Self;
+
+    #[inline]
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// The packets that a device should receive, besides those for its own address.
+///
+/// This is a snapshot, nobody changes it during the callback.
+///
+/// # Invariants
+///
+/// Both lists are valid and are not changed.
+pub struct RxMode<'a> {
+    flags: u32,
+    unicast: &'a Opaque<bindings::netdev_hw_addr_list>,
+    multicast: &'a Opaque<bindings::netdev_hw_addr_list>,
+}
+
+impl<'a> RxMode<'a> {
+    /// Returns whether all packets are to be received.
+    #[inline]
+    pub fn promisc(&self) -> bool {
+        self.flags & bindings::net_device_flags_IFF_PROMISC != 0
+    }
+
+    /// Returns whether all multicast packets are to be received.
+    #[inline]
+    pub fn allmulti(&self) -> bool {
+        self.flags & bindings::net_device_flags_IFF_ALLMULTI != 0
+    }
+
+    /// Returns the unicast addresses to be received besides that of the device.
+    #[inline]
+    pub fn unicast(&self) -> Addresses<'a> {
+        Addresses::new(self.unicast)
+    }
+
+    /// Returns the number of unicast addresses.
+    #[inline]
+    pub fn unicast_count(&self) -> usize {
+        self.unicast().count
+    }
+
+    /// Returns the multicast addresses to be received.
+    #[inline]
+    pub fn multicast(&self) -> Addresses<'a> {
+        Addresses::new(self.multicast)
+    }
+
+    /// Returns the number of multicast addresses.
+    #[inline]
+    pub fn multicast_count(&self) -> usize {
+        self.multicast().count
+    }
+}
+
+/// An iterator over the addresses of a [`RxMode`].
+///
+/// # Invariants
+///
+/// `next` is an entry or the head of a valid list that is not changed for `'a`, `head` is the head.
+#[derive(Clone)]
+pub struct Addresses<'a> {
+    head: *const bindings::list_head,
+    next: *const bindings::list_head,
+    count: usize,
+    _list: PhantomData<&'a Opaque<bindings::netdev_hw_addr_list>>,
+}
+
+impl<'a> Addresses<'a> {
+    fn new(list: &'a Opaque<bindings::netdev_hw_addr_list>) -> Self {
+        let list = list.get();
+
+        // INVARIANT: By the invariant of `RxMode` the list is valid and is not changed.
+        Self {
+            // SAFETY: As above, the pointer is valid.
+            head: unsafe { &raw const (*list).list },
+            // SAFETY: As above.
+            next: unsafe { (*list).list.next },
+            // SAFETY: As above.
+            count: usize::try_from(unsafe { (*list).count }).unwrap_or(0),
+            _list: PhantomData,
+        }
+    }
+}
+
+impl Iterator for Addresses<'_> {
+    type Item = [u8; ETH_ALEN];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if ptr::eq(self.next, self.head) {
+            return None;
+        }
+
+        // SAFETY: By the type invariant `next` is the `list` of a `netdev_hw_addr`, as it is not
+        // the head.
+        let entry = unsafe { crate::container_of!(self.next, bindings::netdev_hw_addr, list) };
+
+        // SAFETY: As above; an address has room for `MAX_ADDR_LEN` bytes, which is more.
+        let address = unsafe { (&raw const (*entry).addr).cast::<Self::Item>().read() };
+
+        // SAFETY: As above.
+        self.next = unsafe { (*self.next).next };
+        self.count = self.count.saturating_sub(1);
+
+        Some(address)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.count))
+    }
+}
+
+/// A driver of network devices.
+///
+/// The implementing type is only a name, it is never instantiated. All callbacks get the
+/// [`Data`](Self::Data) of the registration.
+///
+/// Callbacks with an [`&Rtnl`](Rtnl) run in process context with the rtnl mutex held and may sleep.
+/// An optional callback that is not implemented does not exist for the networking core either,
+/// which usually means that the operation is not supported.
+#[vtable]
+pub trait Driver: Sized + 'static {
+    /// The data of a registered device.
+    ///
+    /// It may borrow, for the lifetime `'a` in which the parent device is bound: the resources of
+    /// the parent, and the [`Device`] itself.
+    type Data<'a>: Send + Sync + 'a;
+
+    /// Brings the device up.
+    ///
+    /// On success the transmit queues have to be enabled sooner or later:
+    /// [`Device::tx_start_all()`].
+    fn open<'a>(dev: &Device<Self>, data: Pin<&Self::Data<'a>>, rtnl: &Rtnl) -> Result;
+
+    /// Takes the device down.
+    fn stop<'a>(dev: &Device<Self>, data: Pin<&Self::Data<'a>>, rtnl: &Rtnl);
+
+    /// Transmits a packet.
+    ///
+    /// Called with bottom halves disabled, or even interrupts: it must not sleep.
+    fn start_xmit<'a>(
+        dev: &Device<Self>,
+        data: Pin<&Self::Data<'a>>,
+        queue: &mut TxQueue<'_>,
+        skb: SkBuff,
+    ) -> Xmit;
+
+    /// Returns the features that the device has for this packet: those of `features` that it can
+    /// not do are removed, and done by software.
+    ///
+    /// Called with bottom halves disabled, concurrently for all packets.
+    fn features_check<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _skb: &SkBuffRef,
+        _features: Features,
+    ) -> Features {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reports the statistics.
+    ///
+    /// Called concurrently with everything, including [`open`](Self::open) and
+    /// [`stop`](Self::stop), and must not sleep.
+    fn get_stats64<'a>(_data: Pin<&Self::Data<'a>>, _stats: &mut Stats64) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets the receive filter. Only called while the device is up.
+    ///
+    /// After an error it is called again later.
+    fn set_rx_mode<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _mode: &RxMode<'_>,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the address of the device.
+    ///
+    /// The address is valid, and [`Device::dev_addr()`] is the old one until this succeeds. While
+    /// the device is up, only called after [`UnregisteredDevice::set_live_addr_change()`].
+    fn set_mac_address<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _addr: &[u8; ETH_ALEN],
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the MTU.
+    ///
+    /// It is within the limits, and [`Device::mtu()`] is the old one until this succeeds. Then the
+    /// features are determined again, if there is a [`fix_features`](Self::fix_features).
+    fn change_mtu<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _mtu: u32,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the features that are possible at the same time, out of those that are wanted.
+    ///
+    /// Called with the rtnl mutex held.
+    fn fix_features<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _features: Features,
+    ) -> Features {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes `features` the active ones. [`Device::features()`] are the old ones until this
+    /// succeeds.
+    fn set_features<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _features: Features,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A transmit queue has been stopped for too long, see [`UnregisteredDevice::set_watchdog()`].
+    ///
+    /// Called by a timer, it must not sleep.
+    fn tx_timeout<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _queue: u32) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// The name of a network device at some moment. It dereferences to a [`CStr`].
+pub struct Name([u8; IFNAMSIZ]);
+
+impl Deref for Name {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(BStr::from_bytes(self.to_bytes()), f)
+    }
+}
+
+/// A network device.
+///
+/// # Invariants
+///
+/// - The `net_device` was allocated by [`UnregisteredDevice::new()`] for the same `T`: its private
+///   area is a `NonNull<T::Data<'static>>`, its operations are those of `T`, its transmit queues
+///   have a qdisc, and it does not use `lltx`.
+/// - The pointer in the private area is dangling, or, from before the registration until after the
+///   unregistration, it points to the data owned by the [`Registration`].
+#[repr(transparent)]
+pub struct Device<T: Driver>(Opaque<bindings::net_device>, PhantomData<T>);
+
+// SAFETY: A `net_device` is not bound to a task or CPU.
+unsafe impl<T: Driver> Send for Device<T> {}
+
+// SAFETY: All methods either only read, or take the locks that the fields need or have a token as
+// the proof that they are held. The data is `Send` and `Sync`.
+unsafe impl<T: Driver> Sync for Device<T> {}
+
+impl<T: Driver> Device<T> {
+    /// Creates a reference from a raw pointer.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be valid for the lifetime `'a` and satisfy the type invariants of [`Device<T>`].
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
+        // SAFETY: `Device` is a transparent wrapper of `net_device`; the rest is required from the
+        // caller.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the raw pointer.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// Returns where the pointer to the data is stored.
+    #[inline]
+    fn data_slot(&self) -> *mut NonNull<T::Data<'static>> {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netdev_priv(self.as_raw()) }.cast()
+    }
+
+    /// Calls `f` with the data of the registration.
+    ///
+    /// `f` is higher-ranked, so that the data may be invariant in its lifetime: the erased one can
+    /// neither escape nor be chosen.
+    ///
+    /// # Safety
+    ///
+    /// Must only be called by callbacks that the networking core calls between the registration
+    /// and the unregistration of the device.
+    #[inline]
+    pub(crate) unsafe fn with_data<R>(
+        &self,
+        f: impl for<'a> FnOnce(&Device<T>, Pin<&'a T::Data<'a>>) -> R,
+    ) -> R {
+        // SAFETY: The slot was initialized at allocation, and is not written while callbacks run.
+        let data = unsafe { self.data_slot().read() };
+
+        // SAFETY: By the safety requirements and the type invariant the pointer is valid. Lifetimes
+        // do not affect the layout. The data is pinned in its box.
+        let data = unsafe { Pin::new_unchecked(data.cast::<T::Data<'_>>().as_ref()) };
+
+        f(self, data)
+    }
+
+    /// Returns a copy of the name, which is `eth%d` before the registration.
+    pub fn name(&self) -> Name {
+        let mut name = Name([0; IFNAMSIZ]);
+
+        // SAFETY: By the type invariant the device is valid; the buffer is large enough.
+        unsafe { bindings::netdev_copy_name(self.as_raw(), name.0.as_mut_ptr().cast()) };
+
+        name
+    }
+
+    /// Returns the MTU.
+    #[inline]
+    pub fn mtu(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid. The field may be changed at any time.
+        unsafe { (&raw const (*self.as_raw()).mtu).read_volatile() }
+    }
+
+    /// Returns the address.
+    ///
+    /// It may be changed at any time, unless the caller holds the rtnl mutex.
+    pub fn dev_addr(&self) -> [u8; ETH_ALEN] {
+        let mut addr = [0; ETH_ALEN];
+
+        // SAFETY: By the type invariant the device is valid; the pointer does not change.
+        let from = unsafe { (*self.as_raw()).dev_addr };
+
+        for (i, byte) in addr.iter_mut().enumerate() {
+            // SAFETY: An Ethernet device has an address of `ETH_ALEN` bytes.
+            *byte = unsafe { from.add(i).read_volatile() };
+        }
+
+        addr
+    }
+
+    /// Returns the active features.
+    #[inline]
+    pub fn features(&self) -> Features {
+        // SAFETY: By the type invariant the device is valid. The field may be changed at any time.
+        Features(unsafe { (&raw const (*self.as_raw()).features).read_volatile() })
+    }
+
+    /// Returns whether the device is up.
+    ///
+    /// This is the case from before [`Driver::open`] until before [`Driver::stop`].
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_running(self.as_raw()) }
+    }
+
+    /// Returns whether the device is attached, see [`detach()`](Self::detach).
+    #[inline]
+    pub fn is_present(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_device_present(self.as_raw()) }
+    }
+
+    /// Returns whether there is a carrier.
+    #[inline]
+    pub fn carrier_ok(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_carrier_ok(self.as_raw()) }
+    }
+
+    /// Calls `f` unless the unregistration of the device has begun, and makes the unregistration
+    /// wait for it.
+    #[inline]
+    fn unless_unregistering(&self, f: impl FnOnce(*mut bindings::net_device)) {
+        // `unregister_netdevice_many()` changes the state first, and then waits for RCU readers.
+        let _guard = rcu::read_lock();
+
+        // SAFETY: By the type invariant the device is valid. The field may be changed at any time.
+        let state = unsafe { (&raw const (*self.as_raw()).reg_state).read_volatile() };
+
+        if matches!(
+            u32::from(state),
+            bindings::netdev_reg_state_NETREG_UNINITIALIZED
+                | bindings::netdev_reg_state_NETREG_REGISTERED
+        ) {
+            f(self.as_raw());
+        }
+    }
+
+    /// There is a carrier now. May be called in any context.
+    pub fn carrier_on(&self) {
+        // The link watch would keep a reference to a device that is freed.
+        //
+        // SAFETY: By the type invariant the device is valid. The unregistration waits for us, and
+        // after that for the link watch.
+        self.unless_unregistering(|dev| unsafe { bindings::netif_carrier_on(dev) });
+    }
+
+    /// There is no carrier now. May be called in any context.
+    pub fn carrier_off(&self) {
+        // SAFETY: As in `carrier_on()`.
+        self.unless_unregistering(|dev| unsafe { bindings::netif_carrier_off(dev) });
+    }
+
+    /// Returns the number of transmit queues that the device was created with.
+    #[inline]
+    pub fn num_tx_queues(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid; the field does not change.
+        unsafe { (*self.as_raw()).num_tx_queues }
+    }
+
+    /// Returns the number of transmit queues in use.
+    #[inline]
+    pub fn real_num_tx_queues(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid. The field may be changed at any time.
+        unsafe { (&raw const (*self.as_raw()).real_num_tx_queues).read_volatile() }
+    }
+
+    /// Returns a transmit queue.
+    #[inline]
+    pub fn tx_queue(&self, index: u32) -> Option<&Queue> {
+        if index >= self.num_tx_queues() {
+            return None;
+        }
+
+        // SAFETY: By the type invariant the device is valid, and the queue exists.
+        let queue = unsafe { bindings::netdev_get_tx_queue(self.as_raw(), index) };
+
+        // SAFETY: The queue is valid as long as the device is, and by the type invariant it has a
+        // qdisc.
+        Some(unsafe { Queue::from_raw(queue) })
+    }
+
+    /// Sets the numbers of transmit and receive queues in use.
+    ///
+    /// Returns `EINVAL` if there are none, or more than the device was created with.
+    pub fn set_real_num_queues(&self, tx: u32, rx: u32, _rtnl: &Rtnl) -> Result {
+        // SAFETY: By the type invariant the device is valid, and the rtnl mutex is held.
+        to_result(unsafe { bindings::netif_set_real_num_queues(self.as_raw(), tx, rx) })
+    }
+
+    /// Marks the device as absent and stops its queues, for example while it is reset.
+    pub fn detach(&self, _rtnl: &Rtnl) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_device_detach(self.as_raw()) };
+    }
+
+    /// Marks the device as present again, and wakes its queues if it is up.
+    pub fn attach(&self, _rtnl: &Rtnl) {
+        // SAFETY: By the type invariant the device is valid; as the rtnl mutex is held the device
+        // cannot be unregistered meanwhile, and one that is not registered is not up.
+        unsafe { bindings::netif_device_attach(self.as_raw()) };
+    }
+
+    /// Changes the address of the device.
+    ///
+    /// To be used where the device itself has changed it; a change by the user is committed after
+    /// [`Driver::set_mac_address`].
+    pub fn hw_addr_set(&self, addr: &[u8; ETH_ALEN], _rtnl: &Rtnl) {
+        // SAFETY: By the type invariant the device is valid, and the rtnl mutex is held. The
+        // address has `ETH_ALEN` bytes.
+        unsafe { bindings::eth_hw_addr_set(self.as_raw(), addr.as_ptr()) };
+    }
+
+    /// Enables all transmit queues.
+    pub fn tx_start_all(&self, _rtnl: &Rtnl) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_tx_start_all_queues(self.as_raw()) };
+    }
+
+    /// Stops all transmit queues and waits until no CPU is within [`Driver::start_xmit`].
+    ///
+    /// Takes the transmit locks: must not be called by who holds a [`TxQueue`].
+    pub fn tx_disable(&self, _rtnl: &Rtnl) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_tx_disable(self.as_raw()) };
+    }
+
+    /// Restarts the time until [`Driver::tx_timeout`] is called.
+    #[inline]
+    pub fn trans_update(&self) {
+        // SAFETY: By the type invariant the device is valid; it has at least one queue.
+        unsafe { bindings::netif_trans_update(self.as_raw()) };
+    }
+}
+
+impl<T: Driver> AsRef<device::Device> for Device<T> {
+    #[inline]
+    fn as_ref(&self) -> &device::Device {
+        // SAFETY: By the type invariant the device is valid.
+        let dev = unsafe { &raw mut (*self.as_raw()).dev };
+
+        // SAFETY: The embedded device is valid as long as the `net_device` is.
+        unsafe { device::Device::from_raw(dev) }
+    }
+}
+
+/// A network device that is not registered yet.
+///
+/// As nobody else uses it, it can be set up without locks. If it is dropped instead of registered
+/// it is freed when the parent is unbound.
+pub struct UnregisteredDevice<'a, T: Driver> {
+    dev: &'a Device<T>,
+    completions_taken: bool,
+    _context: NotThreadSafe,
+}
+
+impl<'a, T: Driver> UnregisteredDevice<'a, T> {
+    /// Creates an Ethernet device with `txqs` transmit and `rxqs` receive queues.
+    pub fn new(
+        parent: &'a device::Device<device::Bound>,
+        txqs: u32,
+        rxqs: u32,
+    ) -> Result<Self> {
+        const_assert!(
+            size_of::<NonNull<T::Data<'static>>>() <= 64,
+            "the private area is a pointer"
+        );
+
+        // The queue of a packet is stored in 16 bits.
+        if !(1..=u32::from(u16::MAX)).contains(&txqs) || !(1..=u32::from(u16::MAX)).contains(&rxqs)
+        {
+            return Err(EINVAL);
+        }
+
+        // CAST: The size of a pointer fits into a `c_int`.
+        let size = size_of::<NonNull<T::Data<'static>>>() as c_int;
+
+        // SAFETY: `parent` is valid and bound, so its resources are released later, not now.
+        let raw =
+            unsafe { bindings::devm_alloc_etherdev_mqs(parent.as_raw(), size, txqs, rxqs) };
+        if raw.is_null() {
+            return Err(ENOMEM);
+        }
+
+        // SAFETY: `raw` is valid and not used by anyone else. The private area has the size of the
+        // pointer and is aligned to a cache line.
+        unsafe {
+            bindings::netdev_priv(raw)
+                .cast::<NonNull<T::Data<'static>>>()
+                .write(NonNull::dangling());
+            bindings::SET_NETDEV_DEV(raw, parent.as_raw());
+            bindings::netdev_init_noop_qdisc(raw);
+            // A shared buffer could not be owned by `SkBuff`.
+            bindings::netdev_change_priv_flags(
+                raw,
+                0,
+                bindings::netdev_priv_flags_IFF_TX_SKB_SHARING,
+            );
+            (*raw).netdev_ops = &Adapter::<T>::OPS;
+        }
+
+        Ok(Self {
+            // INVARIANT: The private area, the operations and the queues were just initialized;
+            // `lltx` is off by default.
+            //
+            // SAFETY: The device is freed when `parent` is unbound, after `'a`.
+            dev: unsafe { Device::from_raw(raw) },
+            completions_taken: false,
+            _context: NotThreadSafe,
+        })
+    }
+
+    /// Returns the device, for as long as the parent is bound.
+    #[inline]
+    pub fn device(&self) -> &'a Device<T> {
+        self.dev
+    }
+
+    /// Sets the features: `hw` can be changed by the user, `active` are on in the beginning, `vlan`
+    /// also work for VLAN packets.
+    pub fn set_features(&mut self, hw: Features, active: Features, vlan: Features) {
+        let dev = self.dev.as_raw();
+
+        // SAFETY: The device is valid, and not registered: nobody else writes.
+        unsafe {
+            (&raw mut (*dev).hw_features).write_volatile((hw & Features::SUPPORTED).0);
+            (&raw mut (*dev).features).write_volatile((active & Features::SUPPORTED).0);
+            (&raw mut (*dev).vlan_features).write_volatile((vlan & Features::SUPPORTED).0);
+        }
+    }
+
+    /// Sets the limits of the MTU.
+    pub fn set_mtu_range(&mut self, min: u32, max: u32) {
+        let dev = self.dev.as_raw();
+
+        // SAFETY: The device is valid, and not registered: nobody else uses these fields.
+        unsafe {
+            (*dev).min_mtu = min;
+            (*dev).max_mtu = max;
+        }
+    }
+
+    /// Sets the permanent address.
+    pub fn set_hw_addr(&mut self, addr: &[u8; ETH_ALEN]) {
+        // SAFETY: The device is valid, and not registered: nobody else changes the address. It has
+        // `ETH_ALEN` bytes.
+        unsafe { bindings::eth_hw_addr_set(self.dev.as_raw(), addr.as_ptr()) };
+    }
+
+    /// Chooses a random address.
+    pub fn set_random_hw_addr(&mut self) {
+        // SAFETY: The device is valid, and not registered: nobody else changes the address.
+        unsafe { bindings::eth_hw_addr_random(self.dev.as_raw()) };
+    }
+
+    /// Sets for how long a transmit queue may be stopped before [`Driver::tx_timeout`] is called.
+    pub fn set_watchdog(&mut self, timeout: Delta) {
+        let ms = u32::try_from(timeout.as_millis_ceil().max(1)).unwrap_or(u32::MAX);
+        let jiffies = c_int::try_from(msecs_to_jiffies(ms)).unwrap_or(c_int::MAX);
+
+        // SAFETY: The device is valid, and not registered: nobody else uses the field.
+        unsafe { (*self.dev.as_raw()).watchdog_timeo = jiffies };
+    }
+
+    /// Sets the largest TCP packet that the device can segment.
+    pub fn set_tso_max_size(&mut self, bytes: u32) {
+        // SAFETY: The device is valid, and not registered.
+        unsafe { bindings::netif_set_tso_max_size(self.dev.as_raw(), bytes) };
+    }
+
+    /// Declares that the device filters unicast addresses.
+    ///
+    /// Otherwise the networking core makes it promiscuous when more than one is needed.
+    pub fn set_unicast_filter(&mut self) {
+        self.add_priv_flags(bindings::netdev_priv_flags_IFF_UNICAST_FLT);
+    }
+
+    /// Declares that the address can be changed while the device is up.
+    pub fn set_live_addr_change(&mut self) {
+        self.add_priv_flags(bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE);
+    }
+
+    fn add_priv_flags(&mut self, flags: bindings::netdev_priv_flags) {
+        // SAFETY: The device is valid, and not registered: nobody else uses the field.
+        unsafe { bindings::netdev_change_priv_flags(self.dev.as_raw(), flags, 0) };
+    }
+
+    /// Sets the ethtool operations.
+    ///
+    /// # Safety
+    ///
+    /// `ops` must be valid forever, and its functions must expect a [`Device<T>`].
+    #[expect(dead_code)]
+    pub(crate) unsafe fn set_ethtool_ops_raw(&self, ops: *const bindings::ethtool_ops) {
+        // SAFETY: The device is valid, and not registered: nobody else uses the field.
+        unsafe { (*self.dev.as_raw()).ethtool_ops = ops };
+    }
+
+    /// Returns the completion sides of all transmit queues, in their order.
+    ///
+    /// Returns `EBUSY` from the second time on.
+    pub fn take_completions(&mut self) -> Result<KVec<Completion<'a>>> {
+        if self.completions_taken {
+            return Err(EBUSY);
+        }
+
+        let count = self.dev.num_tx_queues();
+        // CAST: The count is at most 65535.
+        let mut completions = KVec::with_capacity(count as usize, GFP_KERNEL)?;
+
+        for queue in (0..count).filter_map(|i| self.dev.tx_queue(i)) {
+            // SAFETY: There is one `UnregisteredDevice` per device, and by the check above it does
+            // this once.
+            completions.push(unsafe { Completion::new(queue) }, GFP_KERNEL)?;
+        }
+
+        self.completions_taken = true;
+        Ok(completions)
+    }
+}
+
+impl<T: Driver> Deref for UnregisteredDevice<'_, T> {
+    type Target = Device<T>;
+
+    #[inline]
+    fn deref(&self) -> &Device<T> {
+        self.dev
+    }
+}
+
+/// A registered network device.
+///
+/// Owns the data of the driver. Dropping it stops and unregisters the device and then drops the
+/// data; it must not be dropped with the rtnl mutex held.
+///
+/// # Invariants
+///
+/// The device is registered, and its private area points to `data`.
+pub struct Registration<'a, T: Driver> {
+    dev: &'a Device<T>,
+    data: Pin<KBox<T::Data<'a>>>,
+}
+
+impl<'a, T: Driver> Registration<'a, T> {
+    /// Registers a device.
+    ///
+    /// Callbacks may run before this returns: everything must be set up before.
+    ///
+    /// # Safety
+    ///
+    /// The registration must not be forgotten: it must be dropped before `'a` ends.
+    pub unsafe fn new(
+        dev: UnregisteredDevice<'a, T>,
+        data: impl PinInit<T::Data<'a>, Error>,
+    ) -> Result<Self> {
+        let dev = dev.dev;
+        let data: Pin<KBox<T::Data<'a>>> = KBox::pin_init(data, GFP_KERNEL)?;
+
+        // The lifetime is erased; `Device::with_data()` gives the callbacks a fresh one.
+        let erased: NonNull<T::Data<'static>> = NonNull::from(data.as_ref().get_ref()).cast();
+
+        // INVARIANT: The private area points to the data from now on.
+        //
+        // SAFETY: The device is not registered, so no callback reads the slot.
+        unsafe { dev.data_slot().write(erased) };
+
+        // SAFETY: The device is valid and was not registered before, as the only
+        // `UnregisteredDevice` was consumed.
+        if let Err(e) = to_result(unsafe { bindings::register_netdev(dev.as_raw()) }) {
+            // INVARIANT: The pointer is dangling before the data is dropped.
+            //
+            // SAFETY: If the device was visible at all, `register_netdev()` has unregistered it
+            // and waited for the callbacks.
+            unsafe { dev.data_slot().write(NonNull::dangling()) };
+
+            return Err(e);
+        }
+
+        // INVARIANT: Established above.
+        Ok(Self { dev, data })
+    }
+
+    /// Returns the device.
+    #[inline]
+    pub fn device(&self) -> &'a Device<T> {
+        self.dev
+    }
+
+    /// Returns the data.
+    #[inline]
+    pub fn data(&self) -> Pin<&T::Data<'a>> {
+        self.data.as_ref()
+    }
+}
+
+impl<T: Driver> Drop for Registration<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the device is registered, and by the safety requirements of
+        // `new()` its parent is still bound.
+        unsafe { bindings::unregister_netdev(self.dev.as_raw()) };
+
+        // INVARIANT: The pointer is dangling before the data is dropped.
+        //
+        // SAFETY: `unregister_netdev()` has waited for all callbacks.
+        unsafe { self.dev.data_slot().write(NonNull::dangling()) };
+
+        // `self.data` is dropped now.
+    }
+}
+
+/// The callbacks of the networking core.
+struct Adapter<T: Driver>(PhantomData<T>);
+
+/// All of them are called by the networking core for a device whose operations are [`OPS`], between
+/// its registration and the end of its unregistration. This is what makes it correct to create a
+/// [`Device<T>`] and to use [`Device::with_data()`].
+///
+/// [`OPS`]: Self::OPS
+impl<T: Driver> Adapter<T> {
+    const OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_open: Some(Self::open),
+        ndo_stop: Some(Self::stop),
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_validate_addr: Some(bindings::eth_validate_addr),
+        ndo_features_check: if T::HAS_FEATURES_CHECK {
+            Some(Self::features_check)
+        } else {
+            None
+        },
+        ndo_get_stats64: if T::HAS_GET_STATS64 {
+            Some(Self::get_stats64)
+        } else {
+            None
+        },
+        ndo_set_rx_mode_async: if T::HAS_SET_RX_MODE {
+            Some(Self::set_rx_mode)
+        } else {
+            None
+        },
+        ndo_set_mac_address: if T::HAS_SET_MAC_ADDRESS {
+            Some(Self::set_mac_address)
+        } else {
+            None
+        },
+        ndo_change_mtu: if T::HAS_CHANGE_MTU {
+            Some(Self::change_mtu)
+        } else {
+            None
+        },
+        ndo_fix_features: if T::HAS_FIX_FEATURES {
+            Some(Self::fix_features)
+        } else {
+            None
+        },
+        ndo_set_features: if T::HAS_SET_FEATURES {
+            Some(Self::set_features)
+        } else {
+            None
+        },
+        ndo_tx_timeout: if T::HAS_TX_TIMEOUT {
+            Some(Self::tx_timeout)
+        } else {
+            None
+        },
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
+    /// held.
+    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_open` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        from_result(|| {
+            // SAFETY: A device is only opened while it is registered.
+            unsafe { dev.with_data(|dev, data| T::open(dev, data, rtnl)) }?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
+    /// held.
+    unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_stop` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        // SAFETY: The unregistration stops the device first, so this is never later.
+        unsafe { dev.with_data(|dev, data| T::stop(dev, data, rtnl)) };
+
+        0
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `skb` a valid buffer for it
+    /// whose ownership is passed; called with the lock of the queue that `skb` is mapped to.
+    unsafe extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+
+        // SAFETY: By the safety requirements we own the buffer. Its reference is the only one, as
+        // the device does not have `IFF_TX_SKB_SHARING`; the core has taken it off all lists.
+        let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
+        let raw = skb.as_raw();
+
+        let Some(queue) = dev.tx_queue(u32::from(skb.queue_mapping())) else {
+            skb.drop_reason(DropReason::NotSpecified);
+            return bindings::netdev_tx_NETDEV_TX_OK;
+        };
+
+        // SAFETY: The device does not use `lltx`, so the core holds the transmit lock of the queue
+        // of the buffer. It calls this function once at a time with it.
+        let mut queue = unsafe { TxQueue::in_xmit(queue) };
+
+        // SAFETY: Packets are only transmitted while the device is registered.
+        match unsafe { dev.with_data(|dev, data| T::start_xmit(dev, data, &mut queue, skb)) } {
+            Xmit::Sent => bindings::netdev_tx_NETDEV_TX_OK,
+            Xmit::Busy(skb) => {
+                // A buffer other than the one that we got must not be handed back: the core would
+                // send again the one that the driver has kept or freed.
+                if warn_on!(!ptr::eq(skb.as_raw(), raw)) {
+                    return bindings::netdev_tx_NETDEV_TX_OK;
+                }
+
+                // The core owns it again.
+                let _ = skb.into_raw();
+                bindings::netdev_tx_NETDEV_TX_BUSY
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `skb` a valid buffer.
+    unsafe extern "C" fn features_check(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+        features: bindings::netdev_features_t,
+    ) -> bindings::netdev_features_t {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: By the safety requirements `skb` is valid; its owner waits for us.
+        let skb = unsafe { SkBuffRef::from_raw(skb) };
+
+        // SAFETY: Packets are only transmitted while the device is registered.
+        unsafe {
+            dev.with_data(|dev, data| T::features_check(dev, data, skb, Features(features)))
+        }
+        .0
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `stats` must be valid,
+    /// initialized and exclusive.
+    unsafe extern "C" fn get_stats64(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::rtnl_link_stats64,
+    ) {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: Required from the caller.
+        let stats = unsafe { Stats64::from_raw(stats) };
+
+        // SAFETY: The statistics are read by who has found a registered device and holds a
+        // reference to it, the rtnl mutex or the RCU read lock: the unregistration waits for all of
+        // these.
+        unsafe { dev.with_data(|_, data| T::get_stats64(data, stats)) };
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], the lists must be valid and
+    /// must not be changed; called with the rtnl mutex held.
+    unsafe extern "C" fn set_rx_mode(
+        dev: *mut bindings::net_device,
+        unicast: *mut bindings::netdev_hw_addr_list,
+        multicast: *mut bindings::netdev_hw_addr_list,
+    ) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_set_rx_mode_async` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        // INVARIANT: The lists are snapshots made for this call.
+        let mode = RxMode {
+            // SAFETY: The device is valid. The field may be changed at any time.
+            flags: unsafe { (&raw const (*dev.as_raw()).flags).read_volatile() },
+            // SAFETY: Required from the caller.
+            unicast: unsafe { &*unicast.cast() },
+            // SAFETY: Required from the caller.
+            multicast: unsafe { &*multicast.cast() },
+        };
+
+        from_result(|| {
+            // SAFETY: Only called for devices that are up, which are registered.
+            unsafe { dev.with_data(|dev, data| T::set_rx_mode(dev, data, &mode, rtnl)) }?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `addr` must point to a
+    /// `sockaddr` with an Ethernet address; called with the rtnl mutex held.
+    unsafe extern "C" fn set_mac_address(
+        dev: *mut bindings::net_device,
+        addr: *mut c_void,
+    ) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_set_mac_address` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        from_result(|| {
+            // SAFETY: Both pointers are valid.
+            to_result(unsafe { bindings::eth_prepare_mac_addr_change(dev.as_raw(), addr) })?;
+
+            // SAFETY: `addr` is valid, and its `sa_data` is longer than an Ethernet address.
+            let new = unsafe {
+                (&raw const (*addr.cast::<bindings::sockaddr>()).sa_data)
+                    .cast::<[u8; ETH_ALEN]>()
+                    .read()
+            };
+
+            // SAFETY: The address is only changed while the device is registered.
+            unsafe { dev.with_data(|dev, data| T::set_mac_address(dev, data, &new, rtnl)) }?;
+
+            // SAFETY: Both pointers are valid, and the rtnl mutex is held.
+            unsafe { bindings::eth_commit_mac_addr_change(dev.as_raw(), addr) };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
+    /// held.
+    unsafe extern "C" fn change_mtu(dev: *mut bindings::net_device, mtu: c_int) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_change_mtu` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        from_result(|| {
+            let mtu = u32::try_from(mtu)?;
+
+            // SAFETY: The MTU is only changed while the device is registered.
+            unsafe { dev.with_data(|dev, data| T::change_mtu(dev, data, mtu, rtnl)) }?;
+
+            // SAFETY: The device is valid. The field is read at any time, and written with the rtnl
+            // mutex held.
+            unsafe { (&raw mut (*dev.as_raw()).mtu).write_volatile(mtu) };
+
+            if T::HAS_FIX_FEATURES {
+                // SAFETY: The device is registered, and the rtnl mutex is held.
+                unsafe { bindings::netdev_update_features(dev.as_raw()) };
+            }
+
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`].
+    unsafe extern "C" fn fix_features(
+        dev: *mut bindings::net_device,
+        features: bindings::netdev_features_t,
+    ) -> bindings::netdev_features_t {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        let features = Features(features);
+
+        // SAFETY: The features are determined from within the registration on, after the data was
+        // set.
+        let fixed = unsafe { dev.with_data(|dev, data| T::fix_features(dev, data, features)) };
+
+        (fixed & (features | Features::SUPPORTED)).0
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
+    /// held.
+    unsafe extern "C" fn set_features(
+        dev: *mut bindings::net_device,
+        features: bindings::netdev_features_t,
+    ) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_set_features` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        let features = Features(features);
+
+        from_result(|| {
+            // SAFETY: As for `fix_features()`.
+            unsafe { dev.with_data(|dev, data| T::set_features(dev, data, features, rtnl)) }?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`].
+    unsafe extern "C" fn tx_timeout(dev: *mut bindings::net_device, queue: c_uint) {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+
+        // SAFETY: The watchdog runs while the device is up, and holds a reference to it.
+        unsafe { dev.with_data(|dev, data| T::tx_timeout(dev, data, queue)) };
+    }
+}

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Socket buffers.
+//!
+//! [`SkBuff`] owns a `struct sk_buff`, [`SkBuffRef`] is what it dereferences to: the read-only view
+//! that a driver also gets where the networking core keeps the ownership.
+//!
+//! A buffer leaves the hands of a driver in one of these ways, and each of them consumes the
+//! [`SkBuff`]:
+//!
+//! - it was transmitted: [`SkBuff::consume_any()`], or `consume_napi()` in a NAPI poll;
+//! - it was received: it is given to the networking core by a NAPI poll;
+//! - it is lost: [`SkBuff::drop_reason()`]. Dropping the value does the same, with a reason that
+//!   says nothing. The reason is what an administrator finds in the `skb:kfree_skb` trace event.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+//!
+//! # Examples
+//!
+//! ```
+//! use kernel::net::skbuff::{
+//!     Checksum,
+//!     DropReason,
+//!     SkBuff, //
+//! };
+//!
+//! /// Prepares a buffer for a device that cannot checksum and that does not pad short frames.
+//! fn prepare(mut skb: SkBuff) -> Option<SkBuff> {
+//!     if skb.ip_summed() == Checksum::Partial && skb.checksum_help().is_err() {
+//!         skb.drop_reason(DropReason::SkbCsum);
+//!         return None;
+//!     }
+//!
+//!     skb.put_padto(60)
+//! }
+//! ```
+
+use crate::{
+    bindings,
+    error::to_result,
+    net::device::{
+        Device,
+        Driver, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+use core::{
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull, //
+};
+
+/// Length of an Ethernet header.
+const ETH_HLEN: u32 = bindings::ETH_HLEN;
+
+/// Why a buffer is dropped.
+///
+/// Corresponds to the C `enum skb_drop_reason`; only what a driver may report is represented.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum DropReason {
+    /// Nothing better is known.
+    NotSpecified = bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED,
+    /// The frame is too short to be valid.
+    PktTooSmall = bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL,
+    /// The frame is longer than what the device or its configuration supports.
+    PktTooBig = bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_BIG,
+    /// The checksum is wrong or could not be computed.
+    SkbCsum = bindings::skb_drop_reason_SKB_DROP_REASON_SKB_CSUM,
+    /// The buffer could not be segmented.
+    SkbGsoSeg = bindings::skb_drop_reason_SKB_DROP_REASON_SKB_GSO_SEG,
+    /// A header that the device driver needs is missing or wrong.
+    DevHdr = bindings::skb_drop_reason_SKB_DROP_REASON_DEV_HDR,
+    /// The device is not ready, for example because it is being stopped.
+    DevReady = bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY,
+    /// The ring of the device is full.
+    FullRing = bindings::skb_drop_reason_SKB_DROP_REASON_FULL_RING,
+    /// There is no memory.
+    NoMem = bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM,
+    /// The headers are truncated.
+    HdrTrunc = bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
+    /// A queue is emptied.
+    QueuePurge = bindings::skb_drop_reason_SKB_DROP_REASON_QUEUE_PURGE,
+}
+
+impl DropReason {
+    /// Returns the value of the C enumeration.
+    #[inline]
+    const fn as_raw(self) -> bindings::skb_drop_reason {
+        // CAST: `DropReason` is `repr(u32)`, and so is the C enumeration.
+        self as bindings::skb_drop_reason
+    }
+}
+
+/// The state of the checksum of a buffer.
+///
+/// See "Checksumming of received packets by device" in
+/// [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h).
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum Checksum {
+    /// Not checked by the device; on transmit: nothing to do.
+    None,
+    /// Checked by the device and right; on transmit: nothing to do.
+    Unnecessary,
+    /// The device has summed the whole packet.
+    Complete,
+    /// On transmit: the device has to fill in the checksum.
+    Partial,
+}
+
+/// A VLAN tag that is kept beside the data of a buffer.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct VlanTag {
+    /// The Ethertype of the tag (`0x8100` or `0x88a8`), in host order.
+    pub protocol: u16,
+    /// The tag control information: priority, drop eligibility and VLAN ID.
+    pub tci: u16,
+}
+
+/// A borrowed socket buffer.
+///
+/// # Invariants
+///
+/// The `sk_buff` is valid and initialized, its metadata is not changed while a shared reference
+/// exists.
+#[repr(transparent)]
+pub struct SkBuffRef(Opaque<bindings::sk_buff>);
+
+// SAFETY: All methods that take `&self` only read fields which by the type invariant nobody
+// changes concurrently.
+unsafe impl Sync for SkBuffRef {}
+
+impl SkBuffRef {
+    /// Creates a reference from a raw pointer.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point to a valid `sk_buff` whose metadata is not changed for the lifetime `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::sk_buff) -> &'a Self {
+        // SAFETY: `SkBuffRef` is a transparent wrapper of `sk_buff`; the rest is required from the
+        // caller.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the raw pointer.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::sk_buff {
+        self.0.get()
+    }
+
+    /// Returns the number of bytes of the packet.
+    #[inline]
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u32 {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        unsafe { (*self.as_raw()).len }
+    }
+
+    /// Returns the number of bytes in the linear part.
+    #[inline]
+    pub fn headlen(&self) -> u32 {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        let data_len = unsafe { (*self.as_raw()).data_len };
+
+        self.len().wrapping_sub(data_len)
+    }
+
+    #[inline]
+    fn shared_info(&self) -> *const bindings::skb_shared_info {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        unsafe { bindings::skb_shinfo(self.as_raw()) }
+    }
+
+    /// Returns the number of page fragments that follow the linear part.
+    #[inline]
+    pub fn nr_frags(&self) -> u32 {
+        // SAFETY: Every valid `sk_buff` has a shared info.
+        u32::from(unsafe { (*self.shared_info()).nr_frags })
+    }
+
+    /// Returns the state of the checksum.
+    #[inline]
+    pub fn ip_summed(&self) -> Checksum {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        match unsafe { bindings::skb_ip_summed(self.as_raw()) } {
+            bindings::CHECKSUM_UNNECESSARY => Checksum::Unnecessary,
+            bindings::CHECKSUM_COMPLETE => Checksum::Complete,
+            bindings::CHECKSUM_PARTIAL => Checksum::Partial,
+            _ => Checksum::None,
+        }
+    }
+
+    /// Returns where the device has to start summing, in bytes from the start of the packet.
+    ///
+    /// [`None`] unless the state is [`Checksum::Partial`].
+    #[inline]
+    pub fn checksum_start(&self) -> Option<u32> {
+        if self.ip_summed() != Checksum::Partial {
+            return None;
+        }
+
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        u32::try_from(unsafe { bindings::skb_checksum_start_offset(self.as_raw()) }).ok()
+    }
+
+    /// Returns whether the packet has to be segmented by the device.
+    #[inline]
+    pub fn is_gso(&self) -> bool {
+        self.gso_size() != 0
+    }
+
+    /// Returns the number of payload bytes of each segment, 0 if the packet is not to be segmented.
+    #[inline]
+    pub fn gso_size(&self) -> u16 {
+        // SAFETY: Every valid `sk_buff` has a shared info.
+        unsafe { (*self.shared_info()).gso_size }
+    }
+
+    /// Returns the number of segments, 0 if the packet is not to be segmented.
+    #[inline]
+    pub fn gso_segs(&self) -> u16 {
+        // SAFETY: Every valid `sk_buff` has a shared info.
+        unsafe { (*self.shared_info()).gso_segs }
+    }
+
+    /// Returns the Ethertype in host order.
+    #[inline]
+    pub fn protocol(&self) -> u16 {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        u16::from_be(unsafe { bindings::skb_ethertype(self.as_raw()) })
+    }
+
+    /// Returns the index of the transmit queue chosen for the packet.
+    #[inline]
+    pub fn queue_mapping(&self) -> u16 {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        unsafe { (*self.as_raw()).queue_mapping }
+    }
+
+    /// Returns whether the sender wants a hardware time stamp.
+    #[inline]
+    pub fn tx_hw_tstamp(&self) -> bool {
+        // SAFETY: Every valid `sk_buff` has a shared info.
+        let flags = unsafe { (*self.shared_info()).tx_flags };
+
+        u32::from(flags) & (bindings::SKBTX_HW_TSTAMP_NOBPF | bindings::SKBTX_BPF) != 0
+    }
+
+    /// Returns the VLAN tag that the device has to insert, or that it has removed.
+    #[inline]
+    pub fn vlan_tag(&self) -> Option<VlanTag> {
+        let skb = self.as_raw();
+
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        if !unsafe { bindings::skb_vlan_tag_present(skb) } {
+            return None;
+        }
+
+        Some(VlanTag {
+            // SAFETY: As above.
+            protocol: u16::from_be(unsafe { bindings::skb_vlan_proto(skb) }),
+            // SAFETY: As above.
+            tci: unsafe { bindings::skb_vlan_tag_get(skb) },
+        })
+    }
+
+    /// Returns whether a VLAN tag is kept beside the data.
+    #[inline]
+    pub fn has_vlan_tag(&self) -> bool {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        unsafe { bindings::skb_vlan_tag_present(self.as_raw()) }
+    }
+
+    /// Copies `to.len()` bytes of the packet, from `offset` on.
+    ///
+    /// Returns `EINVAL` if the packet does not have them.
+    pub fn copy_bits(&self, offset: u32, to: &mut [u8]) -> Result {
+        let len = u32::try_from(to.len()).map_err(|_| EINVAL)?;
+        let end = offset.checked_add(len).ok_or(EINVAL)?;
+
+        if end > self.len() {
+            return Err(EINVAL);
+        }
+
+        let offset = c_int::try_from(offset)?;
+        let len = c_int::try_from(len)?;
+
+        // SAFETY: By the type invariant the `sk_buff` is valid and has `offset + len` bytes, `to`
+        // is valid for writing `len` bytes.
+        to_result(unsafe {
+            bindings::skb_copy_bits(self.as_raw(), offset, to.as_mut_ptr().cast(), len)
+        })
+    }
+
+    /// Returns the device that the buffer belongs to, NULL if none was set.
+    #[inline]
+    #[expect(dead_code)]
+    pub(crate) fn dev(&self) -> *mut bindings::net_device {
+        // SAFETY: By the type invariant the `sk_buff` is valid; `dev` is set for every buffer
+        // that a driver gets or creates, the other user of the same space (`dev_scratch`) is
+        // confined to sockets.
+        unsafe { bindings::skb_dev(self.as_raw()) }
+    }
+}
+
+/// An owned socket buffer.
+///
+/// Dropping it frees the buffer in any context, and reports it as lost: see [`DropReason`].
+///
+/// # Invariants
+///
+/// The pointer is valid and this object owns the only reference to the `sk_buff`; it is on no list.
+/// The data may be shared with clones.
+pub struct SkBuff(NonNull<bindings::sk_buff>);
+
+// SAFETY: A `sk_buff` is not bound to a task or CPU; by the type invariant nobody else uses it.
+unsafe impl Send for SkBuff {}
+
+// SAFETY: A shared reference to a `SkBuff` only gives a shared `SkBuffRef`, which is `Sync`.
+unsafe impl Sync for SkBuff {}
+
+impl SkBuff {
+    /// Takes over the ownership of a raw `sk_buff`.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be valid, on no list, and the caller must own its only reference, which it gives
+    /// up.
+    #[inline]
+    pub(crate) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: Required from the caller.
+        Self(skb)
+    }
+
+    /// Gives up the ownership.
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<bindings::sk_buff> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// Frees the buffer and reports `reason`. May be called in any context.
+    #[inline]
+    pub fn drop_reason(self, reason: DropReason) {
+        // SAFETY: `into_raw()` gives us the ownership.
+        unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw().as_ptr(), reason.as_raw()) };
+    }
+
+    /// Frees the buffer after it was used as intended. May be called in any context.
+    #[inline]
+    pub fn consume_any(self) {
+        // SAFETY: `into_raw()` gives us the ownership.
+        unsafe {
+            bindings::dev_kfree_skb_any_reason(
+                self.into_raw().as_ptr(),
+                bindings::skb_drop_reason_SKB_CONSUMED,
+            )
+        };
+    }
+
+    /// Frees the buffer after it was used as intended.
+    ///
+    /// A `budget` of 0 works in any context.
+    ///
+    /// # Safety
+    ///
+    /// Unless `budget` is 0, the caller must be in a NAPI poll, that is, run with bottom halves
+    /// disabled and neither in an interrupt handler nor with interrupts disabled.
+    #[inline]
+    #[expect(dead_code)]
+    pub(crate) unsafe fn consume_budget(self, budget: c_int) {
+        // SAFETY: `into_raw()` gives us the ownership, the context is required from the caller.
+        unsafe { bindings::napi_consume_skb(self.into_raw().as_ptr(), budget) };
+    }
+
+    /// Refuses buffers that others hold too: the C functions that change one treat this as fatal.
+    #[inline]
+    fn check_unshared(&self) -> Result {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        if unsafe { bindings::skb_shared(self.as_raw()) } {
+            return Err(EBUSY);
+        }
+
+        Ok(())
+    }
+
+    /// Pads the packet with zeros up to `len` bytes.
+    ///
+    /// On failure the buffer is dropped, with the reason [`DropReason::NoMem`].
+    pub fn put_padto(self, len: u32) -> Option<Self> {
+        if self.len() >= len {
+            return Some(self);
+        }
+
+        // The C function takes the difference as a signed integer.
+        if len > u32::from(u16::MAX) || self.check_unshared().is_err() {
+            self.drop_reason(DropReason::NotSpecified);
+            return None;
+        }
+
+        // SAFETY: By the type invariant we own the `sk_buff`, which was just checked not to be
+        // shared. `false` makes the function leave it to us on failure.
+        if unsafe { bindings::__skb_put_padto(self.as_raw(), len, false) } != 0 {
+            self.drop_reason(DropReason::NoMem);
+            return None;
+        }
+
+        Some(self)
+    }
+
+    /// Moves all data into the linear part.
+    pub fn linearize(&mut self) -> Result {
+        self.check_unshared()?;
+
+        // SAFETY: By the type invariant we own the `sk_buff`, which was just checked not to be
+        // shared.
+        to_result(unsafe { bindings::skb_linearize(self.as_raw()) })
+    }
+
+    /// Computes the checksum that the device was asked for.
+    ///
+    /// Does nothing if it was not asked for any.
+    pub fn checksum_help(&mut self) -> Result {
+        if self.ip_summed() != Checksum::Partial {
+            return Ok(());
+        }
+
+        self.check_unshared()?;
+
+        // SAFETY: By the type invariant we own the `sk_buff`, which was just checked not to be
+        // shared. In the `Partial` state `csum_start` and `csum_offset` are valid.
+        to_result(unsafe { bindings::skb_checksum_help(self.as_raw()) })
+    }
+
+    /// Declares that the device has checked the checksums of a received packet.
+    #[inline]
+    pub fn set_checksum_unnecessary(&mut self) {
+        // SAFETY: By the type invariant we own the `sk_buff`.
+        unsafe { bindings::skb_set_ip_summed(self.as_raw(), bindings::CHECKSUM_UNNECESSARY) };
+    }
+
+    /// Stores the receive queue that a packet came from.
+    #[inline]
+    pub fn record_rx_queue(&mut self, queue: u16) {
+        // SAFETY: By the type invariant we own the `sk_buff`.
+        unsafe { bindings::skb_record_rx_queue(self.as_raw(), queue) };
+    }
+
+    /// Makes the buffer a packet received by `dev`: takes the Ethernet header off and determines
+    /// the protocol.
+    ///
+    /// Returns whether the packet is long enough for that. If not the buffer stays as it is, and
+    /// the networking core is not given it.
+    pub fn eth_type_trans<T: Driver>(&mut self, dev: &Device<T>) -> bool {
+        let skb = self.as_raw();
+
+        // SAFETY: By the type invariant we own the `sk_buff`. The function refuses to pull more
+        // than the length, and only reallocates unshared buffers if the header is in a fragment.
+        if self.headlen() < ETH_HLEN
+            && (self.check_unshared().is_err()
+                || !unsafe { bindings::pskb_may_pull(skb, ETH_HLEN) })
+        {
+            return false;
+        }
+
+        // SAFETY: By the type invariant we own the `sk_buff`.
+        unsafe { bindings::skb_scrub_for_rx(skb) };
+
+        // SAFETY: By the type invariant we own the `sk_buff`; its linear part has a whole Ethernet
+        // header. `dev` is valid.
+        let protocol = unsafe { bindings::eth_type_trans(skb, dev.as_raw()) };
+
+        // SAFETY: As above.
+        unsafe { bindings::skb_set_ethertype(skb, protocol) };
+
+        true
+    }
+}
+
+impl Deref for SkBuff {
+    type Target = SkBuffRef;
+
+    #[inline]
+    fn deref(&self) -> &SkBuffRef {
+        // SAFETY: By the type invariant the pointer is valid, and all changes of the `sk_buff` need
+        // a mutable reference or the ownership.
+        unsafe { SkBuffRef::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for SkBuff {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant we own the `sk_buff`.
+        unsafe {
+            bindings::dev_kfree_skb_any_reason(
+                self.0.as_ptr(),
+                DropReason::NotSpecified.as_raw(),
+            )
+        };
+    }
+}
