@@ -19,7 +19,8 @@ stamp() { printf '%s\n' "$2" > "$1.tmp" && mv "$1.tmp" "$1"; }
 # The line of a log that says why: known causes first, then the first error.
 reason() {
 	local log=$1 line
-	if grep -qiE 'no space left on device|disk quota exceeded' "$log"; then
+	if grep -qiE 'no space left on device|disk quota exceeded' "$log" ||
+		[ "$(df -Pk "$LAB_CACHE" | awk 'NR == 2 { print $4 }')" -lt 102400 ]; then
 		say "the disk is full (free some space under $LAB_CACHE_SHOWN)"
 	elif line=$(grep -m1 -oE 'Unable to locate package .*|Package .* has no installation candidate|Couldn.t find these debs: .*' "$log"); then
 		say "missing package: $line (does the mirror carry the suites of lab/pins?)"

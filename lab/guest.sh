@@ -11,7 +11,7 @@ guest_help() {
 	usage: lab/lab guest [OPTIONS] [-- COMMAND...]
 	  --ports N         ports of the model, wired in pairs a-b, c-d (default 2; 0: no model)
 	  --ids ID,ID...    PCI ids of the ports (default 8086:4b30,8086:4ba0,...; functions of one id clash in the C driver)
-	  --irq KIND        intx, msi or msix (default msix)
+	  --irq KIND[+KIND]  what the ports offer: intx, msi, msix (default: all three)
 	  --version V       GMAC version register, e.g. 0x42 (default 0x52)
 	  --port-opts K=V,..  further options of every port, as in dwmac-model serve --port
 	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G), kernel command line
@@ -105,7 +105,7 @@ guest_boot() {
 	if [ "$opt_iommu" = 1 ]; then
 		args+=(-device "intel-iommu,intremap=on,caching-mode=on")
 		append+=" intel_iommu=on"
-	elif [ "$opt_irq" = msi ]; then
+	elif [[ "+$opt_irq+" = *+msi+* ]]; then
 		# Several MSI vectors need interrupt remapping on x86.
 		args+=(-device "intel-iommu,intremap=on")
 		append+=" intel_iommu=on iommu=pt"

@@ -72,7 +72,7 @@ fetch_pristine() {
 		"${missing[@]/#/$LINUX_SOURCE/}" 2> "$PRISTINE.err" || {
 		f=$(sed -nE "s#^tar: $LINUX_SOURCE/(.*): Not found in archive#\1#p" "$PRISTINE.err" | head -n 1)
 		f=${f:-$(head -n 1 "$PRISTINE.err")}
-		die "patches/$(cd "$LAB_SRC_IN/patches" && grep -lF "a/$f" -- *.patch | head -n 1) changes a file that Linux $LINUX_VERSION does not have: $f"
+		die "patches/$(cd "$LAB_SRC_IN/patches" && grep -lF "a/$f" -- *.patch | head -n 1) changes a file that Linux ${LINUX_VERSION%.} does not have: $f"
 	}
 	(cd "$PRISTINE.tmp" && for f in "${missing[@]}"; do mkdir -p "$PRISTINE/$(dirname "$f")" && mv "$f" "$PRISTINE/$f"; done)
 	rm -rf "$PRISTINE.tmp" "$PRISTINE.err"
@@ -96,7 +96,7 @@ overlay() {
 		out=$(patch -d "$work" -p1 --no-backup-if-mismatch --force --fuzz=0 -i "$p" 2>&1) || {
 			say "$out"
 			f=$(printf '%s\n' "$out" | awk '/^(patching|checking) file/ { f = $3 } /FAILED|malformed|No file to patch/ { print f; exit }')
-			die "patches/${p##*/} does not apply to ${f:-the tree} of Linux $LINUX_VERSION; rebase the patch on $LINUX_SOURCE"
+			die "patches/${p##*/} does not apply to ${f:-the tree} of Linux ${LINUX_VERSION%.}; rebase the patch on $LINUX_SOURCE"
 		}
 	done
 	while read -r f; do
@@ -245,6 +245,14 @@ make_kernel() {
 	make_tree
 	build_ids
 	step "kernel-$KERNEL" build_kernel
+	drop_lock
+}
+
+# The kernel crate alone: a quick check of rust/.
+make_rust() {
+	take_lock
+	make_tree
+	step rust kmake prepare
 	drop_lock
 }
 

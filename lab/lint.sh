@@ -14,13 +14,17 @@ lint_make() { make -C "$LINUX" LLVM=1 O="$LINT_BUILD" -j"$JOBS" "$@"; }
 driver_code() { driver_sources | xargs -rd '\n' sed -E 's#//.*##; s#"([^"\\]|\\.)*"#""#g'; }
 
 lint_rustfmt() {
-	local f bad=0
+	local f out bad=0
 	while read -r f; do
-		# Through stdin rustfmt does not follow `mod` items.
-		rustfmt --check --edition 2021 --config-path "$LINUX/.rustfmt.toml" < "$f" ||
-			{ say "rustfmt: $f"; bad=$((bad + 1)); }
+		# Through stdin rustfmt does not follow `mod` items, but says with its
+		# output only that there is a difference.
+		out=$(rustfmt --check --color never --edition 2021 --config-path "$LINUX/.rustfmt.toml" < "$f" 2>&1) || true
+		if [ -n "$out" ]; then
+			say "rustfmt: ${f#"$LAB_SRC_IN"/}" "$out"
+			bad=$((bad + 1))
+		fi
 	done < <(driver_sources; rust_additions)
-	(cd /src/model && cargo fmt --check) || bad=$((bad + 1))
+	(cd /src/model && cargo fmt --check -- --color never) || bad=$((bad + 1))
 	[ "$bad" = 0 ] || die "$bad files are not formatted"
 }
 
