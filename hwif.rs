@@ -59,14 +59,13 @@ pub(crate) struct Spec {
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
+        f.write_fmt(fmt!(
             "{} {}.{}0 (user {:#04x})",
             self.family,
             self.snpsver >> 4,
             self.snpsver & 0xf,
             self.userver
-        )
+        ))
     }
 }
 
@@ -120,6 +119,9 @@ pub(crate) struct MacEvents {
 }
 
 /// MAC block: frames, addresses, link.
+///
+/// Methods read, change and write back registers that they share, so the caller must not let them
+/// run at the same time.
 pub(crate) trait Mac: Sync {
     /// Programs everything that does not depend on the link, receiver and transmitter off.
     fn init(&self, io: Mmio<'_>, features: &Features);
@@ -203,7 +205,8 @@ pub(crate) struct ChannelEvents {
     pub(crate) rx_stopped: bool,
     /// RBU: no receive descriptor was free.
     pub(crate) rx_starved: bool,
-    /// FBE: a bus access failed; the channel is dead until it is reset.
+    /// FBE or CDE: a bus access failed, or a descriptor made no sense. The channel is dead until it
+    /// is reset.
     pub(crate) bus_error: bool,
 }
 
@@ -294,15 +297,7 @@ pub(crate) trait Mdio: Sync {
     /// Clause 45 read.
     fn read_c45(&self, io: Mmio<'_>, csr: u32, addr: u8, devad: u8, reg: u16) -> Result<u16>;
     /// Clause 45 write.
-    fn write_c45(
-        &self,
-        io: Mmio<'_>,
-        csr: u32,
-        addr: u8,
-        devad: u8,
-        reg: u16,
-        val: u16,
-    ) -> Result;
+    fn write_c45(&self, io: Mmio<'_>, csr: u32, addr: u8, devad: u8, reg: u16, val: u16) -> Result;
     /// CR field for a CSR clock of `rate` Hz, such that MDC stays within 2.5 MHz.
     ///
     /// `EINVAL` when no divider does.
@@ -315,6 +310,8 @@ pub(crate) struct Hwif {
     pub(crate) family: Family,
     /// Lowest SNPSVER that this row serves.
     pub(crate) min_snpsver: u8,
+    /// Highest SNPSVER that this row serves; what lies above the newest row is not known.
+    pub(crate) max_snpsver: u8,
     /// As shown to users.
     pub(crate) name: &'static CStr,
     /// Reads and decodes the capability registers.
@@ -342,17 +339,21 @@ pub(crate) static TABLE: &[Hwif] = &[
 /// Time between two looks at a register that is waited for.
 pub(crate) const POLL_INTERVAL: Delta = Delta::from_micros(10);
 
-/// Finds the row for `spec`: the first of its family whose `min_snpsver` it reaches.
+/// Finds the row of `spec`'s family that serves its SNPSVER.
 pub(crate) fn find(spec: &Spec) -> Option<&'static Hwif> {
-    TABLE
-        .iter()
-        .find(|row| row.family == spec.family && spec.snpsver >= row.min_snpsver)
+    TABLE.iter().find(|row| {
+        row.family == spec.family && (row.min_snpsver..=row.max_snpsver).contains(&spec.snpsver)
+    })
 }
 
 /// Reads the version register and finds the row.
 ///
 /// `ENODEV` with one line when no row serves the version.
-pub(crate) fn probe(dev: &device::Device, io: Mmio<'_>, family: Family) -> Result<(Spec, &'static Hwif)> {
+pub(crate) fn probe(
+    dev: &device::Device,
+    io: Mmio<'_>,
+    family: Family,
+) -> Result<(Spec, &'static Hwif)> {
     let spec = match family {
         Family::Gmac4 => crate::dwmac4::spec(io),
     };

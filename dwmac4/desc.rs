@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Descriptors.
+//!
+//! A descriptor has four words. The driver writes the "read format", which the DMA replaces by the
+//! "write-back format". Word 3 holds OWN in both.
+
+use kernel::{
+    bitfield,
+    num::Bounded,
+    prelude::*, //
+};
+
+use super::{
+    dma::halves,
+    regs::{
+        poke,
+        DMA_CH_RXDESC_TAIL_POINTER,
+        DMA_CH_TXDESC_TAIL_POINTER, //
+    },
+};
+use crate::{
+    desc::{
+        Format,
+        RxChecksum,
+        RxStatus,
+        TxBuffer,
+        TxChecksum,
+        TxStatus,
+        Words, //
+    },
+    hwif::Mmio,
+};
+
+bitfield! {
+    /// TDES2, read format.
+    pub(super) struct Tdes2(u32) {
+        /// IOC: TI when the frame is sent. Counts in the last descriptor of a frame.
+        31:31 ioc => bool;
+        /// TTSE: take a timestamp.
+        30:30 ttse => bool;
+        /// B2L: bytes of buffer 2.
+        29:16 b2l;
+        /// B1L: bytes of buffer 1.
+        13:0 b1l;
+    }
+}
+
+bitfield! {
+    /// TDES3, read format.
+    pub(super) struct Tdes3(u32) {
+        /// OWN: the DMA's.
+        31:31 own => bool;
+        /// CTXT: context descriptor.
+        30:30 ctxt => bool;
+        /// FD: first of a frame.
+        29:29 fd => bool;
+        /// LD: last of a frame.
+        28:28 ld => bool;
+        /// CPC: what to add of padding and FCS; 0 is both.
+        27:26 cpc;
+        /// CIC: checksums to insert; 3 is all. Counts in the first descriptor of a frame.
+        17:16 cic;
+        /// FL: bytes of the frame. Counts in the first descriptor of a frame.
+        14:0 fl;
+    }
+}
+
+bitfield! {
+    /// TDES3, write-back format.
+    pub(super) struct TxWriteBack(u32) {
+        /// OWN.
+        31:31 own => bool;
+        /// CTXT.
+        30:30 ctxt => bool;
+        /// LD: the rest is valid.
+        28:28 ld => bool;
+        /// ES: any of the errors.
+        15:15 es => bool;
+        /// JT: jabber timeout.
+        14:14 jt => bool;
+        /// FF: flushed by software.
+        13:13 ff => bool;
+        /// PCE: the payload's checksum could not be inserted.
+        12:12 pce => bool;
+        /// LoC: the carrier was lost.
+        11:11 loc => bool;
+        /// NC: there was no carrier.
+        10:10 nc => bool;
+        /// LC: late collision.
+        9:9 lc => bool;
+        /// EC: excessive collisions.
+        8:8 ec => bool;
+        /// ED: excessive deferral.
+        3:3 ed => bool;
+        /// UF: the FIFO ran dry.
+        2:2 uf => bool;
+        /// IHE: not the IP header that it claims to be.
+        0:0 ihe => bool;
+    }
+}
+
+bitfield! {
+    /// RDES3, read format.
+    pub(super) struct Rdes3(u32) {
+        /// OWN: the DMA's.
+        31:31 own => bool;
+        /// IOC: RI when the descriptor is given back.
+        30:30 ioc => bool;
+        /// BUF2V: there is a buffer 2.
+        25:25 buf2v => bool;
+        /// BUF1V: there is a buffer 1.
+        24:24 buf1v => bool;
+    }
+}
+
+bitfield! {
+    /// RDES1, write-back format.
+    pub(super) struct RxProtocol(u32) {
+        /// IPCE: the payload's checksum is wrong.
+        7:7 ipce => bool;
+        /// IPCB: the checksums were not checked.
+        6:6 ipcb => bool;
+        /// IPV6: there is an IPv6 header.
+        5:5 ipv6 => bool;
+        /// IPV4: there is an IPv4 header.
+        4:4 ipv4 => bool;
+        /// IPHE: the IP header's checksum, version or length is wrong.
+        3:3 iphe => bool;
+        /// PT: payload.
+        2:0 pt;
+    }
+}
+
+bitfield! {
+    /// RDES3, write-back format.
+    pub(super) struct RxWriteBack(u32) {
+        /// OWN.
+        31:31 own => bool;
+        /// CTXT: context descriptor.
+        30:30 ctxt => bool;
+        /// FD: first of a frame.
+        29:29 fd => bool;
+        /// LD: last of a frame.
+        28:28 ld => bool;
+        /// RS1V: RDES1 holds a status.
+        26:26 rs1v => bool;
+        /// CE: wrong FCS.
+        24:24 ce => bool;
+        /// GP: giant frame.
+        23:23 gp => bool;
+        /// RWT: watchdog timeout, the frame was cut.
+        22:22 rwt => bool;
+        /// OE: FIFO overflow.
+        21:21 oe => bool;
+        /// RE: receive error on the PHY interface.
+        20:20 re => bool;
+        /// DE: not a whole number of octets.
+        19:19 de => bool;
+        /// ES: any of the errors.
+        15:15 es => bool;
+        /// PL: bytes of the frame.
+        14:0 pl;
+    }
+}
+
+impl RxProtocol {
+    /// What the checksum engine says.
+    fn checksum(self) -> RxChecksum {
+        // PT of the payloads whose checksum the engine knows.
+        const UDP: u32 = 1;
+        const TCP: u32 = 2;
+        const ICMP: u32 = 3;
+
+        if self.iphe() {
+            return RxChecksum::Bad;
+        }
+        if self.ipcb() {
+            return RxChecksum::None;
+        }
+        if self.ipce() {
+            return RxChecksum::Bad;
+        }
+
+        // Both headers make a tunnel, of which it is not told what was checked.
+        match (self.ipv4() != self.ipv6(), self.pt().get()) {
+            (true, UDP | TCP | ICMP) => RxChecksum::Good,
+            _ => RxChecksum::None,
+        }
+    }
+}
+
+/// Descriptors of GMAC 4.x and 5.x.
+pub(crate) struct Gmac4;
+
+impl Format for Gmac4 {
+    // B1L holds 16383. A multiple of the widest bus keeps the next buffer's start aligned when one
+    // has to be split.
+    const TX_BUFFER_MAX: u32 = 16368;
+
+    const OWN_WORD: usize = 3;
+
+    #[inline]
+    fn tx_buffer(buf: &TxBuffer) -> Words {
+        let (low, high) = halves(buf.addr);
+        // The masks let a length that breaks the contract lead to a short frame, not to bits in
+        // other fields.
+        let des2 = Tdes2::zeroed()
+            .with_b1l(Bounded::from_expr(buf.len & Tdes2::B1L_MASK))
+            .with_ioc(buf.interrupt && buf.last);
+        let mut des3 = Tdes3::zeroed()
+            .with_own(true)
+            .with_fd(buf.first)
+            .with_ld(buf.last);
+        if buf.first {
+            des3 = des3.with_fl(Bounded::from_expr(buf.frame_len & Tdes3::FL_MASK));
+            if buf.checksum == TxChecksum::Full {
+                des3 = des3.with_const_cic::<3>();
+            }
+        }
+
+        [low, high, des2.into(), des3.into()]
+    }
+
+    #[inline]
+    fn owned(word: u32) -> bool {
+        RxWriteBack::from(word).own()
+    }
+
+    #[inline]
+    fn tx_status(words: &Words) -> TxStatus {
+        let [.., des3] = *words;
+        let des3 = TxWriteBack::from(des3);
+
+        if !des3.ld() || des3.ctxt() || !des3.es() {
+            return TxStatus::default();
+        }
+
+        TxStatus {
+            error: true,
+            underflow: des3.uf(),
+            link_error: des3.loc() || des3.nc() || des3.lc() || des3.ec() || des3.ed(),
+            checksum_error: des3.ihe() || des3.pce(),
+        }
+    }
+
+    #[inline]
+    fn rx_buffer(addr: u64, interrupt: bool) -> Words {
+        let (low, high) = halves(addr);
+        let des3 = Rdes3::zeroed()
+            .with_own(true)
+            .with_ioc(interrupt)
+            .with_buf1v(true);
+
+        [low, high, 0, des3.into()]
+    }
+
+    #[inline]
+    fn rx_status(words: &Words) -> RxStatus {
+        let [_, des1, _, des3] = *words;
+        let des3 = RxWriteBack::from(des3);
+        let last = des3.ld() && !des3.ctxt();
+
+        RxStatus {
+            first: des3.fd() && !des3.ctxt(),
+            last,
+            context: des3.ctxt(),
+            len: des3.pl().get(),
+            error: last && des3.es(),
+            crc_error: last && des3.ce(),
+            overflow: last && des3.oe(),
+            length_error: last && (des3.gp() || des3.rwt()),
+            frame_error: last && (des3.re() || des3.de()),
+            checksum: if last && des3.rs1v() {
+                RxProtocol::from(des1).checksum()
+            } else {
+                RxChecksum::None
+            },
+        }
+    }
+
+    #[inline]
+    fn tx_doorbell(io: Mmio<'_>, ch: usize, tail: u64) {
+        let (tail, _) = halves(tail);
+
+        // An ordered write: the descriptors are visible to the DMA before it hears of them. It
+        // fails only for a channel that no core has, where there is nothing to tell.
+        let _ = poke(io, ch, DMA_CH_TXDESC_TAIL_POINTER::from_raw(tail));
+    }
+
+    #[inline]
+    fn rx_doorbell(io: Mmio<'_>, ch: usize, tail: u64) {
+        let (tail, _) = halves(tail);
+
+        // As above.
+        let _ = poke(io, ch, DMA_CH_RXDESC_TAIL_POINTER::from_raw(tail));
+    }
+}

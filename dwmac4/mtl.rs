@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! MTL block.
+
+use kernel::{
+    io::{
+        poll::read_poll_timeout,
+        Io, //
+    },
+    prelude::*,
+    time::Delta, //
+};
+
+use super::regs::*;
+use crate::{
+    config::Config,
+    hwif::{
+        self,
+        Features,
+        Mmio, //
+    },
+};
+
+/// Weight of every transmit queue; equal ones share the wire evenly.
+const WEIGHT: u32 = 16;
+
+/// A flush ends when the transmit clock has emptied the queue, one frame under way at the most. A
+/// jumbo frame takes 7.2 ms at 10 Mbit/s.
+const FLUSH_TIMEOUT: Delta = Delta::from_millis(20);
+
+/// When a receive queue pauses the peer and lets it go on, by bytes left in its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlowLevels {
+    /// Pause the peer when no more than this is left.
+    pub(crate) pause: u32,
+    /// Let it go on when this is left again.
+    pub(crate) resume: u32,
+}
+
+impl FlowLevels {
+    /// Levels for a share of `bytes`; none where there is no room for flow control.
+    ///
+    /// After the decision to pause the peer may still send all of a frame, and another one while
+    /// our pause frame waits behind one that we send. The rows leave room for that: with jumbo
+    /// frames, with standard frames, and for one standard frame.
+    pub(crate) fn new(bytes: u32) -> Option<Self> {
+        match bytes {
+            ..4096 => None,
+            4096..8192 => Some(Self {
+                pause: 1536,
+                resume: 2560,
+            }),
+            8192..32768 => Some(Self {
+                pause: 3072,
+                resume: 4608,
+            }),
+            32768.. => Some(Self {
+                pause: 19456,
+                resume: 24576,
+            }),
+        }
+    }
+}
+
+/// Equal share of a FIFO of `fifo` bytes for each of `queues`; `EINVAL` if that is too little for
+/// a queue to exist.
+pub(crate) fn fifo_share(fifo: u32, queues: u32) -> Result<u32> {
+    const UNIT: u32 = 256;
+
+    match fifo.checked_div(queues) {
+        Some(share) if share >= UNIT => Ok(share),
+        _ => Err(EINVAL),
+    }
+}
+
+/// The MTL block of all releases.
+pub(super) struct Mtl;
+
+impl hwif::Mtl for Mtl {
+    fn init(
+        &self,
+        io: Mmio<'_>,
+        features: &Features,
+        _config: &Config,
+        tx: u32,
+        rx: u32,
+    ) -> Result {
+        let tx_share = fifo_share(features.tx_fifo, tx)?;
+        let rx_share = fifo_share(features.rx_fifo, rx)?;
+
+        io.write_reg(MTL_OPERATION_MODE::zeroed().with_schalg(TxScheduling::Wrr));
+
+        for queue in 0..usize::try_from(tx)? {
+            if tx > 1 {
+                poke(
+                    io,
+                    queue,
+                    MTL_TXQ_QUANTUM_WEIGHT::zeroed().with_const_iscqw::<WEIGHT>(),
+                )?;
+            }
+            poke(
+                io,
+                queue,
+                MTL_TXQ_OPERATION_MODE::zeroed()
+                    .with_tsf(true)
+                    .with_generic()
+                    .try_with_share(tx_share)?,
+            )?;
+        }
+
+        let mut mode = MTL_RXQ_OPERATION_MODE::zeroed()
+            .with_rsf(true)
+            // The stack is to see frames with a wrong checksum: the engine knows less than it.
+            .with_dis_tcp_ef(true)
+            .try_with_share(rx_share)?;
+        if let Some(levels) = FlowLevels::new(rx_share) {
+            mode = mode.try_with_flow_control(levels.pause, levels.resume)?;
+        }
+        for queue in 0..usize::try_from(rx)? {
+            poke(io, queue, mode)?;
+            poke(
+                io,
+                queue,
+                MTL_Q_INTERRUPT_CONTROL_STATUS::zeroed()
+                    .with_rxoie(true)
+                    // An overflow from before is no news.
+                    .with_rxovfis(true),
+            )?;
+        }
+
+        for (index, map) in MTL_RXQ_DMA_MAP::identity()
+            .into_iter()
+            .enumerate()
+            .take(usize::try_from(rx.div_ceil(4))?)
+        {
+            poke(io, index, map)?;
+        }
+
+        // Queues take frames from here on.
+        io.write_reg(MAC_RXQ_CTRL0::generic(rx));
+
+        Ok(())
+    }
+
+    fn events(&self, io: Mmio<'_>, queue: usize) -> bool {
+        let Ok(status) = peek::<MTL_Q_INTERRUPT_CONTROL_STATUS>(io, queue) else {
+            return false;
+        };
+
+        // Writing back what was read clears the events that were set and keeps the enables.
+        if poke(io, queue, status).is_err() {
+            return false;
+        }
+
+        status.rxovfis()
+    }
+
+    fn pending(&self, io: Mmio<'_>) -> u32 {
+        io.read(MTL_INTERRUPT_STATUS).qis().get()
+    }
+
+    fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result {
+        modify::<MTL_TXQ_OPERATION_MODE>(io, queue, |r| r.with_ftq(true))?;
+        read_poll_timeout(
+            || peek::<MTL_TXQ_OPERATION_MODE>(io, queue),
+            |r| !r.ftq(),
+            hwif::POLL_INTERVAL,
+            FLUSH_TIMEOUT,
+        )?;
+
+        Ok(())
+    }
+}
