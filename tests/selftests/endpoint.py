@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""One end of the wire: what a test does at an interface.
+
+The same class serves the machine under test, where it is called directly, and
+the peer (a network namespace or a machine reached by ssh), where this file
+runs as a server that reads requests from standard input. It must therefore
+stay one file that needs nothing but Python's own library.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import random
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+ETH_P_TEST = 0x88B5  # IEEE 802: local experimental use
+PACKET_OTHERHOST = 3
+
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP = 1
+PACKET_DROP_MEMBERSHIP = 2
+SO_RCVBUFFORCE = 33
+MEMBERSHIP = {"multicast": 0, "promisc": 1, "allmulti": 2, "unicast": 3}
+
+# Far above what a slow emulated guest needs: only ends what would hang.
+PATIENCE = 30
+
+
+class EndpointError(Exception):
+    """An operation of an end failed; its text says which and why."""
+
+
+def mac_bytes(mac):
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+class Endpoint:
+    """Operations at one end. All arguments and results survive JSON."""
+
+    def __init__(self, ifname=None):
+        self.ifname = ifname
+        self.sockets = {}
+        self.next_handle = 1
+        self.flood = None
+        self.flood_stop_event = threading.Event()
+
+    # -- commands and files
+
+    def command(self, argv, stdin=None, timeout=PATIENCE):
+        """Runs a command: [exit status, standard output, standard error]."""
+        try:
+            done = subprocess.run(argv, input=stdin, capture_output=True, text=True,
+                                  timeout=timeout, check=False)
+        except FileNotFoundError:
+            return [127, "", f"{argv[0]}: not installed"]
+        except subprocess.TimeoutExpired:
+            return [124, "", f"{argv[0]}: no end after {timeout} s"]
+        return [done.returncode, done.stdout, done.stderr]
+
+    def run(self, *argv):
+        status, out, err = self.command([str(arg) for arg in argv])
+        if status:
+            raise EndpointError(f"'{' '.join(map(str, argv))}' failed ({status}): {err.strip() or out.strip()}")
+        return out
+
+    def read(self, path):
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+
+    def write(self, path, text):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(text))
+
+    def sys(self, name):
+        return self.read(f"/sys/class/net/{self.ifname}/{name}")
+
+    def set_ifname(self, ifname):
+        self.ifname = ifname
+
+    def ifname_of(self, addr):
+        """The interface that holds an address, or None."""
+        for link in json.loads(self.run("ip", "-j", "addr")):
+            for info in link.get("addr_info", []):
+                if info.get("local") == addr:
+                    return link["ifname"]
+        return None
+
+    def link(self):
+        return json.loads(self.run("ip", "-j", "-d", "-s", "-s", "link", "show", "dev", self.ifname))[0]
+
+    def carrier(self):
+        try:
+            return self.sys("carrier") == "1"
+        except OSError:  # the interface is down or gone
+            return False
+
+    def counters(self):
+        """The stack's counters in this namespace, as 'Udp.InCsumErrors'."""
+        result = {}
+        for name in ("snmp", "netstat"):
+            lines = self.read(f"/proc/net/{name}").splitlines()
+            for keys, values in zip(lines[::2], lines[1::2]):
+                proto, keys = keys.split(":")
+                for key, value in zip(keys.split(), values.split(":")[1].split()):
+                    result[f"{proto}.{key}"] = int(value)
+        if os.path.exists("/proc/net/snmp6"):
+            for line in self.read("/proc/net/snmp6").splitlines():
+                key, value = line.split()
+                result[key] = int(value)
+        return result
+
+    # -- sockets are kept here and named by handles
+
+    def keep(self, sock):
+        handle = self.next_handle
+        self.next_handle += 1
+        self.sockets[handle] = sock
+        return handle
+
+    def close(self, handle):
+        self.sockets.pop(handle).close()
+
+    @staticmethod
+    def big_buffer(sock):
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
+
+    # -- raw frames
+
+    def raw_open(self, ethertype=ETH_P_TEST):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.big_buffer(sock)
+        sock.bind((self.ifname, ethertype))
+        return self.keep(sock)
+
+    def raw_member(self, handle, kind, addr=None, leave=False):
+        """Joins (or leaves) a filter: multicast, unicast, allmulti, promisc."""
+        addr = mac_bytes(addr) if addr else b""
+        request = struct.pack("iHH8s", socket.if_nametoindex(self.ifname), MEMBERSHIP[kind], len(addr), addr)
+        option = PACKET_DROP_MEMBERSHIP if leave else PACKET_ADD_MEMBERSHIP
+        self.sockets[handle].setsockopt(SOL_PACKET, option, request)
+
+    def raw_send(self, handle, frames):
+        sock = self.sockets[handle]
+        sock.settimeout(PATIENCE)
+        for frame in frames:
+            if sock.send(frame) != len(frame):
+                raise EndpointError(f"a frame of {len(frame)} bytes was sent in part")
+
+    def raw_recv(self, handle, count=None, until=None, timeout=10):
+        """Frames as [packet type, bytes]: `count` of them, or all before the
+        frame that ends with `until`; fewer when none came for `timeout` s."""
+        sock = self.sockets[handle]
+        frames = []
+        while count is None or len(frames) < count:
+            if not select.select([sock], [], [], timeout)[0]:
+                break
+            data, (_, _, kind, _, _) = sock.recvfrom(65536)
+            if until and until in data:
+                # What took another queue may still be on its way.
+                until, timeout = None, 0.2
+                continue
+            frames.append([kind, data])
+        return frames
+
+    # -- datagrams
+
+    @staticmethod
+    def family(addr):
+        return socket.AF_INET6 if ":" in addr else socket.AF_INET
+
+    def udp_open(self, addr, port=0):
+        """[handle, port] of a socket bound to an address."""
+        sock = socket.socket(self.family(addr), socket.SOCK_DGRAM)
+        self.big_buffer(sock)
+        sock.bind((addr, port))
+        return [self.keep(sock), sock.getsockname()[1]]
+
+    def udp_join(self, handle, group):
+        sock = self.sockets[handle]
+        index = socket.if_nametoindex(self.ifname)
+        if ":" in group:
+            packed = socket.inet_pton(socket.AF_INET6, group)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, packed + struct.pack("I", index))
+        else:
+            packed = socket.inet_aton(group)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack("4s4si", packed, b"\0" * 4, index))
+
+    def udp_send(self, handle, addr, port, datagrams):
+        sock = self.sockets[handle]
+        sock.settimeout(PATIENCE)
+        if addr.startswith("ff"):
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex(self.ifname))
+        elif addr.startswith("224.") or addr.startswith("239."):
+            index = socket.if_nametoindex(self.ifname)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", b"\0" * 4, b"\0" * 4, index))
+        for data in datagrams:
+            sock.sendto(data, (addr, port))
+
+    def udp_recv(self, handle, count, timeout=10):
+        sock = self.sockets[handle]
+        datagrams = []
+        while len(datagrams) < count:
+            if not select.select([sock], [], [], timeout)[0]:
+                break
+            datagrams.append(sock.recv(65536))
+        return datagrams
+
+    # -- streams
+
+    def tcp_listen(self, addr):
+        """[handle, port] of a listening socket."""
+        sock = socket.socket(self.family(addr), socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((addr, 0))
+        sock.listen(64)
+        return [self.keep(sock), sock.getsockname()[1]]
+
+    def tcp_receive(self, handle, timeout=PATIENCE):
+        """Takes one connection to its end: [bytes, SHA-256]."""
+        listener = self.sockets[handle]
+        listener.settimeout(timeout)
+        digest, total = hashlib.sha256(), 0
+        conn, _ = listener.accept()
+        with conn:
+            conn.settimeout(timeout)
+            while data := conn.recv(262144):
+                digest.update(data)
+                total += len(data)
+            conn.sendall(b"done")
+        return [total, digest.hexdigest()]
+
+    def tcp_send(self, source, addr, port, seed, size, timeout=PATIENCE):
+        """Sends pseudo-random data of a seed: [bytes, SHA-256]."""
+        noise = random.Random(seed)
+        digest, total = hashlib.sha256(), 0
+        with socket.create_connection((addr, port), timeout, (source, 0)) as conn:
+            while total < size:
+                data = noise.randbytes(min(65536, size - total))
+                conn.sendall(data)
+                digest.update(data)
+                total += len(data)
+            conn.shutdown(socket.SHUT_WR)
+            # Without it, an interface that goes away right now would cut the tail.
+            if conn.recv(4) != b"done":
+                raise EndpointError("the receiver of a stream did not confirm its end")
+        return [total, digest.hexdigest()]
+
+    # -- background noise that survives everything done to the interface
+
+    def flood_start(self, addr, size=1000):
+        self.flood_stop_event.clear()
+        self.flood = threading.Thread(target=self.flood_run, args=(addr, size), daemon=True)
+        self.flood_sent = 0
+        self.flood.start()
+
+    def flood_run(self, addr, size):
+        sock = None
+        data = bytes(size)
+        while not self.flood_stop_event.is_set():
+            try:
+                if sock is None:
+                    sock = socket.socket(self.family(addr), socket.SOCK_DGRAM)
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.ifname.encode() + b"\0")
+                    sock.settimeout(1)
+                for _ in range(16):
+                    sock.sendto(data, (addr, 9))
+                    self.flood_sent += 1
+                # Leave some of a small machine to the test itself.
+                time.sleep(0.002)
+            except OSError:
+                if sock is not None:
+                    sock.close()
+                sock = None
+                time.sleep(0.01)
+        if sock is not None:
+            sock.close()
+
+    def flood_stop(self):
+        """Ends the noise: the number of datagrams that were sent."""
+        self.flood_stop_event.set()
+        self.flood.join(PATIENCE)
+        return self.flood_sent
+
+
+# -- the wire format between a test and its peer: a JSON text a line
+
+def encode(value):
+    def default(obj):
+        if isinstance(obj, (bytes, bytearray)):
+            return {"b64": base64.b64encode(obj).decode()}
+        raise TypeError(f"cannot send a {type(obj).__name__}")
+    return json.dumps(value, default=default)
+
+
+def decode(text):
+    return json.loads(text, object_hook=lambda obj: base64.b64decode(obj["b64"]) if set(obj) == {"b64"} else obj)
+
+
+def serve():
+    """Answers requests until the test closes the pipe. Each has a thread: a
+    test starts the receiver of a stream and then asks for other things."""
+    endpoint = Endpoint()
+    lock = threading.Lock()
+
+    def handle(ident, name, args, kwargs):
+        try:
+            reply = {"id": ident, "result": getattr(endpoint, name)(*args, **kwargs)}
+        except Exception as err:  # whatever it is, the test must hear of it
+            reply = {"id": ident, "error": f"{type(err).__name__}: {err}" if not isinstance(err, EndpointError) else str(err)}
+        with lock:
+            print(encode(reply), flush=True)
+
+    for line in sys.stdin:
+        request = decode(line)
+        threading.Thread(target=handle, daemon=True,
+                         args=(request["id"], request["name"], request["args"], request["kwargs"])).start()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,562 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What every test shares: KTAP, the two ends of the wire, clean-up, the kernel log.
+
+A test program is a list of cases, functions that take an Env:
+
+    def carrier(env):
+        check(env.local.carrier(), "no carrier")
+
+    if __name__ == "__main__":
+        main(carrier, ...)
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+from endpoint import ETH_P_TEST, PATIENCE, Endpoint, EndpointError, decode, encode, mac_bytes
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PEER_NETNS = "peer"
+LOCAL = {"LOCAL_V4": "192.0.2.1", "LOCAL_V6": "2001:db8:1::1"}
+REMOTE = {"REMOTE_V4": "192.0.2.2", "REMOTE_V6": "2001:db8:1::2"}
+
+# What the kernel must never print while a test runs.
+SPLAT = re.compile(
+    r"WARNING:|BUG:|Oops|KASAN|KCSAN|KFENCE|UBSAN|DMA-API:|Call Trace:|general protection fault|refcount_t:"
+    r"|possible .*(deadlock|recursive locking)|inconsistent lock state|suspicious RCU|sleeping function called"
+    r"|scheduling while atomic|blocked for more than|stalls on CPU|soft lockup|unreferenced object|ODEBUG"
+    r"|stalled pool shutdown|unregister_netdevice: waiting|Unable to handle kernel")
+
+# A driver of this folder has no excuse for what another may not be able to do.
+OUR_DRIVERS = ("rust_stmmac", "intel-eth-pci", "stmmaceth", "st_gmac")
+
+
+class Skip(Exception):
+    """This case cannot run here; its text says why."""
+
+
+class Failure(Exception):
+    """What was observed is not what must be."""
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def check_equal(got, expected, what):
+    check(got == expected, f"{what}: got {got}, expected {expected}")
+
+
+def wait_for(condition, what, timeout=PATIENCE):
+    """Waits until the condition holds; the time-out only ends what would hang."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        check(time.monotonic() < end, f"{what} did not happen within {timeout} s")
+        time.sleep(0.05)
+
+
+def note(text):
+    for line in str(text).splitlines():
+        print(f"# {line}", flush=True)
+
+
+def noise(size, seed):
+    return random.Random(seed).randbytes(size)
+
+
+class KernelLog:
+    """The kernel's messages since the last look."""
+
+    def __init__(self):
+        self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def news(self):
+        lines = []
+        while True:
+            try:
+                record = os.read(self.fd, 8192).decode(errors="replace")
+            except BlockingIOError:
+                return lines
+            except BrokenPipeError:
+                lines.append("(the kernel log was overwritten: messages are lost)")
+                continue
+            lines.append(record.partition(";")[2].split("\n")[0])
+
+
+class Peer:
+    """The far Endpoint: its operations as methods; spawn() starts one and
+    returns a function that waits for its result."""
+
+    BOOT = ("import sys; n = int(sys.stdin.buffer.readline()); "
+            "exec(compile(sys.stdin.buffer.read(n), 'endpoint.py', 'exec'))")
+
+    def __init__(self, prefix, shell=False):
+        argv = ["python3", "-u", "-c", self.BOOT]
+        if shell:  # ssh hands one string to a shell
+            argv = [f'python3 -u -c "{self.BOOT}"']
+        # Its own session: Ctrl-C ends the test, whose clean-up needs the peer.
+        self.process = subprocess.Popen(prefix + argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        start_new_session=True)
+        with open(os.path.join(HERE, "endpoint.py"), "rb") as file:
+            source = file.read()
+        self.process.stdin.write(b"%d\n%s" % (len(source), source))
+        self.process.stdin.flush()
+        self.replies = {}
+        self.ident = 0
+        self.news = threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            reply = decode(line)
+            with self.news:
+                self.replies[reply["id"]] = reply
+                self.news.notify_all()
+        with self.news:
+            self.replies = None
+            self.news.notify_all()
+
+    def spawn(self, name, *args, **kwargs):
+        self.ident += 1
+        ident = self.ident
+        request = encode({"id": ident, "name": name, "args": args, "kwargs": kwargs})
+        try:
+            self.process.stdin.write(request.encode() + b"\n")
+            self.process.stdin.flush()
+        except OSError as err:
+            raise EndpointError(f"the peer is gone ({err}); is REMOTE_ARGS right and python3 installed there?") from None
+
+        def result():
+            with self.news:
+                done = self.news.wait_for(lambda: self.replies is None or ident in self.replies, 3 * PATIENCE)
+                if self.replies is None:
+                    raise EndpointError(f"the peer went away during {name}; is REMOTE_ARGS right and python3 there?")
+                if not done:
+                    raise EndpointError(f"the peer gave no answer to {name} in {3 * PATIENCE} s")
+                reply = self.replies.pop(ident)
+            if "error" in reply:
+                raise EndpointError(f"at the peer: {reply['error']}")
+            return reply["result"]
+        return result
+
+    def stop(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: self.spawn(name, *args, **kwargs)()
+
+
+class Local(Endpoint):
+    """The near Endpoint, with the same spawn()."""
+
+    def spawn(self, name, *args, **kwargs):
+        result = {}
+
+        def run():
+            try:
+                result["value"] = getattr(self, name)(*args, **kwargs)
+            except Exception as err:  # raised again by whoever waits
+                result["error"] = err
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+
+        def wait():
+            thread.join(3 * PATIENCE)
+            if "error" in result:
+                raise result["error"]
+            check("value" in result, f"{name} did not end in {3 * PATIENCE} s")
+            return result["value"]
+        return wait
+
+
+class Model:
+    """The device model's control, in a lab guest only."""
+
+    def __init__(self):
+        self.port = os.environ.get("MODEL_PORT", "a")
+
+    def have(self):
+        return any(os.access(os.path.join(folder, "modelctl"), os.X_OK)
+                   for folder in os.environ.get("PATH", "").split(os.pathsep))
+
+    def ctl(self, *args):
+        done = subprocess.run(["modelctl", *args], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        check(done.returncode == 0, f"'modelctl {' '.join(args)}' failed: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+
+def configuration():
+    """The environment, completed by net.config beside the tests."""
+    config = dict(LOCAL | REMOTE)
+    path = os.path.join(HERE, "net.config")
+    if os.path.exists(path):
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                key, sep, value = line.strip().partition("=")
+                if sep and not key.startswith("#"):
+                    config[key.strip()] = value.strip().strip('"')
+    for key in ("NETIF", "PEERIF", "REMOTE_TYPE", "REMOTE_ARGS", *LOCAL, *REMOTE):
+        if os.environ.get(key):
+            config[key] = os.environ[key]
+    return config
+
+
+def pci_of(ifname):
+    """The PCI address behind an interface of this namespace, or None."""
+    path = os.path.realpath(f"/sys/class/net/{ifname}/device")
+    return os.path.basename(path) if os.path.exists(path) and "/pci" in path else None
+
+
+class Env:
+    """Both ends, wired and configured, and what undoes a case's changes."""
+
+    def __init__(self):
+        config = configuration()
+        if not config.get("NETIF"):
+            raise Skip("no device to test: set NETIF (and PEERIF, or REMOTE_TYPE and REMOTE_ARGS)")
+        self.deferred = []
+        self.kmsg = KernelLog()
+        self.model = Model()
+        self.ifname = config["NETIF"]
+        self.v4, self.peer_v4 = config["LOCAL_V4"], config["REMOTE_V4"]
+        self.v6, self.peer_v6 = config["LOCAL_V6"], config["REMOTE_V6"]
+        self.pci = self.peer_pci = None
+        self.own_peer = bool(config.get("PEERIF"))
+        self.netns = PEER_NETNS if self.own_peer else config.get("REMOTE_ARGS") if config.get("REMOTE_TYPE") == "netns" else None
+        self.made_netns = False
+        check(os.path.exists(f"/sys/class/net/{self.ifname}"), f"NETIF={self.ifname}: no such interface")
+        self.local = Local(self.ifname)
+        self.pci = pci_of(self.ifname)
+        self.driver = self.driver_of_pci(self.pci) if self.pci else self.soft_driver()
+        if self.own_peer:
+            self.peer_ifname = config["PEERIF"]
+            self.take_peer()
+        if self.netns:
+            prefix, shell = ["ip", "netns", "exec", self.netns], False
+        elif config.get("REMOTE_TYPE") == "ssh":
+            prefix, shell = ["ssh", "-o", "BatchMode=yes", *config["REMOTE_ARGS"].split()], True
+        else:
+            raise Failure("no peer: set PEERIF, or REMOTE_TYPE=netns|ssh and REMOTE_ARGS")
+        self.peer = Peer(prefix, shell)
+        if not self.own_peer:
+            self.peer_ifname = self.peer.ifname_of(self.peer_v4)
+            check(self.peer_ifname, f"the peer has no interface with REMOTE_V4={self.peer_v4}")
+        self.peer.set_ifname(self.peer_ifname)
+        if self.netns:
+            path = self.peer.command(["readlink", "-e", f"/sys/class/net/{self.peer_ifname}/device"])[1].strip()
+            self.peer_pci = os.path.basename(path) if "/pci" in path else None
+        if not self.own_peer:
+            self.addresses = {self.local: self.addresses_of(self.local), self.peer: self.addresses_of(self.peer)}
+        else:
+            self.addresses = {self.local: [f"{self.v4}/24", f"{self.v6}/64"],
+                              self.peer: [f"{self.peer_v4}/24", f"{self.peer_v6}/64"]}
+        self.bring_up()
+        self.mac, self.peer_mac = self.local.sys("address"), self.peer.sys("address")
+
+    # -- devices
+
+    @staticmethod
+    def driver_of_pci(pci):
+        path = f"/sys/bus/pci/devices/{pci}/driver"
+        return os.path.basename(os.path.realpath(path)) if os.path.exists(path) else None
+
+    def soft_driver(self):
+        link = self.local.link()
+        return link.get("linkinfo", {}).get("info_kind", "unknown")
+
+    @property
+    def ours(self):
+        """Whether the device is a DesignWare MAC, from which all is expected."""
+        return self.driver in OUR_DRIVERS
+
+    def lacks(self, text):
+        """A property is missing: a failure of our drivers, a skip elsewhere."""
+        raise (Failure if self.ours else Skip)(text)
+
+    def need_pci(self):
+        if not self.pci:
+            raise Skip(f"{self.ifname} is not a PCI device")
+
+    def take_peer(self):
+        """Puts PEERIF into its namespace, unless a test before did."""
+        names = [ns["name"] for ns in json.loads(self.local.run("ip", "-j", "netns", "list") or "[]")]
+        if PEER_NETNS not in names:
+            self.local.run("ip", "netns", "add", PEER_NETNS)
+            self.local.run("ip", "-n", PEER_NETNS, "link", "set", "lo", "up")
+            self.made_netns = True
+        if os.path.exists(f"/sys/class/net/{self.peer_ifname}"):
+            self.local.run("ip", "link", "set", self.peer_ifname, "netns", PEER_NETNS)
+        elif self.local.command(["ip", "-n", PEER_NETNS, "link", "show", self.peer_ifname])[0]:
+            raise Failure(f"PEERIF={self.peer_ifname}: no such interface, here or in namespace {PEER_NETNS}")
+
+    def addresses_of(self, end):
+        info = json.loads(end.run("ip", "-j", "addr", "show", "dev", end.ifname if end is self.local else self.peer_ifname))
+        return [f"{a['local']}/{a['prefixlen']}" for a in info[0]["addr_info"] if a["scope"] == "global"]
+
+    def configure(self, end, ifname):
+        """Addresses and up; idempotent, for a device that may be new."""
+        base = f"/proc/sys/net/ipv6/conf/{ifname}"
+        end.write(f"{base}/keep_addr_on_down", 1)
+        end.run("ip", "link", "set", ifname, "up")
+        for addr in self.addresses[end]:
+            if ":" in addr:
+                end.run("ip", "addr", "replace", addr, "dev", ifname, "nodad")
+            else:
+                end.run("ip", "addr", "replace", addr, "dev", ifname)
+
+    def bring_up(self):
+        self.configure(self.local, self.ifname)
+        self.configure(self.peer, self.peer_ifname)
+        self.wait_link()
+
+    def wait_link(self):
+        wait_for(self.local.carrier, f"carrier of {self.ifname}")
+        wait_for(self.peer.carrier, f"carrier of the peer's {self.peer_ifname}")
+        self.wait_ping()
+
+    def wait_ping(self):
+        """Until the peer answers; how long that takes is not judged."""
+        wait_for(lambda: self.local.command(["ping", "-n", "-c1", "-W1", "-s", "16", "-I", self.ifname, self.peer_v4])[0] == 0,
+                 f"an answer of {self.peer_v4} through {self.ifname}")
+
+    def ping(self, addr=None, size=56, count=3, dont_fragment=True):
+        """Pings without loss and with intact content, or fails."""
+        argv = ["ping", "-n", "-c", str(count), "-i", "0.02", "-W", "5", "-s", str(size), "-I", self.ifname,
+                "-M", "do" if dont_fragment else "dont", addr or self.peer_v4]
+        status, out, err = self.local.command(argv)
+        check(status == 0 and "wrong data" not in out and f" {count} received" in out,
+              f"'{' '.join(argv)}' failed: {(err.strip() or out.strip())[-300:]}")
+
+    # -- devices that went away and came back
+
+    def netdev_of(self, pci):
+        """The interface of a PCI function in this namespace, or None."""
+        path = f"/sys/bus/pci/devices/{pci}/net"
+        names = os.listdir(path) if os.path.isdir(path) else []
+        return names[0] if names else None
+
+    def adopt(self, peer_too=False):
+        """Finds NETIF (and PEERIF) again by its PCI address, under whatever
+        name, and configures it as before."""
+        if peer_too and self.peer_pci:
+            name = wait_for(lambda: self.netdev_of(self.peer_pci), f"an interface of {self.peer_pci}")
+            self.local.run("ip", "link", "set", name, "netns", self.netns, "name", self.peer_ifname)
+            self.configure(self.peer, self.peer_ifname)
+            self.peer_mac = self.peer.sys("address")
+        name = wait_for(lambda: self.netdev_of(self.pci), f"an interface of {self.pci}")
+        if name != self.ifname:
+            self.local.run("ip", "link", "set", name, "name", self.ifname)
+        self.driver = self.driver_of_pci(self.pci)
+        self.bring_up()
+        self.mac = self.local.sys("address")
+
+    def unbind(self):
+        """Takes NETIF from its driver; gone when this returns."""
+        self.local.write(f"/sys/bus/pci/devices/{self.pci}/driver/unbind", self.pci)
+        wait_for(lambda: not os.path.exists(f"/sys/class/net/{self.ifname}"), f"the end of {self.ifname}")
+
+    # -- undoing
+
+    def defer(self, function, *args):
+        self.deferred.append((function, args))
+
+    def undo(self):
+        """Runs what was deferred, the last first; the first error is raised
+        after everything has been tried."""
+        first = None
+        while self.deferred:
+            function, args = self.deferred.pop()
+            try:
+                function(*args)
+            except Exception as err:
+                first = first or err
+        if first:
+            raise first
+
+    def finish(self):
+        if hasattr(self, "peer"):
+            self.peer.stop()
+        if self.made_netns and not os.environ.get("KEEP_PEER"):
+            self.release_peer()
+
+    def release_peer(self):
+        # A device that has hardware goes back by itself, but under any name.
+        self.local.command(["ip", "-n", PEER_NETNS, "link", "set", self.peer_ifname, "netns", str(os.getpid())])
+        self.local.command(["ip", "netns", "del", PEER_NETNS])
+
+    # -- often used changes
+
+    def set_mtu(self, mtu):
+        """Both ends, undone after the case; a skip if the device cannot."""
+        for end, ifname in ((self.local, self.ifname), (self.peer, self.peer_ifname)):
+            old = int(end.sys("mtu"))
+            if old == mtu:
+                continue
+            if mtu > end.link().get("max_mtu", 65535):
+                self.lacks(f"{ifname} does not support an MTU of {mtu}")
+            self.defer(self.restore_mtu, end, ifname, old)
+            end.run("ip", "link", "set", ifname, "mtu", mtu)
+        self.wait_link()
+
+    def restore_mtu(self, end, ifname, mtu):
+        end.run("ip", "link", "set", ifname, "mtu", mtu)
+        self.configure(end, ifname)
+        self.wait_link()
+
+    def feature(self, name, on):
+        """Sets an ethtool feature of NETIF, undone after the case."""
+        features = json.loads(self.local.run("ethtool", "--json", "-k", self.ifname))[0]
+        check(name in features, f"ethtool -k shows no {name}")
+        state = features[name]
+        if state["active"] == on:
+            return
+        word = {True: "on", False: "off"}
+        if state["fixed"]:
+            raise Skip(f"{name} of {self.ifname} is fixed {word[not on]}")
+        self.defer(self.local.run, "ethtool", "-K", self.ifname, name, word[not on])
+        self.local.run("ethtool", "-K", self.ifname, name, word[on])
+        after = json.loads(self.local.run("ethtool", "--json", "-k", self.ifname))[0][name]["active"]
+        check_equal(after, on, f"{name} after ethtool -K")
+
+    def flood(self):
+        """Noise in both directions until the case ends."""
+        self.local.flood_start(self.peer_v4)
+        self.defer(self.local.flood_stop)
+        self.peer.flood_start(self.v4)
+        self.defer(self.peer.flood_stop)
+
+    # -- traffic
+
+    def frame(self, to_peer, payload, dst=None, src=None, ethertype=ETH_P_TEST):
+        dst = dst or (self.peer_mac if to_peer else self.mac)
+        src = src or (self.mac if to_peer else self.peer_mac)
+        return mac_bytes(dst) + mac_bytes(src) + ethertype.to_bytes(2, "big") + payload
+
+    def tcp(self, to_peer=True, v6=False, size=1 << 20, seed=1):
+        """A stream in one direction, compared by length and SHA-256."""
+        tx, rx = (self.local, self.peer) if to_peer else (self.peer, self.local)
+        here, there = (self.v6, self.peer_v6) if v6 else (self.v4, self.peer_v4)
+        if not to_peer:
+            here, there = there, here
+        listener, port = rx.tcp_listen(there)
+        try:
+            received = rx.spawn("tcp_receive", listener)
+            sent = tx.spawn("tcp_send", here, there, port, seed, size)
+            sent, received = sent(), received()
+        finally:
+            rx.close(listener)
+        check_equal(sent[0], size, "bytes sent")
+        check_equal(received, sent, "bytes and SHA-256 received")
+
+    def udp(self, sizes, to_peer=True, v6=False, seed=1, batch=16):
+        """Datagrams of the sizes in one direction, none lost, all intact."""
+        tx, rx = (self.local, self.peer) if to_peer else (self.peer, self.local)
+        here, there = (self.v6, self.peer_v6) if v6 else (self.v4, self.peer_v4)
+        if not to_peer:
+            here, there = there, here
+        sink, port = rx.udp_open(there)
+        source, _ = tx.udp_open(here)
+        try:
+            # In bursts that fit any ring and buffer: nothing may be lost.
+            for start in range(0, len(sizes), batch):
+                burst = [noise(size, seed + start + i) for i, size in enumerate(sizes[start:start + batch])]
+                tx.udp_send(source, there, port, burst)
+                got = rx.udp_recv(sink, len(burst))
+                if got != burst and sorted(got) != sorted(burst):
+                    want = [len(data) for data in burst]
+                    have = [len(data) for data in got]
+                    raise Failure(f"datagrams of {want} bytes arrived as {have}"
+                                  + (", with other content" if want == have else ""))
+        finally:
+            rx.close(sink)
+            tx.close(source)
+
+
+def case(name, function, *args, **kwargs):
+    """A case with parameters, under a name of its own."""
+    def bound(env):
+        function(env, *args, **kwargs)
+    bound.__name__ = name
+    return bound
+
+
+def run_case(env, function):
+    """[result, text]: 'ok', 'skip' with the reason, or 'fail'."""
+    env.kmsg.news()
+    result, text = "ok", ""
+    try:
+        try:
+            function(env)
+        finally:
+            env.undo()
+    except Skip as skip:
+        result, text = "skip", str(skip)
+    except (Failure, EndpointError) as err:
+        result, text = "fail", str(err)
+    except Exception:
+        result, text = "fail", traceback.format_exc()
+    log = env.kmsg.news()
+    splats = [line for line in log if SPLAT.search(line)]
+    if splats:
+        result, text = "fail", "\n".join(filter(None, [text, f"the kernel complained: {splats[0]}"]))
+    if result == "fail":
+        text = "\n".join([text] + [f"kmsg: {line}" for line in log[-20:]])
+    return result, text
+
+
+def main(*cases):
+    """Runs the cases (those named as arguments, or all) and exits as
+    kselftest wants: 0 passed, 1 failed, 4 all skipped."""
+    if "-l" in sys.argv[1:]:
+        print("\n".join(function.__name__ for function in cases))
+        sys.exit(0)
+    if sys.argv[1:]:
+        unknown = set(sys.argv[1:]) - {function.__name__ for function in cases}
+        if unknown:
+            sys.exit(f"{sys.argv[0]}: no case named {', '.join(sorted(unknown))}; -l lists them")
+        cases = [function for function in cases if function.__name__ in sys.argv[1:]]
+    print("TAP version 13")
+    print(f"1..{len(cases)}", flush=True)
+    counts = {"ok": 0, "fail": 0, "skip": 0}
+    env = trouble = None
+    # Whoever ends a test gets the clean-up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        env = Env()
+    except Skip as skip:
+        trouble = "skip", str(skip)
+    except Exception as err:
+        trouble = "fail", f"set-up failed: {err if isinstance(err, (Failure, EndpointError)) else traceback.format_exc()}"
+    try:
+        for number, function in enumerate(cases, 1):
+            result, text = trouble or run_case(env, function)
+            counts[result] += 1
+            if result == "fail":
+                note(text)
+            print({"ok": f"ok {number} {function.__name__}", "fail": f"not ok {number} {function.__name__}",
+                   "skip": f"ok {number} {function.__name__} # SKIP {text}"}[result], flush=True)
+    except KeyboardInterrupt:
+        print("Bail out! interrupted", flush=True)
+        sys.exit(1)
+    finally:
+        if env:
+            env.finish()
+    print(f"# Totals: pass:{counts['ok']} fail:{counts['fail']} xfail:0 xpass:0 skip:{counts['skip']} error:0", flush=True)
+    sys.exit(1 if counts["fail"] else 0 if counts["ok"] else 4)

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Ring sizes, channels and interrupt coalescing through ethtool."""
+
+import json
+
+from lib import Skip, check, check_equal, main
+
+
+def query(env, option):
+    status, out, err = env.local.command(["ethtool", "--json", option, env.ifname])
+    if status:
+        env.lacks(f"ethtool {option}: {err.strip()}")
+    return json.loads(out)[0]
+
+
+def need_hardware(env):
+    if not env.pci:
+        raise Skip(f"{env.driver} has neither rings nor interrupts")
+
+
+def change(env, option, **values):
+    """Sets values: the exit status, 0 also if nothing was to change."""
+    words = [str(word) for pair in values.items() for word in pair]
+    words = [word.replace("_", "-") for word in words]
+    status, _, err = env.local.command(["ethtool", option, env.ifname, *words])
+    return 0 if "no ring parameters changed" in err or "unmodified" in err else status
+
+
+def ring_sizes(env):
+    need_hardware(env)
+    ring = query(env, "-g")
+    for way in ("rx", "tx"):
+        check(0 < ring[way] <= ring[f"{way}-max"], f"{way} ring of {ring[way]} with a maximum of {ring[f'{way}-max']}")
+
+
+def ring_change(env):
+    """Smaller and larger rings under traffic; the link's traffic goes on."""
+    need_hardware(env)
+    old = query(env, "-g")
+    env.defer(env.wait_link)
+    env.defer(lambda: change(env, "-G", rx=old["rx"], tx=old["tx"]))
+    for rx, tx in ((256, 128), (64, 1024), (1024, 64), (old["rx-max"], old["tx-max"])):
+        if rx > old["rx-max"] or tx > old["tx-max"]:
+            continue
+        check_equal(change(env, "-G", rx=rx, tx=tx), 0, f"status of ethtool -G rx {rx} tx {tx}")
+        ring = query(env, "-g")
+        check_equal((ring["rx"], ring["tx"]), (rx, tx), "ring sizes after ethtool -G")
+        env.wait_link()
+        env.tcp(True, size=512 << 10)
+        env.tcp(False, size=512 << 10)
+
+
+def ring_change_traffic(env):
+    need_hardware(env)
+    old = query(env, "-g")
+    env.defer(env.wait_link)
+    env.defer(lambda: change(env, "-G", rx=old["rx"], tx=old["tx"]))
+    env.flood()
+    for rx, tx in ((128, 128), (512, 256), (64, 64), (old["rx"], old["tx"])):
+        check_equal(change(env, "-G", rx=rx, tx=tx), 0, f"status of ethtool -G rx {rx} tx {tx}")
+    env.wait_link()
+    env.ping()
+
+
+def ring_refused(env):
+    need_hardware(env)
+    old = query(env, "-g")
+    for values in ({"rx": 0}, {"tx": 0}, {"rx": old["rx-max"] + 1}, {"tx": 2 * old["tx-max"]}):
+        check(change(env, "-G", **values), f"ethtool -G accepted {values}")
+        check_equal({key: query(env, "-g")[key] for key in ("rx", "tx")}, {key: old[key] for key in ("rx", "tx")},
+                    "ring sizes after a refusal")
+    env.ping()
+
+
+def number(value):
+    return value if isinstance(value, int) else 0
+
+
+def channels(env):
+    need_hardware(env)
+    shown = query(env, "-l")
+    current = {key: number(shown.get(key)) for key in ("rx", "tx", "combined")}
+    check(current["combined"] or (current["rx"] and current["tx"]), f"no channels: {shown}")
+    for key in current:
+        check(current[key] <= number(shown.get(f"{key}-max")), f"{current[key]} {key} channels, more than the maximum")
+    queues = env.local.command(["ls", f"/sys/class/net/{env.ifname}/queues"])[1].split()
+    for way in ("rx", "tx"):
+        count = sum(1 for queue in queues if queue.startswith(f"{way}-"))
+        check(count >= max(current[way], current["combined"]), f"{count} {way} queues in sysfs, {current} by ethtool")
+
+
+def channels_change(env):
+    """Fewer channels and back, with traffic each time."""
+    need_hardware(env)
+    old = query(env, "-l")
+    keys = [key for key in ("rx", "tx", "combined") if number(old.get(f"{key}-max")) > 1]
+    if not keys:
+        raise Skip("the device has one channel")
+    env.defer(env.wait_link)
+    env.defer(lambda: change(env, "-L", **{key: old[key] for key in keys}))
+    for values in ({key: 1 for key in keys}, {key: old[f"{key}-max"] for key in keys}):
+        check_equal(change(env, "-L", **values), 0, f"status of ethtool -L {values}")
+        after = query(env, "-l")
+        check_equal({key: after[key] for key in keys}, values, "channels after ethtool -L")
+        env.wait_link()
+        env.tcp(True, size=512 << 10)
+        env.tcp(False, size=512 << 10)
+
+
+def channels_refused(env):
+    need_hardware(env)
+    old = query(env, "-l")
+    for key in ("rx", "tx", "combined"):
+        if number(old.get(f"{key}-max")):
+            check(change(env, "-L", **{key: old[f"{key}-max"] + 1}), f"ethtool -L accepted {old[f'{key}-max'] + 1} {key} channels")
+    check_equal(query(env, "-l"), old, "channels after a refusal")
+    env.ping()
+
+
+COALESCE = ("rx-usecs", "tx-usecs", "tx-frames")
+
+
+def coalesce(env):
+    need_hardware(env)
+    shown = query(env, "-c")
+    check(any(number(shown.get(key)) for key in COALESCE), f"no coalescing at all: {shown}")
+
+
+def coalesce_change(env):
+    need_hardware(env)
+    old = query(env, "-c")
+    values = {key.replace("-", "_"): value for key, value in (("rx-usecs", 100), ("tx-usecs", 500), ("tx-frames", 10))
+              if isinstance(old.get(key), int)}
+    if not values:
+        raise Skip("nothing to set")
+    env.defer(lambda: change(env, "-C", **{key: old[key.replace("_", "-")] for key in values}))
+    check_equal(change(env, "-C", **values), 0, f"status of ethtool -C {values}")
+    after = query(env, "-c")
+    for key, value in values.items():
+        got = after[key.replace("_", "-")]
+        # The receive timer counts in ticks of its clock: what it rounds to.
+        check(abs(got - value) <= value // 10 + 2, f"{key} is {got} after setting {value}")
+    env.tcp(True)
+    env.tcp(False)
+    # Kept over down and up.
+    env.defer(env.bring_up)
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    env.bring_up()
+    check_equal(query(env, "-c"), after, "coalescing after down and up")
+
+
+def coalesce_extremes(env):
+    """One interrupt a frame, and hardly any: all must still complete."""
+    need_hardware(env)
+    old = query(env, "-c")
+    if not isinstance(old.get("tx-frames"), int):
+        raise Skip("no tx-frames")
+    env.defer(lambda: change(env, "-C", tx_usecs=old["tx-usecs"], tx_frames=old["tx-frames"]))
+    for usecs, frames in ((0, 1), (10000, 200)):
+        check_equal(change(env, "-C", tx_usecs=usecs, tx_frames=frames), 0,
+                    f"status of ethtool -C tx-usecs {usecs} tx-frames {frames}")
+        env.tcp(True)
+        env.udp([100] * 64)
+        env.ping()
+
+
+def coalesce_refused(env):
+    need_hardware(env)
+    old = query(env, "-c")
+    for values in ({"tx_usecs": 0, "tx_frames": 0}, {"rx_usecs": 100000000}, {"tx_frames": 100000000}):
+        if isinstance(old.get(next(iter(values)).replace("_", "-")), int):
+            check(change(env, "-C", **values), f"ethtool -C accepted {values}")
+    check_equal(query(env, "-c"), old, "coalescing after a refusal")
+
+
+if __name__ == "__main__":
+    main(ring_sizes, ring_change, ring_change_traffic, ring_refused, channels, channels_change, channels_refused,
+         coalesce, coalesce_change, coalesce_extremes, coalesce_refused)
