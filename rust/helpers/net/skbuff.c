@@ -5,11 +5,6 @@
 #include <linux/skbuff.h>
 #include <net/dst.h>
 
-__rust_helper struct net_device *rust_helper_skb_dev(const struct sk_buff *skb)
-{
-	return skb->dev;
-}
-
 __rust_helper unsigned int rust_helper_skb_ip_summed(const struct sk_buff *skb)
 {
 	return skb->ip_summed;

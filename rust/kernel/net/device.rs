@@ -59,7 +59,6 @@
 //! #[vtable]
 //! impl Driver for Sink {
 //!     type Data<'a> = SinkData<'a>;
-//! #   type OwnerModule = crate::LocalModule;
 //!
 //!     fn open<'a>(dev: &Device<Self>, _data: Pin<&SinkData<'a>>, rtnl: &Rtnl) -> Result {
 //!         dev.tx_start_all(rtnl);
@@ -106,8 +105,7 @@
 //! ```
 
 use crate::{
-    bindings,
-    device,
+    bindings, device,
     error::{
         from_result,
         to_result,
@@ -836,11 +834,7 @@ pub struct UnregisteredDevice<'a, T: Driver> {
 
 impl<'a, T: Driver> UnregisteredDevice<'a, T> {
     /// Creates an Ethernet device with `txqs` transmit and `rxqs` receive queues.
-    pub fn new(
-        parent: &'a device::Device<device::Bound>,
-        txqs: u32,
-        rxqs: u32,
-    ) -> Result<Self> {
+    pub fn new(parent: &'a device::Device<device::Bound>, txqs: u32, rxqs: u32) -> Result<Self> {
         const_assert!(
             size_of::<NonNull<T::Data<'static>>>() <= 64,
             "the private area is a pointer"
@@ -856,8 +850,7 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
         let size = size_of::<NonNull<T::Data<'static>>>() as c_int;
 
         // SAFETY: `parent` is valid and bound, so its resources are released later, not now.
-        let raw =
-            unsafe { bindings::devm_alloc_etherdev_mqs(parent.as_raw(), size, txqs, rxqs) };
+        let raw = unsafe { bindings::devm_alloc_etherdev_mqs(parent.as_raw(), size, txqs, rxqs) };
         if raw.is_null() {
             return Err(ENOMEM);
         }
@@ -970,7 +963,6 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
     /// # Safety
     ///
     /// `ops` must be valid forever, and its functions must expect a [`Device<T>`].
-    #[expect(dead_code)]
     pub(crate) unsafe fn set_ethtool_ops_raw(&self, ops: *const bindings::ethtool_ops) {
         // SAFETY: The device is valid, and not registered: nobody else uses the field.
         unsafe { (*self.dev.as_raw()).ethtool_ops = ops };
@@ -1234,10 +1226,8 @@ impl<T: Driver> Adapter<T> {
         let skb = unsafe { SkBuffRef::from_raw(skb) };
 
         // SAFETY: Packets are only transmitted while the device is registered.
-        unsafe {
-            dev.with_data(|dev, data| T::features_check(dev, data, skb, Features(features)))
-        }
-        .0
+        unsafe { dev.with_data(|dev, data| T::features_check(dev, data, skb, Features(features))) }
+            .0
     }
 
     /// # Safety
