@@ -24,8 +24,7 @@ use crate::{
         VTABLE_DEFAULT_ERROR, //
     },
     module::this_module,
-    prelude::*,
-    ModuleMetadata, //
+    prelude::*, //
 };
 use core::{
     marker::PhantomData,
@@ -140,11 +139,6 @@ fn c45_reg(reg: ffi::c_int) -> Result<u16> {
 /// scan of the bus ends with any other error.
 #[vtable]
 pub trait Bus: Send + Sync {
-    /// The module that contains the implementation; use `crate::LocalModule`.
-    ///
-    /// A PHY on this bus holds a reference on it while the PHY is in use by another module.
-    type OwnerModule: ModuleMetadata;
-
     /// What kind of controller this is; for the log.
     const NAME: &'static CStr;
 
@@ -404,8 +398,9 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
 
         let owner = this_module::<B::OwnerModule>().as_ptr();
 
-        // SAFETY: `raw` is set up completely; `owner` is the module of the callbacks, by the contract
-        // of `Bus::OwnerModule`. The device node, if any, is kept alive by `fwnode`.
+        // SAFETY: `raw` is set up completely; `owner` is the module of the callbacks, on which the users
+        // of a PHY in other modules take a reference. The device node, if any, is kept alive by
+        // `fwnode`.
         let ret = unsafe {
             match fwnode.and_then(of_node) {
                 #[cfg(CONFIG_OF_MDIO)]
@@ -505,9 +500,7 @@ fn of_node(fwnode: &FwNode) -> Option<NonNull<bindings::device_node>> {
     }
 
     // SAFETY: A `fwnode_handle` that `is_of_node` is embedded in a `device_node`.
-    NonNull::new(unsafe {
-        crate::container_of!(fwnode.as_raw(), bindings::device_node, fwnode)
-    })
+    NonNull::new(unsafe { crate::container_of!(fwnode.as_raw(), bindings::device_node, fwnode) })
 }
 
 #[macros::kunit_tests(rust_kernel_net_mdio)]

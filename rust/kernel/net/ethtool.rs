@@ -1,0 +1,1068 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations behind `ethtool`.
+//!
+//! A driver that implements [`Operations`] for its [`Driver`] type calls
+//! [`UnregisteredDevice::set_ethtool_ops`] before it registers its device.
+//!
+//! # Locking
+//!
+//! The networking core calls the operations with the rtnl lock held, from the ioctl
+//! (`net/ethtool/ioctl.c`) as well as from netlink (`net/ethtool/netlink.c`), except for devices
+//! that asked for the instance lock in its place (`netdev_need_ops_lock()`), which
+//! [`UnregisteredDevice`] never does. That is why they all get an [`&Rtnl`](Rtnl).
+//!
+//! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
+
+use super::{
+    device::{
+        Device,
+        Driver,
+        UnregisteredDevice, //
+    },
+    rtnl::Rtnl,
+};
+use crate::{
+    bindings,
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    fmt::{
+        self,
+        Write as _, //
+    },
+    prelude::*,
+};
+use core::{
+    marker::PhantomData,
+    ops::BitOr,
+    slice, //
+};
+
+/// The size of the name of a statistic, with the NUL.
+const GSTRING_LEN: usize = bindings::ETH_GSTRING_LEN as usize;
+
+/// More statistics than that are refused.
+///
+/// Far above what any device has and far below where the sizes that C computes would overflow.
+const MAX_STATS: u32 = 1 << 16;
+
+/// Formats text into a buffer, cut off where it does not fit, and NUL-terminated.
+fn write_str(buf: &mut [u8], text: fmt::Arguments<'_>) {
+    struct Cursor<'b>(&'b mut [u8]);
+
+    impl fmt::Write for Cursor<'_> {
+        fn write_str(&mut self, s: &str) -> fmt::Result {
+            let buf = core::mem::take(&mut self.0);
+            let n = s.len().min(buf.len());
+
+            if let (Some((dst, rest)), Some(src)) =
+                (buf.split_at_mut_checked(n), s.as_bytes().get(..n))
+            {
+                dst.copy_from_slice(src);
+                self.0 = rest;
+            }
+            Ok(())
+        }
+    }
+
+    buf.fill(0);
+    if let Some((_nul, text_buf)) = buf.split_last_mut() {
+        // The cursor does not fail; a `Display` that does leaves what it has written before.
+        let _ = Cursor(text_buf).write_fmt(text);
+    }
+}
+
+/// What `ethtool -i` shows.
+///
+/// What is not set is filled in by the networking core: the name of the driver, the version of the
+/// kernel, and the name of the parent device.
+#[repr(transparent)]
+pub struct DriverInfo(bindings::ethtool_drvinfo);
+
+impl DriverInfo {
+    /// Sets the name of the driver.
+    pub fn set_driver(&mut self, text: fmt::Arguments<'_>) {
+        write_str(&mut self.0.driver, text);
+    }
+
+    /// Sets the version of the driver. In-tree drivers have none but that of the kernel.
+    pub fn set_version(&mut self, text: fmt::Arguments<'_>) {
+        write_str(&mut self.0.version, text);
+    }
+
+    /// Sets the version of the firmware.
+    pub fn set_fw_version(&mut self, text: fmt::Arguments<'_>) {
+        write_str(&mut self.0.fw_version, text);
+    }
+
+    /// Sets the address on the bus.
+    pub fn set_bus_info(&mut self, text: fmt::Arguments<'_>) {
+        write_str(&mut self.0.bus_info, text);
+    }
+}
+
+/// Link settings: speed, duplex, autonegotiation, link modes.
+///
+/// Passed on to [`Phylink::ksettings_get`](super::phylink::Phylink::ksettings_get) and
+/// [`Phylink::ksettings_set`](super::phylink::Phylink::ksettings_set).
+#[repr(transparent)]
+pub struct LinkSettings(bindings::ethtool_link_ksettings);
+
+#[cfg_attr(
+    not(CONFIG_RUST_PHYLINK_ABSTRACTIONS),
+    expect(dead_code, reason = "only phylink looks inside")
+)]
+impl LinkSettings {
+    pub(super) fn as_raw(&self) -> *const bindings::ethtool_link_ksettings {
+        &raw const self.0
+    }
+
+    pub(super) fn as_raw_mut(&mut self) -> *mut bindings::ethtool_link_ksettings {
+        &raw mut self.0
+    }
+}
+
+/// Pause settings.
+#[derive(Copy, Clone)]
+#[repr(transparent)]
+pub struct PauseParam(bindings::ethtool_pauseparam);
+
+impl PauseParam {
+    /// Negotiation decides.
+    pub fn autoneg(&self) -> bool {
+        self.0.autoneg != 0
+    }
+
+    /// Act on pause frames that are received.
+    pub fn rx_pause(&self) -> bool {
+        self.0.rx_pause != 0
+    }
+
+    /// Send pause frames.
+    pub fn tx_pause(&self) -> bool {
+        self.0.tx_pause != 0
+    }
+
+    /// Sets all three.
+    pub fn set(&mut self, autoneg: bool, rx_pause: bool, tx_pause: bool) {
+        self.0.autoneg = autoneg.into();
+        self.0.rx_pause = rx_pause.into();
+        self.0.tx_pause = tx_pause.into();
+    }
+
+    #[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
+    pub(super) fn as_raw_mut(&mut self) -> *mut bindings::ethtool_pauseparam {
+        &raw mut self.0
+    }
+}
+
+/// The sizes of the rings, in descriptors.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct RingParams {
+    /// The maximum of `rx`.
+    pub rx_max: u32,
+    /// The maximum of `tx`.
+    pub tx_max: u32,
+    /// The size of a receive ring.
+    pub rx: u32,
+    /// The size of a transmit ring.
+    pub tx: u32,
+}
+
+impl RingParams {
+    fn from_c(ring: &bindings::ethtool_ringparam) -> Self {
+        Self {
+            rx_max: ring.rx_max_pending,
+            tx_max: ring.tx_max_pending,
+            rx: ring.rx_pending,
+            tx: ring.tx_pending,
+        }
+    }
+
+    fn store(&self, ring: &mut bindings::ethtool_ringparam) {
+        ring.rx_max_pending = self.rx_max;
+        ring.tx_max_pending = self.tx_max;
+        ring.rx_pending = self.rx;
+        ring.tx_pending = self.tx;
+    }
+}
+
+/// The numbers of channels, i.e. interrupt vectors with the queues that belong to them.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Channels {
+    /// The maximum of `rx`.
+    pub max_rx: u32,
+    /// The maximum of `tx`.
+    pub max_tx: u32,
+    /// The maximum of `combined`.
+    pub max_combined: u32,
+    /// Channels that only receive.
+    pub rx: u32,
+    /// Channels that only transmit.
+    pub tx: u32,
+    /// Channels that do both.
+    pub combined: u32,
+}
+
+impl Channels {
+    fn from_c(ch: &bindings::ethtool_channels) -> Self {
+        Self {
+            max_rx: ch.max_rx,
+            max_tx: ch.max_tx,
+            max_combined: ch.max_combined,
+            rx: ch.rx_count,
+            tx: ch.tx_count,
+            combined: ch.combined_count,
+        }
+    }
+
+    fn store(&self, ch: &mut bindings::ethtool_channels) {
+        ch.max_rx = self.max_rx;
+        ch.max_tx = self.max_tx;
+        ch.max_combined = self.max_combined;
+        ch.rx_count = self.rx;
+        ch.tx_count = self.tx;
+        ch.combined_count = self.combined;
+    }
+}
+
+/// The coalescing parameters that a driver understands, a set of `ETHTOOL_COALESCE_*` bits.
+///
+/// The networking core refuses to set others.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct CoalesceParams(u32);
+
+impl CoalesceParams {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// [`Coalesce::rx_usecs`].
+    pub const RX_USECS: Self = Self(1 << 0);
+    /// [`Coalesce::rx_max_frames`].
+    pub const RX_MAX_FRAMES: Self = Self(1 << 1);
+    /// [`Coalesce::tx_usecs`].
+    pub const TX_USECS: Self = Self(1 << 4);
+    /// [`Coalesce::tx_max_frames`].
+    pub const TX_MAX_FRAMES: Self = Self(1 << 5);
+    /// [`Coalesce::adaptive_rx`].
+    pub const ADAPTIVE_RX: Self = Self(1 << 9);
+    /// [`Coalesce::adaptive_tx`].
+    pub const ADAPTIVE_TX: Self = Self(1 << 10);
+    /// The times of both directions.
+    pub const USECS: Self = Self::RX_USECS.union(Self::TX_USECS);
+    /// The numbers of frames of both directions.
+    pub const MAX_FRAMES: Self = Self::RX_MAX_FRAMES.union(Self::TX_MAX_FRAMES);
+
+    /// The set with what is in `other` added.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOr for CoalesceParams {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.union(other)
+    }
+}
+
+/// When interrupts are raised.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coalesce {
+    /// The longest time from a reception to the interrupt.
+    pub rx_usecs: u32,
+    /// The largest number of frames received without an interrupt.
+    pub rx_max_frames: u32,
+    /// The longest time from the end of a transmission to the interrupt.
+    pub tx_usecs: u32,
+    /// The largest number of frames transmitted without an interrupt.
+    pub tx_max_frames: u32,
+    /// The driver adapts the parameters of reception to the load.
+    pub adaptive_rx: bool,
+    /// The driver adapts the parameters of transmission to the load.
+    pub adaptive_tx: bool,
+}
+
+impl Coalesce {
+    fn from_c(c: &bindings::ethtool_coalesce) -> Self {
+        Self {
+            rx_usecs: c.rx_coalesce_usecs,
+            rx_max_frames: c.rx_max_coalesced_frames,
+            tx_usecs: c.tx_coalesce_usecs,
+            tx_max_frames: c.tx_max_coalesced_frames,
+            adaptive_rx: c.use_adaptive_rx_coalesce != 0,
+            adaptive_tx: c.use_adaptive_tx_coalesce != 0,
+        }
+    }
+
+    fn store(&self, c: &mut bindings::ethtool_coalesce) {
+        c.rx_coalesce_usecs = self.rx_usecs;
+        c.rx_max_coalesced_frames = self.rx_max_frames;
+        c.tx_coalesce_usecs = self.tx_usecs;
+        c.tx_max_coalesced_frames = self.tx_max_frames;
+        c.use_adaptive_rx_coalesce = self.adaptive_rx.into();
+        c.use_adaptive_tx_coalesce = self.adaptive_tx.into();
+    }
+}
+
+/// Receives the names of the statistics, in their order.
+///
+/// There is room for as many as [`Operations::stats_count`] returned when it was called; what is
+/// more is ignored, and what is less leaves empty names.
+pub struct Strings<'b> {
+    rest: slice::IterMut<'b, [u8; GSTRING_LEN]>,
+}
+
+impl Strings<'_> {
+    /// Appends a name. It is cut off after 31 bytes.
+    pub fn push(&mut self, name: fmt::Arguments<'_>) {
+        if let Some(buf) = self.rest.next() {
+            write_str(buf, name);
+        }
+    }
+}
+
+/// Receives the values of the statistics, in the order of their names.
+///
+/// There is as much room as in [`Strings`].
+pub struct Values<'b> {
+    rest: slice::IterMut<'b, u64>,
+}
+
+impl Values<'_> {
+    /// Appends a value.
+    pub fn push(&mut self, value: u64) {
+        if let Some(slot) = self.rest.next() {
+            *slot = value;
+        }
+    }
+}
+
+impl Extend<u64> for Values<'_> {
+    fn extend<I: IntoIterator<Item = u64>>(&mut self, values: I) {
+        for (slot, value) in (&mut self.rest).zip(values) {
+            *slot = value;
+        }
+    }
+}
+
+/// The ethtool operations of a driver.
+///
+/// What is not implemented is not supported; except that `ethtool` always tells whether the carrier
+/// is on, and that time stamping is possible in software.
+///
+/// # Statistics
+///
+/// The three functions of the statistics belong together: either all of them are implemented or none.
+#[vtable]
+pub trait Operations: Driver {
+    /// The parameters that [`set_coalesce`](Operations::set_coalesce) understands. Must not be empty
+    /// if that is implemented.
+    const SUPPORTED_COALESCE: CoalesceParams = CoalesceParams::NONE;
+
+    /// Fills in what `ethtool -i` shows.
+    fn drvinfo<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _info: &mut DriverInfo,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the link settings.
+    fn get_link_ksettings<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _settings: &mut LinkSettings,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the link settings.
+    fn set_link_ksettings<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _settings: &LinkSettings,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Restarts autonegotiation.
+    fn nway_reset<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the pause settings.
+    fn get_pauseparam<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _pause: &mut PauseParam,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the pause settings.
+    fn set_pauseparam<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _pause: &PauseParam,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the sizes of the rings.
+    fn get_ringparam<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> RingParams {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the sizes of the rings. The core has checked the maxima.
+    fn set_ringparam<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _params: &RingParams,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the numbers of channels.
+    fn get_channels<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> Channels {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the numbers of channels. The core has checked the maxima, and that there is at least
+    /// one channel for each direction.
+    fn set_channels<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _channels: &Channels,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns when interrupts are raised.
+    fn get_coalesce<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> Result<Coalesce> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes when interrupts are raised.
+    ///
+    /// Parameters that [`SUPPORTED_COALESCE`](Operations::SUPPORTED_COALESCE) does not contain are
+    /// zero.
+    fn set_coalesce<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _coalesce: &Coalesce,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns when the interrupts of one queue are raised.
+    ///
+    /// The number of the queue is less than that of the transmit or of the receive queues, whichever
+    /// is larger.
+    fn get_per_queue_coalesce<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _queue: u32,
+        _rtnl: &Rtnl,
+    ) -> Result<Coalesce> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes when the interrupts of one queue are raised.
+    fn set_per_queue_coalesce<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _queue: u32,
+        _coalesce: &Coalesce,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the number of statistics.
+    ///
+    /// Called once in the life of a device; the number does not change afterwards.
+    fn stats_count<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _rtnl: &Rtnl) -> u32 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Names the statistics.
+    fn stat_names<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _names: &mut Strings<'_>,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the statistics.
+    fn stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _values: &mut Values<'_>,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+impl<'a, T: Operations> UnregisteredDevice<'a, T> {
+    /// Makes the [`Operations`] of the driver available to `ethtool`.
+    pub fn set_ethtool_ops(&mut self) {
+        // SAFETY: The operations are a constant, and those of `T`.
+        unsafe { self.set_ethtool_ops_raw(&VTable::<T>::OPS) };
+    }
+}
+
+/// The C operations of a driver.
+///
+/// The safety requirement of all callbacks is the same: they may only be called by the networking
+/// core, as the operation that they are named after, on a registered device whose driver is `T`, with
+/// the rtnl lock held; and with arguments that are valid, initialised, and exclusively the callee's
+/// unless `const`.
+struct VTable<T: Operations>(PhantomData<T>);
+
+impl<T: Operations> VTable<T> {
+    const HAS_STATISTICS: bool = {
+        assert!(
+            T::HAS_STATS_COUNT == T::HAS_STATS && T::HAS_STATS_COUNT == T::HAS_STAT_NAMES,
+            "statistics need a count, names and values"
+        );
+        T::HAS_STATS
+    };
+
+    const OPS: bindings::ethtool_ops = {
+        assert!(
+            !T::HAS_SET_COALESCE || T::SUPPORTED_COALESCE.0 != 0,
+            "SUPPORTED_COALESCE must not be empty"
+        );
+
+        bindings::ethtool_ops {
+            supported_coalesce_params: T::SUPPORTED_COALESCE.0,
+            get_link: Some(bindings::ethtool_op_get_link),
+            get_ts_info: Some(bindings::ethtool_op_get_ts_info),
+            get_drvinfo: if T::HAS_DRVINFO {
+                Some(Self::get_drvinfo)
+            } else {
+                None
+            },
+            get_link_ksettings: if T::HAS_GET_LINK_KSETTINGS {
+                Some(Self::get_link_ksettings)
+            } else {
+                None
+            },
+            set_link_ksettings: if T::HAS_SET_LINK_KSETTINGS {
+                Some(Self::set_link_ksettings)
+            } else {
+                None
+            },
+            nway_reset: if T::HAS_NWAY_RESET {
+                Some(Self::nway_reset)
+            } else {
+                None
+            },
+            get_pauseparam: if T::HAS_GET_PAUSEPARAM {
+                Some(Self::get_pauseparam)
+            } else {
+                None
+            },
+            set_pauseparam: if T::HAS_SET_PAUSEPARAM {
+                Some(Self::set_pauseparam)
+            } else {
+                None
+            },
+            get_ringparam: if T::HAS_GET_RINGPARAM {
+                Some(Self::get_ringparam)
+            } else {
+                None
+            },
+            set_ringparam: if T::HAS_SET_RINGPARAM {
+                Some(Self::set_ringparam)
+            } else {
+                None
+            },
+            get_channels: if T::HAS_GET_CHANNELS {
+                Some(Self::get_channels)
+            } else {
+                None
+            },
+            set_channels: if T::HAS_SET_CHANNELS {
+                Some(Self::set_channels)
+            } else {
+                None
+            },
+            get_coalesce: if T::HAS_GET_COALESCE {
+                Some(Self::get_coalesce)
+            } else {
+                None
+            },
+            set_coalesce: if T::HAS_SET_COALESCE {
+                Some(Self::set_coalesce)
+            } else {
+                None
+            },
+            get_per_queue_coalesce: if T::HAS_GET_PER_QUEUE_COALESCE {
+                Some(Self::get_per_queue_coalesce)
+            } else {
+                None
+            },
+            set_per_queue_coalesce: if T::HAS_SET_PER_QUEUE_COALESCE {
+                Some(Self::set_per_queue_coalesce)
+            } else {
+                None
+            },
+            get_sset_count: if Self::HAS_STATISTICS {
+                Some(Self::get_sset_count)
+            } else {
+                None
+            },
+            get_strings: if Self::HAS_STATISTICS {
+                Some(Self::get_strings)
+            } else {
+                None
+            },
+            get_ethtool_stats: if Self::HAS_STATISTICS {
+                Some(Self::get_ethtool_stats)
+            } else {
+                None
+            },
+            ..pin_init::zeroed()
+        }
+    };
+
+    /// Calls `f` with the device, its data and the proof of rtnl.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a registered device whose driver is `T`, and stay so during the call; and the
+    /// rtnl lock must be held.
+    unsafe fn with<R>(
+        dev: *mut bindings::net_device,
+        f: impl for<'a> FnOnce(&Device<T>, Pin<&T::Data<'a>>, &Rtnl) -> R,
+    ) -> R {
+        // SAFETY: By the function's safety requirements.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+
+        // SAFETY: The device is registered, so that its data is valid.
+        unsafe { dev.with_data(|dev, data| f(dev, data, rtnl)) }
+    }
+
+    /// The number of statistics of a device.
+    ///
+    /// `get_strings` writes into a buffer whose size it is not told: the caller has asked for the
+    /// count before. Nothing in safe Rust can force [`Operations::stats_count`] to return the same
+    /// number twice, hence it is asked only once.
+    fn stats_count(dev: &Device<T>, data: Pin<&T::Data<'_>>, rtnl: &Rtnl) -> u32 {
+        let frozen = dev.stats_count();
+
+        match frozen.copy() {
+            Some(count) => count,
+            None => {
+                // Nobody else does this at the same time, as we hold rtnl. Even if `T` came back
+                // here from `stats_count` there would be one winner.
+                frozen.populate(T::stats_count(dev, data, rtnl).min(MAX_STATS));
+                frozen.copy().unwrap_or(0)
+            }
+        }
+    }
+
+    unsafe extern "C" fn get_drvinfo(
+        dev: *mut bindings::net_device,
+        info: *mut bindings::ethtool_drvinfo,
+    ) {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let info = unsafe { &mut *info.cast::<DriverInfo>() };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data, rtnl| T::drvinfo(dev, data, info, rtnl)) }
+    }
+
+    unsafe extern "C" fn get_link_ksettings(
+        dev: *mut bindings::net_device,
+        settings: *mut bindings::ethtool_link_ksettings,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let settings = unsafe { &mut *settings.cast::<LinkSettings>() };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::get_link_ksettings(dev, data, settings, rtnl)
+                })
+            }
+            .map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn set_link_ksettings(
+        dev: *mut bindings::net_device,
+        settings: *const bindings::ethtool_link_ksettings,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let settings = unsafe { &*settings.cast::<LinkSettings>() };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::set_link_ksettings(dev, data, settings, rtnl)
+                })
+            }
+            .map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn nway_reset(dev: *mut bindings::net_device) -> ffi::c_int {
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe { Self::with(dev, |dev, data, rtnl| T::nway_reset(dev, data, rtnl)) }.map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn get_pauseparam(
+        dev: *mut bindings::net_device,
+        pause: *mut bindings::ethtool_pauseparam,
+    ) {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let pause = unsafe { &mut *pause.cast::<PauseParam>() };
+
+        // SAFETY: By the safety requirements.
+        unsafe {
+            Self::with(dev, |dev, data, rtnl| {
+                T::get_pauseparam(dev, data, pause, rtnl)
+            })
+        }
+    }
+
+    unsafe extern "C" fn set_pauseparam(
+        dev: *mut bindings::net_device,
+        pause: *mut bindings::ethtool_pauseparam,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let pause = unsafe { &*pause.cast::<PauseParam>() };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::set_pauseparam(dev, data, pause, rtnl)
+                })
+            }
+            .map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn get_ringparam(
+        dev: *mut bindings::net_device,
+        ring: *mut bindings::ethtool_ringparam,
+        _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) {
+        // SAFETY: By the safety requirements.
+        let ring = unsafe { &mut *ring };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data, rtnl| T::get_ringparam(dev, data, rtnl)) }.store(ring);
+    }
+
+    unsafe extern "C" fn set_ringparam(
+        dev: *mut bindings::net_device,
+        ring: *mut bindings::ethtool_ringparam,
+        _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let params = RingParams::from_c(unsafe { &*ring });
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::set_ringparam(dev, data, &params, rtnl)
+                })
+            }
+            .map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn get_channels(
+        dev: *mut bindings::net_device,
+        channels: *mut bindings::ethtool_channels,
+    ) {
+        // SAFETY: By the safety requirements.
+        let channels = unsafe { &mut *channels };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data, rtnl| T::get_channels(dev, data, rtnl)) }
+            .store(channels);
+    }
+
+    unsafe extern "C" fn set_channels(
+        dev: *mut bindings::net_device,
+        channels: *mut bindings::ethtool_channels,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let channels = Channels::from_c(unsafe { &*channels });
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::set_channels(dev, data, &channels, rtnl)
+                })
+            }
+            .map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn get_coalesce(
+        dev: *mut bindings::net_device,
+        coalesce: *mut bindings::ethtool_coalesce,
+        _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let coalesce = unsafe { &mut *coalesce };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe { Self::with(dev, |dev, data, rtnl| T::get_coalesce(dev, data, rtnl)) }?
+                .store(coalesce);
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn set_coalesce(
+        dev: *mut bindings::net_device,
+        coalesce: *mut bindings::ethtool_coalesce,
+        _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let coalesce = Coalesce::from_c(unsafe { &*coalesce });
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::set_coalesce(dev, data, &coalesce, rtnl)
+                })
+            }
+            .map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn get_per_queue_coalesce(
+        dev: *mut bindings::net_device,
+        queue: u32,
+        coalesce: *mut bindings::ethtool_coalesce,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let coalesce = unsafe { &mut *coalesce };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::get_per_queue_coalesce(dev, data, queue, rtnl)
+                })
+            }?
+            .store(coalesce);
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn set_per_queue_coalesce(
+        dev: *mut bindings::net_device,
+        queue: u32,
+        coalesce: *mut bindings::ethtool_coalesce,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let coalesce = Coalesce::from_c(unsafe { &*coalesce });
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                Self::with(dev, |dev, data, rtnl| {
+                    T::set_per_queue_coalesce(dev, data, queue, &coalesce, rtnl)
+                })
+            }
+            .map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn get_sset_count(
+        dev: *mut bindings::net_device,
+        sset: ffi::c_int,
+    ) -> ffi::c_int {
+        from_result(|| {
+            if u32::try_from(sset) != Ok(bindings::ethtool_stringset_ETH_SS_STATS) {
+                return Err(EOPNOTSUPP);
+            }
+
+            // SAFETY: By the safety requirements.
+            let count = unsafe { Self::with(dev, Self::stats_count) };
+
+            // An empty set would be a warning in the log.
+            match ffi::c_int::try_from(count) {
+                Ok(count) if count > 0 => Ok(count),
+                _ => Err(EOPNOTSUPP),
+            }
+        })
+    }
+
+    unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, sset: u32, buf: *mut u8) {
+        if sset != bindings::ethtool_stringset_ETH_SS_STATS || buf.is_null() {
+            return;
+        }
+
+        let f = |dev: &Device<T>, data: Pin<&T::Data<'_>>, rtnl: &Rtnl| {
+            let count = Self::stats_count(dev, data, rtnl);
+
+            // SAFETY: The caller has allocated the buffer for, and initialised, as many strings as
+            // `get_sset_count` returned to it, which is `count`, as that never changes.
+            let buf = unsafe {
+                slice::from_raw_parts_mut(buf.cast::<[u8; GSTRING_LEN]>(), count as usize)
+            };
+
+            T::stat_names(
+                dev,
+                data,
+                &mut Strings {
+                    rest: buf.iter_mut(),
+                },
+                rtnl,
+            );
+        };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, f) };
+    }
+
+    unsafe extern "C" fn get_ethtool_stats(
+        dev: *mut bindings::net_device,
+        _stats: *mut bindings::ethtool_stats,
+        buf: *mut u64,
+    ) {
+        if buf.is_null() {
+            return;
+        }
+
+        let f = |dev: &Device<T>, data: Pin<&T::Data<'_>>, rtnl: &Rtnl| {
+            let count = Self::stats_count(dev, data, rtnl);
+
+            // SAFETY: The caller has allocated the buffer for, and initialised, at least as many
+            // numbers as `get_sset_count` returned to it, which is `count`, as that never changes.
+            let buf = unsafe { slice::from_raw_parts_mut(buf, count as usize) };
+
+            T::stats(
+                dev,
+                data,
+                &mut Values {
+                    rest: buf.iter_mut(),
+                },
+                rtnl,
+            );
+        };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, f) };
+    }
+}
+
+#[macros::kunit_tests(rust_kernel_net_ethtool)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_cut_and_terminated() {
+        let mut buf = [0xff_u8; 8];
+
+        write_str(&mut buf, fmt!("tx{}_packets", 3));
+        assert_eq!(&buf, b"tx3_pac\0");
+        write_str(&mut buf, fmt!("a{}", "b"));
+        assert_eq!(&buf, b"ab\0\0\0\0\0\0");
+        write_str(&mut [], fmt!("x"));
+    }
+
+    #[test]
+    fn writers_stop_at_the_end() {
+        let mut names = [[0xff_u8; GSTRING_LEN]; 2];
+        let mut out = Strings {
+            rest: names.iter_mut(),
+        };
+        for i in 0..4 {
+            out.push(fmt!("stat_{}", i));
+        }
+        assert_eq!(&names[1][..7], b"stat_1\0");
+
+        let mut values = [0; 3];
+        let mut out = Values {
+            rest: values.iter_mut(),
+        };
+        out.push(7);
+        out.extend(8..);
+        out.push(1);
+        assert_eq!(values, [7, 8, 9]);
+    }
+
+    #[test]
+    fn round_trips() {
+        let mut c = pin_init::zeroed();
+        let coalesce = Coalesce {
+            rx_usecs: 1,
+            rx_max_frames: 2,
+            tx_usecs: 3,
+            tx_max_frames: 4,
+            adaptive_rx: true,
+            adaptive_tx: false,
+        };
+        coalesce.store(&mut c);
+        assert_eq!(Coalesce::from_c(&c), coalesce);
+
+        let mut c = pin_init::zeroed();
+        let ring = RingParams {
+            rx_max: 1024,
+            tx_max: 2048,
+            rx: 512,
+            tx: 256,
+        };
+        ring.store(&mut c);
+        assert_eq!(RingParams::from_c(&c), ring);
+
+        let mut c = pin_init::zeroed();
+        let channels = Channels {
+            max_combined: 4,
+            combined: 2,
+            ..Default::default()
+        };
+        channels.store(&mut c);
+        assert_eq!(Channels::from_c(&c), channels);
+    }
+}

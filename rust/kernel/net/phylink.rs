@@ -1,0 +1,1531 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The link between a MAC and what is attached to it.
+//!
+//! phylink decides what a network device's link looks like - from a PHY, an SFP module, a PCS or a
+//! fixed description - and tells the driver by [`MacOps`] how to program its MAC, and by [`PcsOps`]
+//! how to program its PCS (the part of a MAC that speaks a serial protocol such as SGMII).
+//!
+//! A driver creates a [`Phylink`] for its network device before it registers the device, connects a
+//! PHY and starts it in `open`, and stops it in `stop`. The carrier state of the network device
+//! belongs to phylink.
+//!
+//! C header: [`include/linux/phylink.h`](srctree/include/linux/phylink.h)
+
+use super::{
+    device::{
+        Device,
+        Driver, //
+    },
+    ethtool::{
+        LinkSettings,
+        PauseParam, //
+    },
+    mdio,
+    rtnl::{
+        self,
+        Rtnl, //
+    },
+};
+use crate::{
+    bindings,
+    container_of,
+    device::property::FwNode,
+    error::{
+        from_err_ptr,
+        from_result,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    types::Opaque, //
+};
+use core::{
+    marker::PhantomData,
+    ops::{
+        BitAnd,
+        BitOr,
+        BitOrAssign,
+        Sub, //
+    },
+    ptr::NonNull, //
+};
+
+macro_rules! define_interface {
+    ($( $(#[$meta:meta])* $name:ident = $c:ident, )*) => {
+        /// How a MAC and a PHY are wired to each other, `phy_interface_t`.
+        #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum Interface {
+            $( $(#[$meta])* $name = bindings::$c, )*
+        }
+
+        impl Interface {
+            /// Every interface, in the order of the C enumeration.
+            const ALL: &'static [Self] = &[ $( Self::$name, )* ];
+
+            fn from_c(interface: bindings::phy_interface_t) -> Option<Self> {
+                match interface {
+                    $( bindings::$c => Some(Self::$name), )*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+define_interface! {
+    /// Not known, or not applicable: whatever the PHY uses.
+    Na = phy_interface_t_PHY_INTERFACE_MODE_NA,
+    /// The MAC and the PHY are one.
+    Internal = phy_interface_t_PHY_INTERFACE_MODE_INTERNAL,
+    /// Media-independent interface.
+    Mii = phy_interface_t_PHY_INTERFACE_MODE_MII,
+    /// Gigabit MII.
+    Gmii = phy_interface_t_PHY_INTERFACE_MODE_GMII,
+    /// Serial gigabit MII.
+    Sgmii = phy_interface_t_PHY_INTERFACE_MODE_SGMII,
+    /// Ten-bit interface.
+    Tbi = phy_interface_t_PHY_INTERFACE_MODE_TBI,
+    /// Reverse MII: the MAC behaves like a PHY.
+    RevMii = phy_interface_t_PHY_INTERFACE_MODE_REVMII,
+    /// Reduced MII.
+    Rmii = phy_interface_t_PHY_INTERFACE_MODE_RMII,
+    /// Reverse RMII.
+    RevRmii = phy_interface_t_PHY_INTERFACE_MODE_REVRMII,
+    /// Reduced gigabit MII without delays in the PHY.
+    Rgmii = phy_interface_t_PHY_INTERFACE_MODE_RGMII,
+    /// RGMII with both delays in the PHY.
+    RgmiiId = phy_interface_t_PHY_INTERFACE_MODE_RGMII_ID,
+    /// RGMII with the receive delay in the PHY.
+    RgmiiRxId = phy_interface_t_PHY_INTERFACE_MODE_RGMII_RXID,
+    /// RGMII with the transmit delay in the PHY.
+    RgmiiTxId = phy_interface_t_PHY_INTERFACE_MODE_RGMII_TXID,
+    /// Reduced TBI.
+    Rtbi = phy_interface_t_PHY_INTERFACE_MODE_RTBI,
+    /// Serial MII.
+    Smii = phy_interface_t_PHY_INTERFACE_MODE_SMII,
+    /// 10 gigabit MII.
+    Xgmii = phy_interface_t_PHY_INTERFACE_MODE_XGMII,
+    /// 40 gigabit MII.
+    Xlgmii = phy_interface_t_PHY_INTERFACE_MODE_XLGMII,
+    /// Multimedia over coax.
+    Moca = phy_interface_t_PHY_INTERFACE_MODE_MOCA,
+    /// Penta SGMII.
+    Psgmii = phy_interface_t_PHY_INTERFACE_MODE_PSGMII,
+    /// Quad SGMII.
+    Qsgmii = phy_interface_t_PHY_INTERFACE_MODE_QSGMII,
+    /// Turbo RGMII.
+    Trgmii = phy_interface_t_PHY_INTERFACE_MODE_TRGMII,
+    /// 100BASE-X.
+    Base100X = phy_interface_t_PHY_INTERFACE_MODE_100BASEX,
+    /// 1000BASE-X.
+    Base1000X = phy_interface_t_PHY_INTERFACE_MODE_1000BASEX,
+    /// 2500BASE-X.
+    Base2500X = phy_interface_t_PHY_INTERFACE_MODE_2500BASEX,
+    /// 5GBASE-R.
+    Base5GR = phy_interface_t_PHY_INTERFACE_MODE_5GBASER,
+    /// Reduced XAUI.
+    Rxaui = phy_interface_t_PHY_INTERFACE_MODE_RXAUI,
+    /// 10 gigabit attachment unit interface.
+    Xaui = phy_interface_t_PHY_INTERFACE_MODE_XAUI,
+    /// 10GBASE-R, XFI and SFI.
+    Base10GR = phy_interface_t_PHY_INTERFACE_MODE_10GBASER,
+    /// 25GBASE-R.
+    Base25GR = phy_interface_t_PHY_INTERFACE_MODE_25GBASER,
+    /// Universal serial 10GE MII.
+    Usxgmii = phy_interface_t_PHY_INTERFACE_MODE_USXGMII,
+    /// 10GBASE-KR.
+    Base10GKr = phy_interface_t_PHY_INTERFACE_MODE_10GKR,
+    /// Quad universal SGMII.
+    Qusgmii = phy_interface_t_PHY_INTERFACE_MODE_QUSGMII,
+    /// 1000BASE-KX.
+    Base1000Kx = phy_interface_t_PHY_INTERFACE_MODE_1000BASEKX,
+    /// Quad USXGMII over a 10G lane.
+    Qxgmii10G = phy_interface_t_PHY_INTERFACE_MODE_10G_QXGMII,
+    /// 50GBASE-R.
+    Base50GR = phy_interface_t_PHY_INTERFACE_MODE_50GBASER,
+    /// 50 gigabit attachment unit interface.
+    Laui = phy_interface_t_PHY_INTERFACE_MODE_LAUI,
+    /// 100GBASE-P.
+    Base100GP = phy_interface_t_PHY_INTERFACE_MODE_100GBASEP,
+    /// MII without the error and collision signals.
+    MiiLite = phy_interface_t_PHY_INTERFACE_MODE_MIILITE,
+}
+
+impl Interface {
+    /// Reads the `phy-mode` or `phy-connection-type` that firmware gives a network device.
+    pub fn from_fwnode(fwnode: &FwNode) -> Result<Self> {
+        // SAFETY: `fwnode` is valid by its type invariants.
+        let mode = unsafe { bindings::fwnode_get_phy_mode(fwnode.as_raw()) };
+
+        to_result(mode)?;
+        u32::try_from(mode)
+            .ok()
+            .and_then(Self::from_c)
+            .ok_or(EINVAL)
+    }
+
+    #[inline]
+    const fn into_c(self) -> bindings::phy_interface_t {
+        // CAST: The enumeration has the values of the C one.
+        self as bindings::phy_interface_t
+    }
+
+    /// Whether this is RGMII, with whatever delays.
+    pub const fn is_rgmii(self) -> bool {
+        matches!(
+            self,
+            Self::Rgmii | Self::RgmiiId | Self::RgmiiRxId | Self::RgmiiTxId
+        )
+    }
+}
+
+/// A set of [`Interface`]s.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces(u64);
+
+impl Interfaces {
+    /// The empty set.
+    pub const NONE: Self = Self(0);
+
+    /// All variants of RGMII; they are the same to a MAC that adds no delays itself.
+    pub const RGMII: Self = Self::NONE
+        .with(Interface::Rgmii)
+        .with(Interface::RgmiiId)
+        .with(Interface::RgmiiRxId)
+        .with(Interface::RgmiiTxId);
+
+    /// The set with `interface` added.
+    #[must_use]
+    pub const fn with(self, interface: Interface) -> Self {
+        const_assert!(
+            bindings::phy_interface_t_PHY_INTERFACE_MODE_MAX <= u64::BITS,
+            "a set of interfaces does not fit"
+        );
+
+        Self(self.0 | 1 << interface.into_c())
+    }
+
+    /// The set with the interfaces of `other` added.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether `interface` is in the set.
+    pub const fn contains(self, interface: Interface) -> bool {
+        self.0 & 1 << interface.into_c() != 0
+    }
+
+    /// The interfaces in the set.
+    pub fn iter(self) -> impl Iterator<Item = Interface> {
+        Interface::ALL
+            .iter()
+            .copied()
+            .filter(move |&i| self.contains(i))
+    }
+
+    /// Writes the set as a C bitmap.
+    fn store(self, bitmap: &mut [usize]) {
+        for (i, word) in (0u32..).step_by(usize::BITS as usize).zip(bitmap) {
+            // CAST: The lower bits of what is left.
+            *word = self.0.checked_shr(i).unwrap_or(0) as usize;
+        }
+    }
+}
+
+impl From<&[Interface]> for Interfaces {
+    fn from(list: &[Interface]) -> Self {
+        list.iter().fold(Self::NONE, |set, &i| set.with(i))
+    }
+}
+
+impl From<Interface> for Interfaces {
+    fn from(interface: Interface) -> Self {
+        Self::NONE.with(interface)
+    }
+}
+
+impl BitOr for Interfaces {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.union(other)
+    }
+}
+
+/// The speeds, duplexes and kinds of pause of a MAC: a set of `MAC_*` bits.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct MacCapabilities(u32);
+
+impl MacCapabilities {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Can send and receive pause frames, both or neither.
+    pub const SYM_PAUSE: Self = Self(bindings::MAC_SYM_PAUSE);
+    /// Can send and receive pause frames independently.
+    pub const ASYM_PAUSE: Self = Self(bindings::MAC_ASYM_PAUSE);
+    /// 10 Mbit/s half duplex.
+    pub const MAC_10HD: Self = Self(bindings::MAC_10HD);
+    /// 10 Mbit/s full duplex.
+    pub const MAC_10FD: Self = Self(bindings::MAC_10FD);
+    /// 10 Mbit/s.
+    pub const MAC_10: Self = Self(bindings::MAC_10);
+    /// 100 Mbit/s half duplex.
+    pub const MAC_100HD: Self = Self(bindings::MAC_100HD);
+    /// 100 Mbit/s full duplex.
+    pub const MAC_100FD: Self = Self(bindings::MAC_100FD);
+    /// 100 Mbit/s.
+    pub const MAC_100: Self = Self(bindings::MAC_100);
+    /// 1 Gbit/s half duplex.
+    pub const MAC_1000HD: Self = Self(bindings::MAC_1000HD);
+    /// 1 Gbit/s full duplex.
+    pub const MAC_1000FD: Self = Self(bindings::MAC_1000FD);
+    /// 1 Gbit/s.
+    pub const MAC_1000: Self = Self(bindings::MAC_1000);
+    /// 2.5 Gbit/s full duplex.
+    pub const MAC_2500FD: Self = Self(bindings::MAC_2500FD);
+    /// 5 Gbit/s full duplex.
+    pub const MAC_5000FD: Self = Self(bindings::MAC_5000FD);
+    /// 10 Gbit/s full duplex.
+    pub const MAC_10000FD: Self = Self(bindings::MAC_10000FD);
+    /// 25 Gbit/s full duplex.
+    pub const MAC_25000FD: Self = Self(bindings::MAC_25000FD);
+    /// 40 Gbit/s full duplex.
+    pub const MAC_40000FD: Self = Self(bindings::MAC_40000FD);
+    /// 50 Gbit/s full duplex.
+    pub const MAC_50000FD: Self = Self(bindings::MAC_50000FD);
+    /// 100 Gbit/s full duplex.
+    pub const MAC_100000FD: Self = Self(bindings::MAC_100000FD);
+
+    /// The set with what is in `other` added.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in the set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for MacCapabilities {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.union(other)
+    }
+}
+
+impl BitOrAssign for MacCapabilities {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = self.union(other);
+    }
+}
+
+impl BitAnd for MacCapabilities {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl Sub for MacCapabilities {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// Where the state of the link comes from, `MLO_AN_*`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A PHY tells.
+    Phy,
+    /// The link is always the same.
+    Fixed,
+    /// The PCS tells, from what it receives in-band.
+    InBand,
+}
+
+impl Mode {
+    fn from_c(mode: ffi::c_uint) -> Self {
+        match mode {
+            bindings::MLO_AN_FIXED => Self::Fixed,
+            bindings::MLO_AN_INBAND => Self::InBand,
+            _ => Self::Phy,
+        }
+    }
+}
+
+/// How a PCS negotiates, `PHYLINK_PCS_NEG_*`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum NegMode {
+    /// The protocol has no in-band signalling.
+    None,
+    /// By other means, or not at all.
+    Outband,
+    /// The protocol has in-band signalling that is not to be used.
+    InbandDisabled,
+    /// In-band.
+    InbandEnabled,
+}
+
+impl NegMode {
+    fn from_c(mode: ffi::c_uint) -> Self {
+        match mode {
+            bindings::PHYLINK_PCS_NEG_OUTBAND => Self::Outband,
+            bindings::PHYLINK_PCS_NEG_INBAND_DISABLED => Self::InbandDisabled,
+            bindings::PHYLINK_PCS_NEG_INBAND_ENABLED => Self::InbandEnabled,
+            _ => Self::None,
+        }
+    }
+
+    fn into_c(self) -> ffi::c_uint {
+        match self {
+            Self::None => bindings::PHYLINK_PCS_NEG_NONE,
+            Self::Outband => bindings::PHYLINK_PCS_NEG_OUTBAND,
+            Self::InbandDisabled => bindings::PHYLINK_PCS_NEG_INBAND_DISABLED,
+            Self::InbandEnabled => bindings::PHYLINK_PCS_NEG_INBAND_ENABLED,
+        }
+    }
+}
+
+/// The kinds of in-band signalling that a PCS can do, `LINK_INBAND_*`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct InbandCaps {
+    /// Can work without it.
+    pub disable: bool,
+    /// Can work with it.
+    pub enable: bool,
+    /// Can work with a partner that does not answer.
+    pub bypass: bool,
+}
+
+impl InbandCaps {
+    fn into_c(self) -> ffi::c_uint {
+        let bit = |on: bool, bit| if on { bit } else { 0 };
+
+        bit(
+            self.disable,
+            bindings::link_inband_signalling_LINK_INBAND_DISABLE,
+        ) | bit(
+            self.enable,
+            bindings::link_inband_signalling_LINK_INBAND_ENABLE,
+        ) | bit(
+            self.bypass,
+            bindings::link_inband_signalling_LINK_INBAND_BYPASS,
+        )
+    }
+}
+
+/// Half or full duplex.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Duplex {
+    /// One at a time.
+    Half,
+    /// Both directions at once.
+    Full,
+}
+
+impl Duplex {
+    fn from_c(duplex: ffi::c_int) -> Self {
+        if u32::try_from(duplex) == Ok(bindings::DUPLEX_FULL) {
+            Self::Full
+        } else {
+            Self::Half
+        }
+    }
+
+    fn into_c(self) -> ffi::c_int {
+        // CAST: The constants are 0 and 1.
+        match self {
+            Self::Half => bindings::DUPLEX_HALF as ffi::c_int,
+            Self::Full => bindings::DUPLEX_FULL as ffi::c_int,
+        }
+    }
+}
+
+/// A speed in Mbit/s as C has it, where -1 stands for unknown; here that is 0.
+fn speed_from_c(speed: ffi::c_int) -> u32 {
+    u32::try_from(speed).unwrap_or(0)
+}
+
+/// The reverse of [`speed_from_c`].
+fn speed_into_c(speed: u32) -> ffi::c_int {
+    match ffi::c_int::try_from(speed) {
+        Ok(speed) if speed > 0 => speed,
+        _ => bindings::SPEED_UNKNOWN,
+    }
+}
+
+/// The pause of a link, `MLO_PAUSE_*`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// Act on pause frames that are received.
+    pub rx: bool,
+    /// Send pause frames.
+    pub tx: bool,
+    /// The result of negotiation decides.
+    pub autoneg: bool,
+}
+
+/// A set of link modes (`ETHTOOL_LINK_MODE_*`).
+#[derive(Copy, Clone, Debug, Default)]
+#[repr(transparent)]
+pub struct LinkModes([ffi::c_ulong; LINK_MODE_WORDS]);
+
+/// The length of the bitmaps in `struct phylink_link_state`.
+const LINK_MODE_WORDS: usize =
+    (bindings::ethtool_link_mode_bit_indices___ETHTOOL_LINK_MODE_MASK_NBITS as usize)
+        .div_ceil(ffi::c_ulong::BITS as usize);
+
+impl LinkModes {
+    /// The bit of autonegotiation.
+    pub const AUTONEG: u32 = bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Autoneg_BIT;
+    /// The bit of symmetric pause.
+    pub const PAUSE: u32 = bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Pause_BIT;
+    /// The bit of asymmetric pause.
+    pub const ASYM_PAUSE: u32 =
+        bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Asym_Pause_BIT;
+
+    /// Whether the mode with the number `bit` is in the set.
+    pub fn contains(&self, bit: u32) -> bool {
+        let (word, bit) = (
+            bit / ffi::c_ulong::BITS as u32,
+            bit % ffi::c_ulong::BITS as u32,
+        );
+
+        self.0
+            .get(word as usize)
+            .is_some_and(|w| w & (1 << bit) != 0)
+    }
+
+    /// The advertisement register of a clause 37 or SGMII PCS for this set of modes; [`None`] if the
+    /// protocol of `interface` has none.
+    pub fn encode_c22(&self, interface: Interface) -> Option<u16> {
+        // SAFETY: The bitmap has the length that C expects.
+        let adv = unsafe {
+            bindings::phylink_mii_c22_pcs_encode_advertisement(interface.into_c(), self.0.as_ptr())
+        };
+
+        u16::try_from(adv).ok()
+    }
+}
+
+/// The state of a link, negotiated or asked for.
+///
+/// Which parts are meaningful depends on where it appears; see [`MacOps::config`] and
+/// [`PcsOps::get_state`].
+#[repr(transparent)]
+pub struct LinkState(bindings::phylink_link_state);
+
+impl LinkState {
+    /// # Safety
+    ///
+    /// `state` must be valid and not be written for the duration of `'s`.
+    unsafe fn from_c<'s>(state: *const bindings::phylink_link_state) -> &'s Self {
+        // SAFETY: The type is transparent; the rest is the function's safety requirements.
+        unsafe { &*state.cast() }
+    }
+
+    /// # Safety
+    ///
+    /// `state` must be valid and exclusively ours for the duration of `'s`.
+    unsafe fn from_c_mut<'s>(state: *mut bindings::phylink_link_state) -> &'s mut Self {
+        // SAFETY: The type is transparent; the rest is the function's safety requirements.
+        unsafe { &mut *state.cast() }
+    }
+
+    /// The interface between the MAC and the PHY.
+    pub fn interface(&self) -> Interface {
+        Interface::from_c(self.0.interface).unwrap_or(Interface::Na)
+    }
+
+    /// The link modes advertised.
+    pub fn advertising(&self) -> LinkModes {
+        LinkModes(self.0.advertising)
+    }
+
+    /// The pause settings.
+    pub fn pause(&self) -> Pause {
+        // CAST: A set of bits.
+        let pause = self.0.pause as u32;
+
+        Pause {
+            rx: pause & bindings::MLO_PAUSE_RX != 0,
+            tx: pause & bindings::MLO_PAUSE_TX != 0,
+            autoneg: pause & bindings::MLO_PAUSE_AN != 0,
+        }
+    }
+
+    /// The speed in Mbit/s; 0 if it is not known.
+    pub fn speed(&self) -> u32 {
+        speed_from_c(self.0.speed)
+    }
+
+    /// The duplex.
+    pub fn duplex(&self) -> Duplex {
+        Duplex::from_c(self.0.duplex)
+    }
+
+    /// Whether the link is up.
+    pub fn link(&self) -> bool {
+        self.0.link() != 0
+    }
+
+    /// Sets whether the link is up.
+    pub fn set_link(&mut self, link: bool) {
+        self.0.set_link(link.into());
+    }
+
+    /// Sets whether negotiation is complete.
+    pub fn set_an_complete(&mut self, complete: bool) {
+        self.0.set_an_complete(complete.into());
+    }
+
+    /// Sets the speed, in Mbit/s.
+    pub fn set_speed(&mut self, speed: u32) {
+        self.0.speed = speed_into_c(speed);
+    }
+
+    /// Sets the duplex.
+    pub fn set_duplex(&mut self, duplex: Duplex) {
+        self.0.duplex = duplex.into_c();
+    }
+
+    /// Sets the result of the negotiation of pause.
+    pub fn set_pause(&mut self, pause: Pause) {
+        let bit = |on: bool, bit| if on { bit } else { 0 };
+        let bits = bit(pause.rx, bindings::MLO_PAUSE_RX)
+            | bit(pause.tx, bindings::MLO_PAUSE_TX)
+            | bit(pause.autoneg, bindings::MLO_PAUSE_AN);
+
+        // CAST: The bits are 0 to 2.
+        self.0.pause = bits as ffi::c_int;
+    }
+
+    /// Sets the state from the status and link partner ability registers of a PCS with the registers
+    /// of clause 22.
+    pub fn decode_c22(&mut self, neg_mode: NegMode, bmsr: u16, lpa: u16) {
+        // SAFETY: `self.0` is valid and ours.
+        unsafe {
+            bindings::phylink_mii_c22_pcs_decode_state(
+                &raw mut self.0,
+                neg_mode.into_c(),
+                bmsr,
+                lpa,
+            )
+        };
+    }
+}
+
+/// A link that has come up, as the MAC sees it.
+#[derive(Copy, Clone, Debug)]
+pub struct Link {
+    /// Where the state of the link comes from.
+    pub mode: Mode,
+    /// The interface between the MAC and the PHY.
+    pub interface: Interface,
+    /// The speed, in Mbit/s.
+    pub speed: u32,
+    /// The duplex.
+    pub duplex: Duplex,
+    /// Send pause frames.
+    pub tx_pause: bool,
+    /// Act on pause frames that are received.
+    pub rx_pause: bool,
+}
+
+/// The MAC side of a link.
+///
+/// The callbacks run in process context, serialised by phylink but - because most of them run from
+/// a work item - *without* the rtnl lock. They must not take it: [`Phylink::stop`] waits for them
+/// with the lock held.
+#[vtable]
+pub trait MacOps: Send + Sync {
+    /// Configures the MAC for an interface.
+    ///
+    /// Called when the interface changes, not when the speed, the duplex or the pause do. Only the
+    /// interface and the advertised modes of `state` are valid, and with [`Mode::InBand`] the pause.
+    fn config(&self, mode: Mode, state: &LinkState);
+
+    /// The link has come up: programs the MAC for it and lets it send and receive.
+    ///
+    /// The carrier of the network device is turned on afterwards.
+    fn link_up(&self, link: &Link);
+
+    /// The link has gone down: keeps the MAC from sending and receiving.
+    ///
+    /// Only called after [`link_up`](MacOps::link_up). The carrier of the network device is already
+    /// off. With [`Mode::InBand`] this must not keep the link from coming up again.
+    fn link_down(&self, mode: Mode, interface: Interface);
+
+    /// What the MAC can do on `interface`, where this is not simply [`Config::mac_capabilities`].
+    fn capabilities(&self, _interface: Interface) -> MacCapabilities {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Selects the PCS for `interface`; [`None`] if it needs none.
+    ///
+    /// Must not change any state: phylink also asks to find out what would be possible.
+    fn select_pcs(&self, _interface: Interface) -> Option<PcsHandle<'_>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Prepares for a change of the interface; called before [`config`](MacOps::config).
+    fn prepare(&self, _mode: Mode, _interface: Interface) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Completes a change of the interface.
+    fn finish(&self, _mode: Mode, _interface: Interface) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// The PCS side of a link.
+///
+/// The callbacks run in process context, serialised by phylink, like those of [`MacOps`].
+#[vtable]
+pub trait PcsOps: Send + Sync {
+    /// Reads the state of the link from the PCS.
+    ///
+    /// `state` arrives with what is configured; the implementation sets the speed, the duplex, the
+    /// pause, and whether the link is up and the negotiation complete.
+    fn get_state(&self, neg_mode: NegMode, state: &mut LinkState);
+
+    /// Configures the PCS, without disturbing a link that already is as it should be.
+    ///
+    /// Returns whether negotiation has to be restarted.
+    fn config(
+        &self,
+        neg_mode: NegMode,
+        interface: Interface,
+        advertising: &LinkModes,
+        permit_pause_to_mac: bool,
+    ) -> Result<bool>;
+
+    /// Restarts the negotiation of 1000BASE-X and the like.
+    fn an_restart(&self);
+
+    /// Programs the PCS for a link that comes up.
+    fn link_up(&self, _neg_mode: NegMode, _interface: Interface, _speed: u32, _duplex: Duplex) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The in-band signalling that the PCS can do on `interface`.
+    fn inband_caps(&self, _interface: Interface) -> InbandCaps {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Turns the PCS on.
+    fn enable(&self) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Turns the PCS off.
+    fn disable(&self) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A PCS.
+///
+/// Usually a field of the object that implements [`MacOps`].
+///
+/// # Invariants
+///
+/// `pcs` is initialised, with the operations of `Pcs<P>`. The object is pinned from its creation on,
+/// as it can only be made by a pin-initialiser.
+#[pin_data]
+pub struct Pcs<P: PcsOps> {
+    #[pin]
+    pcs: Opaque<bindings::phylink_pcs>,
+    #[pin]
+    ops: P,
+}
+
+// SAFETY: `phylink_pcs` is plain data that only phylink uses, and `P` is `Send`.
+unsafe impl<P: PcsOps> Send for Pcs<P> {}
+
+// SAFETY: No method that takes `&self` touches the `phylink_pcs`, and `P` is `Sync`.
+unsafe impl<P: PcsOps> Sync for Pcs<P> {}
+
+impl<P: PcsOps> Pcs<P> {
+    const OPS: bindings::phylink_pcs_ops = bindings::phylink_pcs_ops {
+        pcs_get_state: Some(Self::get_state),
+        pcs_config: Some(Self::config),
+        pcs_an_restart: Some(Self::an_restart),
+        pcs_link_up: if P::HAS_LINK_UP {
+            Some(Self::link_up)
+        } else {
+            None
+        },
+        pcs_inband_caps: if P::HAS_INBAND_CAPS {
+            Some(Self::inband_caps)
+        } else {
+            None
+        },
+        pcs_enable: if P::HAS_ENABLE {
+            Some(Self::enable)
+        } else {
+            None
+        },
+        pcs_disable: if P::HAS_DISABLE {
+            Some(Self::disable)
+        } else {
+            None
+        },
+        ..pin_init::zeroed()
+    };
+
+    /// Creates a PCS for `interfaces`.
+    ///
+    /// With `poll` phylink looks at the state of the link once a second; without it the driver has to
+    /// call [`Phylink::mac_change`] when the PCS reports a change.
+    pub fn new(
+        interfaces: Interfaces,
+        poll: bool,
+        ops: impl PinInit<P, Error>,
+    ) -> impl PinInit<Self, Error> {
+        let mut pcs = bindings::phylink_pcs {
+            ops: &Self::OPS,
+            poll,
+            ..pin_init::zeroed()
+        };
+        interfaces.store(&mut pcs.supported_interfaces);
+
+        // INVARIANT: `pcs` has just been set up.
+        try_pin_init!(Self {
+            pcs: Opaque::new(pcs),
+            ops <- ops,
+        })
+    }
+
+    /// The operations of the PCS.
+    #[inline]
+    pub fn ops(&self) -> &P {
+        &self.ops
+    }
+
+    /// A handle to return from [`MacOps::select_pcs`].
+    #[inline]
+    pub fn handle(&self) -> PcsHandle<'_> {
+        // INVARIANT: By the type invariants the `phylink_pcs` is initialised and pinned; and `self` is
+        // borrowed for as long as the handle exists.
+        PcsHandle {
+            pcs: self.pcs.get(),
+            _pcs: PhantomData,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `pcs` must point into a `Pcs<P>` that is valid for the duration of `'p`.
+    #[inline]
+    unsafe fn from_c<'p>(pcs: *mut bindings::phylink_pcs) -> &'p P {
+        // SAFETY: By the safety requirements of the function. Only `ops` is borrowed, as phylink may
+        // be writing to the `phylink_pcs`.
+        unsafe { &(*container_of!(Opaque::cast_from(pcs), Self, pcs)).ops }
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `pcs_get_state` of a [`Pcs<P>`].
+    unsafe extern "C" fn get_state(
+        pcs: *mut bindings::phylink_pcs,
+        neg_mode: ffi::c_uint,
+        state: *mut bindings::phylink_link_state,
+    ) {
+        // SAFETY: phylink calls this with a PCS that `select_pcs` has returned, which is valid until
+        // the phylink instance is destroyed, see `Phylink::select_pcs`.
+        let ops = unsafe { Self::from_c(pcs) };
+        // SAFETY: phylink passes a state that is its own and valid during the call.
+        let state = unsafe { LinkState::from_c_mut(state) };
+
+        ops.get_state(NegMode::from_c(neg_mode), state);
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `pcs_config` of a [`Pcs<P>`].
+    unsafe extern "C" fn config(
+        pcs: *mut bindings::phylink_pcs,
+        neg_mode: ffi::c_uint,
+        interface: bindings::phy_interface_t,
+        advertising: *const ffi::c_ulong,
+        permit_pause_to_mac: bool,
+    ) -> ffi::c_int {
+        // SAFETY: As in `get_state`.
+        let ops = unsafe { Self::from_c(pcs) };
+        // SAFETY: phylink passes a bitmap of all link modes, which is not written during the call.
+        let advertising = unsafe { &*advertising.cast::<LinkModes>() };
+
+        from_result(|| {
+            let interface = Interface::from_c(interface).ok_or(EINVAL)?;
+            let restart = ops.config(
+                NegMode::from_c(neg_mode),
+                interface,
+                advertising,
+                permit_pause_to_mac,
+            )?;
+
+            Ok(restart.into())
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `pcs_an_restart` of a [`Pcs<P>`].
+    unsafe extern "C" fn an_restart(pcs: *mut bindings::phylink_pcs) {
+        // SAFETY: As in `get_state`.
+        unsafe { Self::from_c(pcs) }.an_restart();
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `pcs_link_up` of a [`Pcs<P>`].
+    unsafe extern "C" fn link_up(
+        pcs: *mut bindings::phylink_pcs,
+        neg_mode: ffi::c_uint,
+        interface: bindings::phy_interface_t,
+        speed: ffi::c_int,
+        duplex: ffi::c_int,
+    ) {
+        // SAFETY: As in `get_state`.
+        let ops = unsafe { Self::from_c(pcs) };
+
+        if let Some(interface) = Interface::from_c(interface) {
+            ops.link_up(
+                NegMode::from_c(neg_mode),
+                interface,
+                speed_from_c(speed),
+                Duplex::from_c(duplex),
+            );
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `pcs_inband_caps` of a [`Pcs<P>`].
+    unsafe extern "C" fn inband_caps(
+        pcs: *mut bindings::phylink_pcs,
+        interface: bindings::phy_interface_t,
+    ) -> ffi::c_uint {
+        // SAFETY: As in `get_state`.
+        let ops = unsafe { Self::from_c(pcs) };
+
+        Interface::from_c(interface).map_or(0, |i| ops.inband_caps(i).into_c())
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `pcs_enable` of a [`Pcs<P>`].
+    unsafe extern "C" fn enable(pcs: *mut bindings::phylink_pcs) -> ffi::c_int {
+        // SAFETY: As in `get_state`.
+        let ops = unsafe { Self::from_c(pcs) };
+
+        from_result(|| ops.enable().map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `pcs_disable` of a [`Pcs<P>`].
+    unsafe extern "C" fn disable(pcs: *mut bindings::phylink_pcs) {
+        // SAFETY: As in `get_state`.
+        unsafe { Self::from_c(pcs) }.disable();
+    }
+}
+
+/// A reference to a [`Pcs`] of any type.
+///
+/// # Invariants
+///
+/// `pcs` is the initialised `phylink_pcs` of a [`Pcs`] that is valid for the duration of `'p`.
+#[derive(Copy, Clone)]
+pub struct PcsHandle<'p> {
+    pcs: *mut bindings::phylink_pcs,
+    _pcs: PhantomData<&'p ()>,
+}
+
+/// What a MAC is able to do, for [`Phylink::new`].
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Config {
+    /// The interfaces that the MAC, with its PCS, supports. Must not be empty.
+    pub interfaces: Interfaces,
+    /// The speeds, duplexes and kinds of pause.
+    pub mac_capabilities: MacCapabilities,
+    /// The driver suspends and resumes the PHY, not the MDIO bus.
+    pub mac_managed_pm: bool,
+    /// The MAC needs the receive clock of the PHY all the time, e.g. to be reset.
+    pub mac_requires_rxc: bool,
+    /// In-band status is the default where firmware does not tell.
+    pub default_an_inband: bool,
+}
+
+/// A phylink instance of a network device.
+///
+/// Dropping it stops it and disconnects the PHY if that has not been done. It must not be dropped
+/// with the rtnl lock held.
+///
+/// # Invariants
+///
+/// - `raw` is a valid phylink instance, created with `config`, which is embedded in this object; and
+///   with the operations of `Phylink<O>`.
+/// - `started` tells whether it is started; it only changes with the rtnl lock held.
+/// - `netdev` is the network device that it belongs to, which is valid for the duration of `'a`.
+#[pin_data(PinnedDrop)]
+pub struct Phylink<'a, O: MacOps + 'a> {
+    raw: NonNull<bindings::phylink>,
+    netdev: NonNull<bindings::net_device>,
+    started: Atomic<bool>,
+    #[pin]
+    config: Opaque<bindings::phylink_config>,
+    #[pin]
+    ops: O,
+    _netdev: PhantomData<&'a ()>,
+}
+
+// SAFETY: A phylink instance may be used and destroyed by any thread, and `O` is `Send`.
+unsafe impl<'a, O: MacOps + 'a> Send for Phylink<'a, O> {}
+
+// SAFETY: The methods that take `&self` are either serialised by rtnl, which they demand a proof of,
+// or may be called at any time; and `O` is `Sync`.
+unsafe impl<'a, O: MacOps + 'a> Sync for Phylink<'a, O> {}
+
+impl<'a, O: MacOps + 'a> Phylink<'a, O> {
+    const OPS: bindings::phylink_mac_ops = bindings::phylink_mac_ops {
+        mac_config: Some(Self::mac_config),
+        mac_link_up: Some(Self::mac_link_up),
+        mac_link_down: Some(Self::mac_link_down),
+        mac_get_caps: if O::HAS_CAPABILITIES {
+            Some(Self::mac_get_caps)
+        } else {
+            None
+        },
+        mac_select_pcs: if O::HAS_SELECT_PCS {
+            Some(Self::mac_select_pcs)
+        } else {
+            None
+        },
+        mac_prepare: if O::HAS_PREPARE {
+            Some(Self::mac_prepare)
+        } else {
+            None
+        },
+        mac_finish: if O::HAS_FINISH {
+            Some(Self::mac_finish)
+        } else {
+            None
+        },
+        ..pin_init::zeroed()
+    };
+
+    /// Creates the phylink instance of a network device and turns the carrier of the device off.
+    ///
+    /// `fwnode` is the node of the network device, where firmware may describe a fixed link, in-band
+    /// status or an SFP cage. With the interface [`Interface::Na`] that of the PHY is used.
+    ///
+    /// [`MacOps::capabilities`] and [`MacOps::select_pcs`] are called already from here. The rtnl lock
+    /// must not be held.
+    ///
+    /// # Safety
+    ///
+    /// Callers must not `mem::forget()` the [`Phylink`] or otherwise prevent its [`Drop`]
+    /// implementation from running.
+    pub unsafe fn new<T: Driver>(
+        dev: &'a Device<T>,
+        fwnode: Option<&'a FwNode>,
+        interface: Interface,
+        config: &Config,
+        ops: impl PinInit<O, Error> + 'a,
+    ) -> impl PinInit<Self, Error> + 'a {
+        let netdev = dev.as_raw();
+        let mut c_config = bindings::phylink_config {
+            // SAFETY: `dev` is valid.
+            dev: unsafe { &raw mut (*netdev).dev },
+            type_: bindings::phylink_op_type_PHYLINK_NETDEV,
+            // CAST: From 32 bits to at least as many.
+            mac_capabilities: config.mac_capabilities.0 as ffi::c_ulong,
+            mac_managed_pm: config.mac_managed_pm,
+            mac_requires_rxc: config.mac_requires_rxc,
+            default_an_inband: config.default_an_inband,
+            ..pin_init::zeroed()
+        };
+        config.interfaces.store(&mut c_config.supported_interfaces);
+
+        let fwnode = fwnode.map_or(core::ptr::null_mut(), FwNode::as_raw);
+
+        // INVARIANT: `raw` is created from `config`. A new instance is not started.
+        try_pin_init!(&this in Self {
+            started: Atomic::new(false),
+            config: Opaque::new(c_config),
+            ops <- ops,
+            _netdev: PhantomData,
+            netdev: NonNull::new(netdev).ok_or(EINVAL)?,
+            raw: {
+                // SAFETY: `this` is being initialised; this is merely the address of a field.
+                let config = unsafe { (&raw mut (*this.as_ptr()).config).cast() };
+
+                // SAFETY: `config` and `ops`, which are all that the callbacks use, have just been
+                // initialised, and are pinned until the instance is destroyed by `drop`. `fwnode` is
+                // `NULL` or valid for `'a`.
+                let raw = from_err_ptr(unsafe {
+                    bindings::phylink_create(config, fwnode, interface.into_c(), &Self::OPS)
+                })?;
+                NonNull::new(raw).ok_or(ENOMEM)?
+            },
+        })
+    }
+
+    #[inline]
+    fn as_raw(&self) -> *mut bindings::phylink {
+        self.raw.as_ptr()
+    }
+
+    /// The MAC operations.
+    #[inline]
+    pub fn ops(&self) -> &O {
+        &self.ops
+    }
+
+    /// Whether a PHY should be connected; not so for a fixed link.
+    pub fn expects_phy(&self) -> bool {
+        // SAFETY: `raw` is valid by the type invariants.
+        unsafe { bindings::phylink_expects_phy(self.as_raw()) }
+    }
+
+    fn is_started(&self) -> bool {
+        self.started.load(Relaxed)
+    }
+
+    /// Connects the PHY at `addr` of `bus`. Does nothing if the link is a fixed one.
+    ///
+    /// Fails with [`ENODEV`] if there is no such PHY, and with [`EBUSY`] if the PHY is in use, if
+    /// there is a connected one already, or if phylink is started.
+    ///
+    /// The PHY may vanish before it is disconnected: see [`mdio::Registration`].
+    pub fn connect_mdio<B: mdio::Bus>(
+        &self,
+        bus: &mdio::Registration<'_, B>,
+        addr: mdio::PhyAddr,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        if self.is_started() {
+            return Err(EBUSY);
+        }
+        if !self.expects_phy() {
+            return Ok(());
+        }
+
+        let phy = bus.phy(addr).ok_or(ENODEV)?;
+
+        // `phy_attach_direct` would, to clean up, take the PHY away from whom it belongs to.
+        //
+        // SAFETY: `phy` is valid as `bus` is borrowed. We hold rtnl, which protects the field.
+        if !unsafe { (*phy.as_ptr()).attached_dev }.is_null() {
+            return Err(EBUSY);
+        }
+
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_connect_phy(self.as_raw(), phy.as_ptr()) })
+    }
+
+    /// Connects the PHY that firmware gives the network device `fwnode` (`phy-handle`). Does nothing
+    /// if no PHY is needed.
+    ///
+    /// Fails with [`ENODEV`] if the PHY is not there (yet), and like
+    /// [`connect_mdio`](Self::connect_mdio) with [`EBUSY`].
+    pub fn connect_fwnode(&self, fwnode: &FwNode, _rtnl: &Rtnl) -> Result {
+        if self.is_started() || fwnode_phy_is_attached(fwnode) {
+            return Err(EBUSY);
+        }
+
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe {
+            bindings::phylink_fwnode_phy_connect(self.as_raw(), fwnode.as_raw(), 0)
+        })
+    }
+
+    /// Disconnects the PHY, if there is one.
+    pub fn disconnect(&self, _rtnl: &Rtnl) {
+        // SAFETY: `raw` is valid by the type invariants, and we hold rtnl.
+        unsafe { bindings::phylink_disconnect_phy(self.as_raw()) };
+    }
+
+    /// Makes the link one that is always up, at the given speed and duplex.
+    ///
+    /// Fails with [`EINVAL`] if that is not one of the link's modes, if phylink is started or if the
+    /// link is fixed or in-band already.
+    pub fn set_fixed_link(&self, speed: u32, duplex: Duplex, _rtnl: &Rtnl) -> Result {
+        let state = bindings::phylink_link_state {
+            speed: speed_into_c(speed),
+            duplex: duplex.into_c(),
+            ..pin_init::zeroed()
+        };
+
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_set_fixed_link(self.as_raw(), &state) })
+    }
+
+    /// Starts phylink; from here on the callbacks are called. Does nothing if it is started already.
+    ///
+    /// The MAC is configured before this returns.
+    pub fn start(&self, _rtnl: &Rtnl) {
+        if self.is_started() {
+            return;
+        }
+
+        // SAFETY: `raw` is valid by the type invariants and not started, and we hold rtnl.
+        unsafe { bindings::phylink_start(self.as_raw()) };
+
+        // INVARIANT: It is started now.
+        self.started.store(true, Relaxed);
+    }
+
+    /// Stops phylink and takes the link down, if it is up, before this returns. Does nothing if it is
+    /// not started.
+    pub fn stop(&self, _rtnl: &Rtnl) {
+        if !self.is_started() {
+            return;
+        }
+
+        // SAFETY: `raw` is valid by the type invariants and started, and we hold rtnl.
+        unsafe { bindings::phylink_stop(self.as_raw()) };
+
+        // INVARIANT: It is stopped now.
+        self.started.store(false, Relaxed);
+    }
+
+    /// Tells phylink that the MAC or the PCS has seen a change of the link. Callable in any context.
+    ///
+    /// With `up` false the link is taken down even if it has come back in the meantime.
+    #[inline]
+    pub fn mac_change(&self, up: bool) {
+        // SAFETY: `raw` is valid by the type invariants.
+        unsafe { bindings::phylink_mac_change(self.as_raw(), up) };
+    }
+
+    /// Lets the PHY use the lowest speed it has in common with its partner, to save power.
+    pub fn speed_down(&self, sync: bool, _rtnl: &Rtnl) -> Result {
+        // SAFETY: `raw` is valid by the type invariants, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_speed_down(self.as_raw(), sync) })
+    }
+
+    /// The reverse of [`speed_down`](Self::speed_down).
+    pub fn speed_up(&self, _rtnl: &Rtnl) -> Result {
+        // SAFETY: `raw` is valid by the type invariants, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_speed_up(self.as_raw()) })
+    }
+
+    /// Reads the link settings for ethtool.
+    pub fn ksettings_get(&self, settings: &mut LinkSettings, _rtnl: &Rtnl) -> Result {
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe {
+            bindings::phylink_ethtool_ksettings_get(self.as_raw(), settings.as_raw_mut())
+        })
+    }
+
+    /// Changes the link settings for ethtool.
+    pub fn ksettings_set(&self, settings: &LinkSettings, _rtnl: &Rtnl) -> Result {
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe {
+            bindings::phylink_ethtool_ksettings_set(self.as_raw(), settings.as_raw())
+        })
+    }
+
+    /// Restarts negotiation for ethtool.
+    pub fn nway_reset(&self, _rtnl: &Rtnl) -> Result {
+        // SAFETY: `raw` is valid by the type invariants, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_ethtool_nway_reset(self.as_raw()) })
+    }
+
+    /// Reads the pause settings for ethtool.
+    pub fn get_pauseparam(&self, pause: &mut PauseParam, _rtnl: &Rtnl) {
+        // SAFETY: Both are valid, and we hold rtnl.
+        unsafe { bindings::phylink_ethtool_get_pauseparam(self.as_raw(), pause.as_raw_mut()) };
+    }
+
+    /// Changes the pause settings for ethtool.
+    pub fn set_pauseparam(&self, pause: &PauseParam, _rtnl: &Rtnl) -> Result {
+        let mut pause = *pause;
+
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe {
+            bindings::phylink_ethtool_set_pauseparam(self.as_raw(), pause.as_raw_mut())
+        })
+    }
+
+    /// Returns the MAC operations behind a `phylink_config`.
+    ///
+    /// The result borrows `ops` only, because the rest may not be initialised yet: `phylink_create`
+    /// calls back.
+    ///
+    /// # Safety
+    ///
+    /// `config` must be that of a `Phylink<'_, O>` whose `ops` are initialised, and which is not
+    /// dropped before the end of `'o`.
+    #[inline]
+    unsafe fn ops_from_c<'o>(config: *mut bindings::phylink_config) -> &'o O {
+        // SAFETY: By the function's safety requirements.
+        unsafe { &(*container_of!(Opaque::cast_from(config), Self, config)).ops }
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_config`, with the configuration of a [`Phylink<O>`].
+    unsafe extern "C" fn mac_config(
+        config: *mut bindings::phylink_config,
+        mode: ffi::c_uint,
+        state: *const bindings::phylink_link_state,
+    ) {
+        // SAFETY: phylink passes the configuration that it was created with; the callbacks have ended
+        // when `phylink_destroy` returns, which is before `ops` is dropped.
+        let ops = unsafe { Self::ops_from_c(config) };
+        // SAFETY: phylink passes a state that is valid and constant during the call.
+        let state = unsafe { LinkState::from_c(state) };
+
+        ops.config(Mode::from_c(mode), state);
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_link_up`, with the configuration of a [`Phylink<O>`].
+    unsafe extern "C" fn mac_link_up(
+        config: *mut bindings::phylink_config,
+        _phy: *mut bindings::phy_device,
+        mode: ffi::c_uint,
+        interface: bindings::phy_interface_t,
+        speed: ffi::c_int,
+        duplex: ffi::c_int,
+        tx_pause: bool,
+        rx_pause: bool,
+    ) {
+        // SAFETY: As in `mac_config`.
+        let ops = unsafe { Self::ops_from_c(config) };
+
+        ops.link_up(&Link {
+            mode: Mode::from_c(mode),
+            interface: Interface::from_c(interface).unwrap_or(Interface::Na),
+            speed: speed_from_c(speed),
+            duplex: Duplex::from_c(duplex),
+            tx_pause,
+            rx_pause,
+        });
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_link_down`, with the configuration of a [`Phylink<O>`].
+    unsafe extern "C" fn mac_link_down(
+        config: *mut bindings::phylink_config,
+        mode: ffi::c_uint,
+        interface: bindings::phy_interface_t,
+    ) {
+        // SAFETY: As in `mac_config`.
+        let ops = unsafe { Self::ops_from_c(config) };
+
+        ops.link_down(
+            Mode::from_c(mode),
+            Interface::from_c(interface).unwrap_or(Interface::Na),
+        );
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_get_caps`, with the configuration of a [`Phylink<O>`].
+    unsafe extern "C" fn mac_get_caps(
+        config: *mut bindings::phylink_config,
+        interface: bindings::phy_interface_t,
+    ) -> ffi::c_ulong {
+        // SAFETY: As in `mac_config`.
+        let ops = unsafe { Self::ops_from_c(config) };
+
+        Interface::from_c(interface).map_or(0, |interface| {
+            // CAST: From 32 bits to at least as many.
+            ops.capabilities(interface).0 as ffi::c_ulong
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_select_pcs`, with the configuration of a [`Phylink<O>`].
+    unsafe extern "C" fn mac_select_pcs(
+        config: *mut bindings::phylink_config,
+        interface: bindings::phy_interface_t,
+    ) -> *mut bindings::phylink_pcs {
+        // phylink keeps the PCS until it is destroyed, so that the borrow of `ops` that this creates,
+        // and with it the PCS, has to last as long. It does, because nobody ever gets an exclusive
+        // reference to `ops` before `drop` has destroyed phylink.
+        //
+        // SAFETY: As in `mac_config`.
+        let ops = unsafe { Self::ops_from_c(config) };
+
+        Interface::from_c(interface)
+            .and_then(|interface| ops.select_pcs(interface))
+            .map_or(core::ptr::null_mut(), |handle| handle.pcs)
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_prepare`, with the configuration of a [`Phylink<O>`].
+    unsafe extern "C" fn mac_prepare(
+        config: *mut bindings::phylink_config,
+        mode: ffi::c_uint,
+        interface: bindings::phy_interface_t,
+    ) -> ffi::c_int {
+        // SAFETY: As in `mac_config`.
+        let ops = unsafe { Self::ops_from_c(config) };
+
+        from_result(|| {
+            let interface = Interface::from_c(interface).ok_or(EINVAL)?;
+
+            ops.prepare(Mode::from_c(mode), interface).map(|()| 0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_finish`, with the configuration of a [`Phylink<O>`].
+    unsafe extern "C" fn mac_finish(
+        config: *mut bindings::phylink_config,
+        mode: ffi::c_uint,
+        interface: bindings::phy_interface_t,
+    ) -> ffi::c_int {
+        // SAFETY: As in `mac_config`.
+        let ops = unsafe { Self::ops_from_c(config) };
+
+        from_result(|| {
+            let interface = Interface::from_c(interface).ok_or(EINVAL)?;
+
+            ops.finish(Mode::from_c(mode), interface).map(|()| 0)
+        })
+    }
+}
+
+#[pinned_drop]
+impl<'a, O: MacOps + 'a> PinnedDrop for Phylink<'a, O> {
+    fn drop(self: Pin<&mut Self>) {
+        let rtnl = rtnl::lock();
+        self.stop(&rtnl);
+        self.disconnect(&rtnl);
+        drop(rtnl);
+
+        // SAFETY: `raw` is valid by the type invariants; it is stopped and no PHY is connected. This
+        // waits for the callbacks.
+        unsafe { bindings::phylink_destroy(self.as_raw()) };
+
+        // If the driver has forgotten to stop phylink, the carrier may have changed after the network
+        // device was unregistered, which is when the networking core has last waited for link watch.
+        // Its reference must not outlive the device, so let it process what is pending; that is what
+        // this function does besides returning the carrier.
+        let _rtnl = rtnl::lock();
+        // SAFETY: The network device is valid by the type invariants, and we hold rtnl.
+        unsafe { bindings::ethtool_op_get_link(self.netdev.as_ptr()) };
+    }
+}
+
+/// Whether the PHY that firmware gives the network device `fwnode` is in use.
+///
+/// To be called with the rtnl lock held.
+fn fwnode_phy_is_attached(fwnode: &FwNode) -> bool {
+    // SAFETY: `fwnode` is valid.
+    let Ok(node) = from_err_ptr(unsafe { bindings::fwnode_get_phy_node(fwnode.as_raw()) }) else {
+        return false;
+    };
+
+    // SAFETY: `node` has just been returned to us with a reference.
+    let phy = unsafe { bindings::fwnode_phy_find_device(node) };
+    // SAFETY: This drops the reference.
+    unsafe { bindings::fwnode_handle_put(node) };
+
+    if phy.is_null() {
+        return false;
+    }
+
+    // SAFETY: `phy` has just been returned to us with a reference.
+    let attached = !unsafe { (*phy).attached_dev }.is_null();
+    // SAFETY: This drops the reference.
+    unsafe { bindings::phy_device_free(phy) };
+
+    attached
+}
+
+#[macros::kunit_tests(rust_kernel_net_phylink)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces() {
+        // The enumeration is complete and in order.
+        for (i, interface) in Interface::ALL.iter().enumerate() {
+            assert_eq!(interface.into_c() as usize, i);
+            assert!(Interface::from_c(interface.into_c()) == Some(*interface));
+        }
+        let max = bindings::phy_interface_t_PHY_INTERFACE_MODE_MAX;
+        assert_eq!(Interface::ALL.len(), max as usize);
+        assert!(Interface::from_c(max).is_none());
+    }
+
+    #[test]
+    fn interface_sets() {
+        let set = Interfaces::RGMII | Interface::Sgmii.into();
+
+        assert_eq!(set.iter().count(), 5);
+        assert!(set.contains(Interface::RgmiiTxId));
+        assert!(!set.contains(Interface::Gmii));
+        assert!(set.iter().filter(|i| i.is_rgmii()).count() == 4);
+
+        let mut bitmap = [0; 2];
+        set.store(&mut bitmap);
+        assert_eq!(bitmap[0], 1 << 4 | 0xf << 9);
+    }
+
+    #[test]
+    fn speeds() {
+        assert_eq!(speed_from_c(-1), 0);
+        assert_eq!(speed_from_c(1000), 1000);
+        assert_eq!(speed_into_c(0), -1);
+        assert_eq!(speed_into_c(2500), 2500);
+        assert_eq!(speed_into_c(u32::MAX), -1);
+        assert!(Duplex::from_c(1) == Duplex::Full);
+        assert!(Duplex::from_c(0xff) == Duplex::Half);
+    }
+
+    #[test]
+    fn link_modes() {
+        let modes = LinkModes([1 << 6, 0]);
+
+        assert!(modes.contains(LinkModes::AUTONEG));
+        assert!(!modes.contains(LinkModes::PAUSE));
+        assert!(!modes.contains(u32::MAX));
+    }
+
+    #[test]
+    fn link_state() {
+        let mut state = LinkState(pin_init::zeroed());
+
+        state.set_link(true);
+        state.set_speed(1000);
+        state.set_duplex(Duplex::Full);
+        state.set_pause(Pause {
+            rx: true,
+            tx: false,
+            autoneg: true,
+        });
+        assert!(state.link());
+        assert_eq!(state.speed(), 1000);
+        assert!(state.duplex() == Duplex::Full);
+        assert!(state.pause().rx && !state.pause().tx && state.pause().autoneg);
+        assert!(state.interface() == Interface::Na);
+    }
+}
