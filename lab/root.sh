@@ -46,7 +46,7 @@ check_namespace() {
 find_debootstrap() {
 	local tools=$LAB_CACHE/tools
 	DEBOOTSTRAP=$(PATH=$PATH:/usr/sbin:/sbin command -v debootstrap || true)
-	[ -z "$DEBOOTSTRAP" ] || return 0
+	[ ! -x "$DEBOOTSTRAP" ] || return 0
 	if [ ! -x "$tools/usr/sbin/debootstrap" ]; then
 		command -v apt-get > /dev/null ||
 			die "debootstrap is missing and this host has no apt-get to install it; install debootstrap"
