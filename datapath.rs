@@ -25,6 +25,7 @@ use crate::{
     desc::Format,
     hw::Hw,
     hwif::RingSetup,
+    netdev::Device,
     rx::{
         self,
         RxRing, //
@@ -80,7 +81,12 @@ pub(crate) trait Rx: Send {
     fn attach(&mut self, cx: &napi::Context<'_>) -> Result;
 
     /// Hands at most the poll's budget of frames to the stack and refills the ring.
-    fn poll(&mut self, cx: &mut napi::PollContext<'_>, tally: &mut Tally) -> rx::Polled;
+    fn poll(
+        &mut self,
+        dev: &Device,
+        cx: &mut napi::PollContext<'_>,
+        tally: &mut Tally,
+    ) -> rx::Polled;
 
     /// Tells the DMA how far the ring is filled.
     fn kick(&self);

@@ -151,7 +151,7 @@ impl<'a> napi::Poll for Poller<'a> {
         let mut frames = 0;
         // A budget of zero is netpoll: it may send but not receive.
         if let Some(rx) = self.rx.as_mut().filter(|_| cx.budget() != 0) {
-            let polled = rx.poll(cx, &mut tally);
+            let polled = rx.poll(self.dev, cx, &mut tally);
             frames = polled.frames;
             if polled.starving {
                 cx.schedule_after(STARVING_RETRY);

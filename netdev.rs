@@ -86,7 +86,7 @@ impl device::Driver for Dwmac {
     ) -> Features {
         // The checksum engine works on a frame that the FIFO holds whole.
         if skb.len() > port.max_checksummed() {
-            features.without(Features::IP_CSUM | Features::IPV6_CSUM)
+            features - (Features::IP_CSUM | Features::IPV6_CSUM)
         } else {
             features
         }

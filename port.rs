@@ -240,8 +240,8 @@ impl<'a> Port<'a> {
         unregistered.set_features(offloads, offloads, offloads);
         unregistered.set_mtu_range(MIN_MTU, MAX_MTU);
         unregistered.set_watchdog(WATCHDOG);
-        unregistered.set_unicast_filtering();
-        unregistered.set_live_address_change();
+        unregistered.set_unicast_filter();
+        unregistered.set_live_addr_change();
         unregistered.set_ethtool_ops();
 
         let addr = hw.hwif.mac.address(hw.io());
@@ -671,8 +671,8 @@ impl<'a> Port<'a> {
             multicast.push(addr, GFP_KERNEL)?;
         }
         *self.filter.lock() = FilterState {
-            promiscuous: mode.promiscuous(),
-            all_multicast: mode.all_multicast(),
+            promiscuous: mode.promisc(),
+            all_multicast: mode.allmulti(),
             unicast,
             multicast,
         };

@@ -42,6 +42,7 @@ use crate::{
     },
     hw::Hw,
     hwif::RingSetup,
+    netdev::Device,
     ring::{
         DescRing,
         Position, //
@@ -246,7 +247,7 @@ impl<'a, F: Format> RxRing<'a, F> {
                 }
                 Err((_, buffer)) => Some(buffer),
             },
-            Some(skb) => buffer.add_to(skb, len).err().map(|(_, buffer)| buffer),
+            Some(skb) => buffer.add_to(cx, skb, len).err().map(|(_, buffer)| buffer),
         };
         if let Some(unused) = unused {
             if let Some(place) = self.buffers.get_mut(slot as usize) {
@@ -288,7 +289,16 @@ impl<'a, F: Format> RxRing<'a, F> {
 }
 
 impl<F: Format> datapath::Rx for RxRing<'_, F> {
-    fn poll(&mut self, cx: &mut napi::PollContext<'_>, tally: &mut Tally) -> Polled {
+    fn attach(&mut self, cx: &napi::Context<'_>) -> Result {
+        self.pool.attach(cx)
+    }
+
+    fn poll(
+        &mut self,
+        dev: &Device,
+        cx: &mut napi::PollContext<'_>,
+        tally: &mut Tally,
+    ) -> Polled {
         let mask = self.desc.mask();
         let start = self.dirty;
         let (mut frames, mut bytes) = (0u32, 0u64);
@@ -310,9 +320,15 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
             if let Some(mut skb) = self.take(cx, slot, &words, tally) {
                 frames = frames.wrapping_add(1);
                 bytes = bytes.wrapping_add(skb.len().into());
-                // CAST: Channels are few.
-                skb.record_rx_queue(self.ch as u16);
-                cx.receive(skb);
+                if skb.eth_type_trans(dev) {
+                    // CAST: Channels are few.
+                    skb.record_rx_queue(self.ch as u16);
+                    cx.gro_receive(skb);
+                } else {
+                    // Shorter than its header: no MAC passes such a frame on.
+                    skb.drop_reason(DropReason::NotSpecified);
+                    tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+                }
             }
             if looked % REFILL_BATCH == 0 {
                 short = self.refill(Some(cx), GFP_ATOMIC).is_err();

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `ethtool` shows and sets.
+
+use kernel::{
+    net::{
+        ethtool::{
+            Channels,
+            Coalesce,
+            CoalesceParams,
+            DriverInfo,
+            LinkSettings,
+            Operations,
+            PauseParam,
+            RingParams,
+            Strings,
+            Values, //
+        },
+        rtnl::Rtnl, //
+    },
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+use crate::{
+    netdev::{
+        Device,
+        Dwmac, //
+    },
+    port::{
+        index_u32,
+        Port,
+        Settings, //
+    },
+    ring,
+    rx,
+    stats::{
+        poll,
+        xmit, //
+    },
+    tx, //
+};
+
+/// Longest receive delay that is accepted, microseconds; the watchdog may hold less.
+const MAX_RX_USECS: u32 = 10_000;
+
+/// Longest transmit backstop, microseconds.
+const MAX_TX_USECS: u32 = 100_000;
+
+/// Names of the counters that a port has once, in the order of [`rare_values`].
+const RARE_NAMES: [&CStr; 4] = [
+    c"rx_fifo_overflows",
+    c"tx_timeouts",
+    c"recoveries",
+    c"recovery_failures",
+];
+
+fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
+    [
+        port.hw.rx_overflows.load(Relaxed),
+        port.rare.tx_timeouts.load(Relaxed),
+        port.rare.recoveries.load(Relaxed),
+        port.rare.recovery_failures.load(Relaxed),
+    ]
+}
+
+/// Shown as text; all names are ASCII.
+fn text(name: &CStr) -> &str {
+    name.to_str().unwrap_or("")
+}
+
+#[vtable]
+impl Operations for Dwmac {
+    const SUPPORTED_COALESCE: CoalesceParams =
+        CoalesceParams::USECS.union(CoalesceParams::MAX_FRAMES);
+
+    fn drvinfo<'a>(_dev: &Device, port: Pin<&Port<'a>>, info: &mut DriverInfo, _rtnl: &Rtnl) {
+        info.set_driver(fmt!("{}", text(crate::NAME)));
+        info.set_fw_version(fmt!("{}", port.hw.spec));
+    }
+
+    fn get_link_ksettings<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        settings: &mut LinkSettings,
+        rtnl: &Rtnl,
+    ) -> Result {
+        port.phylink.ksettings_get(settings, rtnl)
+    }
+
+    fn set_link_ksettings<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        settings: &LinkSettings,
+        rtnl: &Rtnl,
+    ) -> Result {
+        port.phylink.ksettings_set(settings, rtnl)
+    }
+
+    fn nway_reset<'a>(_dev: &Device, port: Pin<&Port<'a>>, rtnl: &Rtnl) -> Result {
+        port.phylink.nway_reset(rtnl)
+    }
+
+    fn get_pauseparam<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        pause: &mut PauseParam,
+        rtnl: &Rtnl,
+    ) {
+        port.phylink.get_pauseparam(pause, rtnl);
+    }
+
+    fn set_pauseparam<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        pause: &PauseParam,
+        rtnl: &Rtnl,
+    ) -> Result {
+        port.phylink.set_pauseparam(pause, rtnl)
+    }
+
+    fn get_ringparam<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> RingParams {
+        let settings = port.settings();
+        RingParams {
+            rx_max: ring::MAX_LEN,
+            tx_max: ring::MAX_LEN,
+            rx: settings.rx_len,
+            tx: settings.tx_len,
+        }
+    }
+
+    fn set_ringparam<'a>(
+        dev: &Device,
+        port: Pin<&Port<'a>>,
+        params: &RingParams,
+        rtnl: &Rtnl,
+    ) -> Result {
+        let settings = Settings {
+            tx_len: ring::round_len(params.tx),
+            rx_len: ring::round_len(params.rx),
+            ..port.settings()
+        };
+        port.replace(&settings, dev.mtu(), rtnl)
+    }
+
+    fn get_channels<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> Channels {
+        let (max_tx, max_rx) = port.max_queues();
+        let settings = port.settings();
+        Channels {
+            max_rx,
+            max_tx,
+            max_combined: 0,
+            rx: settings.rx_queues,
+            tx: settings.tx_queues,
+            combined: 0,
+        }
+    }
+
+    fn set_channels<'a>(
+        dev: &Device,
+        port: Pin<&Port<'a>>,
+        channels: &Channels,
+        rtnl: &Rtnl,
+    ) -> Result {
+        if channels.rx == 0 || channels.tx == 0 {
+            return Err(EINVAL);
+        }
+        let settings = Settings {
+            tx_queues: channels.tx,
+            rx_queues: channels.rx,
+            ..port.settings()
+        };
+        // More queues share the same FIFOs.
+        if dev.mtu() > port.max_mtu(&settings) {
+            return Err(EINVAL);
+        }
+        port.replace(&settings, dev.mtu(), rtnl)
+    }
+
+    fn get_coalesce<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> Result<Coalesce> {
+        let settings = port.settings();
+        Ok(Coalesce {
+            rx_usecs: settings.rx_coalesce.usecs,
+            rx_max_frames: settings.rx_coalesce.frames,
+            tx_usecs: settings.tx_coalesce.usecs,
+            tx_max_frames: settings.tx_coalesce.frames,
+            ..Coalesce::default()
+        })
+    }
+
+    fn set_coalesce<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        coalesce: &Coalesce,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        if coalesce.rx_usecs > MAX_RX_USECS || coalesce.tx_usecs > MAX_TX_USECS {
+            return Err(EINVAL);
+        }
+        // Neither by count nor by time: completions would never be looked for.
+        if coalesce.tx_usecs == 0 && coalesce.tx_max_frames != 1 {
+            return Err(EINVAL);
+        }
+        port.set_coalesce(
+            &tx::Coalesce {
+                frames: coalesce.tx_max_frames,
+                usecs: coalesce.tx_usecs,
+                ..port.settings().tx_coalesce
+            },
+            &rx::Coalesce {
+                frames: coalesce.rx_max_frames,
+                usecs: coalesce.rx_usecs,
+            },
+        );
+        Ok(())
+    }
+
+    fn stats_count<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> u32 {
+        let per_channel = poll::COUNT + xmit::COUNT;
+        index_u32(RARE_NAMES.len() + poll::COUNT + port.channels.len().saturating_mul(per_channel))
+    }
+
+    fn stat_names<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        names: &mut Strings<'_>,
+        _rtnl: &Rtnl,
+    ) {
+        for name in RARE_NAMES.iter().chain(&poll::NAMES) {
+            names.push(fmt!("{}", text(name)));
+        }
+        for channel in port.channels.iter() {
+            for name in poll::NAMES.iter().chain(&xmit::NAMES) {
+                names.push(fmt!("q{}_{}", channel.index, text(name)));
+            }
+        }
+    }
+
+    fn stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, values: &mut Values<'_>, _rtnl: &Rtnl) {
+        for value in rare_values(&port) {
+            values.push(value);
+        }
+        let mut sums = [0u64; poll::COUNT];
+        for channel in port.channels.iter() {
+            for (sum, value) in sums.iter_mut().zip(channel.poll_stats.read()) {
+                *sum = sum.wrapping_add(value);
+            }
+        }
+        for sum in sums {
+            values.push(sum);
+        }
+        for channel in port.channels.iter() {
+            for value in channel.poll_stats.read() {
+                values.push(value);
+            }
+            for value in channel.xmit_stats.read() {
+                values.push(value);
+            }
+        }
+    }
+}
