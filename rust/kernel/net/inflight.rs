@@ -1,0 +1,927 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmit buffers that are between driver and device.
+//!
+//! [`ring()`] creates a ring with one slot for each descriptor of a transmit ring. The
+//! [`Producer`], which belongs to whoever holds the transmit lock of the queue, maps packets for
+//! DMA and hands them over to the [`Consumer`], which belongs to the NAPI that reaps completed
+//! descriptors, unmaps the packets and frees them. The two sides share nothing but two indices;
+//! there is no lock, and no memory is allocated per packet.
+//!
+//! The indices run freely, and are masked to find a slot. What is returned is masked, and so is the
+//! index of a descriptor.
+//!
+//! # Examples
+//!
+//! ```
+//! use kernel::{
+//!     device,
+//!     net::{
+//!         inflight::{
+//!             ring,
+//!             Consumer,
+//!             Producer, //
+//!         },
+//!         napi::Context,
+//!         skbuff::{
+//!             DropReason,
+//!             SkBuff, //
+//!         }, //
+//!     },
+//!     prelude::*, //
+//! };
+//!
+//! fn open<'a>(
+//!     dev: &'a device::Device<device::Bound>,
+//! ) -> Result<(Producer<'a>, Consumer<'a>)> {
+//!     ring(dev, 512)
+//! }
+//!
+//! /// Composes the descriptors of a packet by means of `write(index, address, len, last)`.
+//! fn transmit(tx: &mut Producer<'_>, skb: SkBuff, write: impl Fn(u32, u64, u32, bool)) {
+//!     let pending = match tx.map(skb, 0, 16383) {
+//!         Ok(pending) => pending,
+//!         Err((_, skb)) => return skb.drop_reason(DropReason::NoMem),
+//!     };
+//!
+//!     for segment in pending.segments() {
+//!         write(
+//!             segment.index,
+//!             segment.addr.into(),
+//!             segment.len,
+//!             segment.index == pending.last(),
+//!         );
+//!     }
+//!     pending.commit();
+//!     // Here the driver gives the descriptors to the device.
+//! }
+//!
+//! /// Frees the packets which the device is done with, according to `done(index)`.
+//! fn reap(tx: &mut Consumer<'_>, cx: &Context<'_>, done: impl Fn(u32) -> bool) -> u32 {
+//!     let mut bytes = 0;
+//!
+//!     while tx.front().is_some_and(|entry| done(entry.last)) {
+//!         bytes += tx.pop(cx);
+//!     }
+//!     tx.release();
+//!     bytes
+//! }
+//! ```
+
+use super::{
+    napi::Context,
+    skbuff::{
+        DropReason,
+        SkBuff,
+        SkBuffRef, //
+    }, //
+};
+use crate::{
+    bindings,
+    device::{
+        self,
+        Bound, //
+    },
+    dma::{
+        DataDirection,
+        DmaAddress, //
+    },
+    num::casts::u32_as_usize,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    }, //
+};
+use core::{
+    cell::{
+        Cell,
+        UnsafeCell, //
+    },
+    mem::ManuallyDrop,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
+
+/// Largest number of slots of a ring.
+const MAX_SLOTS: u32 = 1 << 15;
+
+/// The arithmetic of free-running indices.
+///
+/// `head` is the index of the next slot to be produced, `tail` the one of the next slot to be
+/// consumed. Both wrap around at `u32::MAX`, which works because the capacity is a power of two.
+///
+/// # Invariants
+///
+/// `capacity` is a power of two, and at most [`MAX_SLOTS`].
+#[derive(Clone, Copy, Debug)]
+struct Indices {
+    capacity: u32,
+}
+
+impl Indices {
+    fn new(capacity: u32) -> Result<Self> {
+        if !capacity.is_power_of_two() || capacity > MAX_SLOTS {
+            return Err(EINVAL);
+        }
+
+        // INVARIANT: As just checked.
+        Ok(Self { capacity })
+    }
+
+    /// Returns the index of slot 0 to start with.
+    ///
+    /// The first lap ends at `u32::MAX`, lest wrapping around be something that happens only after
+    /// weeks.
+    #[inline]
+    const fn start(self) -> u32 {
+        0u32.wrapping_sub(self.capacity)
+    }
+
+    #[inline]
+    const fn mask(self, index: u32) -> u32 {
+        index & self.capacity.wrapping_sub(1)
+    }
+
+    #[inline]
+    const fn used(self, head: u32, tail: u32) -> u32 {
+        head.wrapping_sub(tail)
+    }
+
+    #[inline]
+    const fn free(self, head: u32, tail: u32) -> u32 {
+        self.capacity.wrapping_sub(self.used(head, tail))
+    }
+}
+
+/// Returns the number of segments of a buffer.
+///
+/// `max_seg` must not be 0.
+#[inline]
+const fn segments(len: u32, max_seg: u32) -> u32 {
+    len.div_ceil(max_seg)
+}
+
+/// How the buffer that starts with a slot was mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// No buffer starts here.
+    None,
+    /// Mapped by `dma_map_single()`.
+    Single,
+    /// Mapped by `skb_frag_dma_map()`.
+    Page,
+}
+
+/// A slot, corresponding to one descriptor.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Address and length of the segment. The length is 0 for slots that precede the first buffer.
+    addr: DmaAddress,
+    len: u32,
+    /// Length of the mapping that starts with this segment, unless `kind` is [`Kind::None`].
+    map_len: u32,
+    /// First slot of a packet only: the packet.
+    skb: *mut bindings::sk_buff,
+    /// First slot of a packet only: the length of the packet.
+    bytes: u32,
+    /// First slot of a packet only: number of slots of the packet.
+    count: u16,
+    kind: Kind,
+}
+
+impl Slot {
+    const EMPTY: Self = Self {
+        addr: 0,
+        len: 0,
+        map_len: 0,
+        skb: ptr::null_mut(),
+        bytes: 0,
+        count: 0,
+        kind: Kind::None,
+    };
+}
+
+/// Keeps the indices of the two sides in different cache lines.
+#[repr(align(64))]
+struct CacheAligned<T>(T);
+
+/// What the two sides share.
+///
+/// # Invariants
+///
+/// - `slots.len()` is the capacity of `indices`.
+/// - At most a capacity's worth of slots is between `tail` and `head`. They make up whole packets,
+///   whose first slots have `skb` (owned), `bytes` and `count`, and whose buffers are mapped as
+///   recorded.
+/// - The slots from `tail` up to `head` are only accessed by the consumer, the others only by the
+///   producer. A side gives up slots by storing its index with release semantics, and gains access
+///   by loading the other index with acquire semantics.
+struct Ring<'a> {
+    slots: KVVec<UnsafeCell<Slot>>,
+    indices: Indices,
+    dev: &'a device::Device<Bound>,
+    /// Written by the producer.
+    head: CacheAligned<Atomic<u32>>,
+    /// Written by the consumer.
+    tail: CacheAligned<Atomic<u32>>,
+}
+
+// SAFETY: All fields may be sent to another task, including the packets in the slots.
+unsafe impl Send for Ring<'_> {}
+
+// SAFETY: The type invariants lay down who may access a slot. There is one producer and one
+// consumer, neither of which can be cloned.
+unsafe impl Sync for Ring<'_> {}
+
+impl Ring<'_> {
+    #[inline]
+    fn slot(&self, index: u32) -> Option<*mut Slot> {
+        self.slots
+            .get(u32_as_usize(self.indices.mask(index)))
+            .map(UnsafeCell::get)
+    }
+
+    /// # Safety
+    ///
+    /// The caller must have the right to access the slot.
+    #[inline]
+    unsafe fn read(&self, index: u32) -> Slot {
+        match self.slot(index) {
+            // SAFETY: Slots are initialized; the access is the responsibility of the caller.
+            Some(slot) => unsafe { *slot },
+            None => Slot::EMPTY,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller must have the right to access the slot.
+    #[inline]
+    unsafe fn write(&self, index: u32, value: Slot) {
+        if let Some(slot) = self.slot(index) {
+            // SAFETY: The access is the responsibility of the caller.
+            unsafe { *slot = value };
+        }
+    }
+
+    /// Unmaps the buffer that starts with a slot, if any.
+    ///
+    /// # Safety
+    ///
+    /// The buffer must be mapped as recorded in `slot`, and this must be the only time that it is
+    /// unmapped.
+    #[inline]
+    unsafe fn unmap(&self, slot: &Slot) {
+        let len = u32_as_usize(slot.map_len);
+        let dir = DataDirection::ToDevice.into();
+
+        match slot.kind {
+            Kind::None => {}
+            // SAFETY: By the safety requirements. The device is bound.
+            Kind::Single => unsafe {
+                bindings::dma_unmap_single(self.dev.as_raw(), slot.addr, len, dir)
+            },
+            // SAFETY: By the safety requirements. The device is bound.
+            Kind::Page => unsafe {
+                bindings::dma_unmap_page(self.dev.as_raw(), slot.addr, len, dir)
+            },
+        }
+    }
+
+    /// Unmaps the packet that starts with the slot `tail`, and returns it, its length and the
+    /// number of its slots.
+    ///
+    /// # Safety
+    ///
+    /// `tail` must be the first slot of a packet, with all slots of which the caller may do as it
+    /// likes. The caller must not use them again as slots of a packet.
+    #[inline]
+    unsafe fn take(&self, tail: u32) -> (Option<SkBuff>, u32, u32) {
+        // SAFETY: By the safety requirements.
+        let first = unsafe { self.read(tail) };
+        let count = u32::from(first.count);
+
+        for i in 0..count {
+            // SAFETY: By the safety requirements, and by the type invariants, according to which
+            // the buffers are mapped as recorded.
+            unsafe { self.unmap(&self.read(tail.wrapping_add(i))) };
+        }
+
+        // SAFETY: By the type invariants the first slot owns the packet, and by the safety
+        // requirements it is not looked at again.
+        let skb = NonNull::new(first.skb).map(|skb| unsafe { SkBuff::from_raw(skb) });
+
+        (skb, first.bytes, count)
+    }
+}
+
+impl Drop for Ring<'_> {
+    fn drop(&mut self) {
+        let head = self.head.0.load(Relaxed);
+        let mut tail = self.tail.0.load(Relaxed);
+
+        while tail != head {
+            // SAFETY: Both sides are gone, and the consumer has stored its index. By the type
+            // invariants there are whole packets between the indices.
+            let (skb, _, count) = unsafe { self.take(tail) };
+
+            if let Some(skb) = skb {
+                skb.drop_reason(DropReason::QueuePurge);
+            }
+            // A packet has at least one slot.
+            tail = tail.wrapping_add(count.max(1));
+        }
+    }
+}
+
+/// Creates a ring of transmit buffers, and returns its two ends.
+///
+/// `slots` is the number of descriptors, it must be a power of two and at most 32768 (`EINVAL`
+/// otherwise). `dev` is the device that reads the buffers.
+///
+/// Packets that are in the ring when both ends are dropped are unmapped and freed. The device must
+/// have been stopped by then.
+pub fn ring<'a>(
+    dev: &'a device::Device<Bound>,
+    slots: u32,
+) -> Result<(Producer<'a>, Consumer<'a>)> {
+    let indices = Indices::new(slots)?;
+    let start = indices.start();
+
+    let mut vec = KVVec::with_capacity(u32_as_usize(slots), GFP_KERNEL)?;
+    for _ in 0..slots {
+        vec.push(UnsafeCell::new(Slot::EMPTY), GFP_KERNEL)?;
+    }
+
+    // INVARIANT: There are no packets yet, all slots belong to the producer.
+    let ring = Arc::new(
+        Ring {
+            slots: vec,
+            indices,
+            dev,
+            head: CacheAligned(Atomic::new(start)),
+            tail: CacheAligned(Atomic::new(start)),
+        },
+        GFP_KERNEL,
+    )?;
+
+    // INVARIANT: These are the only two ends of the ring.
+    Ok((
+        Producer {
+            ring: ring.clone(),
+            head: start,
+            tail: Cell::new(start),
+        },
+        Consumer {
+            ring,
+            tail: start,
+            head: Cell::new(start),
+        },
+    ))
+}
+
+/// The end of a ring that maps packets and hands them over to the device.
+///
+/// # Invariants
+///
+/// - There is one producer of a ring. `head` equals the `head` of the ring.
+/// - `tail` is a value of the `tail` of the ring that was loaded with acquire semantics.
+pub struct Producer<'a> {
+    ring: Arc<Ring<'a>>,
+    head: u32,
+    tail: Cell<u32>,
+}
+
+impl<'a> Producer<'a> {
+    /// Returns the index of the next slot.
+    #[inline]
+    pub fn index(&self) -> u32 {
+        self.ring.indices.mask(self.head)
+    }
+
+    /// Returns the number of slots of the ring.
+    #[inline]
+    pub fn capacity(&self) -> u32 {
+        self.ring.indices.capacity
+    }
+
+    /// Returns the number of free slots.
+    ///
+    /// This reads the index of the other end, see [`free_at_least()`](Self::free_at_least).
+    #[inline]
+    pub fn free(&self) -> u32 {
+        self.free_at_least(u32::MAX)
+    }
+
+    /// Returns the number of free slots as far as it is known, but exactly if that is less than
+    /// `want`.
+    ///
+    /// This is cheaper than [`free()`](Self::free): most calls do not share a cache line with the
+    /// other end. It serves just as well to find out whether there are `want` slots.
+    #[inline]
+    pub fn free_at_least(&self, want: u32) -> u32 {
+        let free = self.ring.indices.free(self.head, self.tail.get());
+
+        if free >= want {
+            return free;
+        }
+
+        // INVARIANT: Loaded with acquire semantics. Pairs with the store in `Consumer::release()`:
+        // the consumer is done with the slots that are free according to this.
+        self.tail.set(self.ring.tail.0.load(Acquire));
+        self.ring.indices.free(self.head, self.tail.get())
+    }
+
+    /// Maps a packet for DMA.
+    ///
+    /// The packet gets one slot for every `max_seg` bytes of its linear part and of each of its
+    /// fragments, after `prefix` slots without data, for descriptors that precede it.
+    ///
+    /// Hands back the packet if this fails, with one of these errors:
+    ///
+    /// - `EBUSY`: there are not enough free slots.
+    /// - `EINVAL`: the packet cannot be transmitted. It has no data, or data that the CPU cannot
+    ///   read, or a fragment list, or it would never fit into the ring.
+    /// - `ENOMEM`: it could not be mapped.
+    #[inline]
+    pub fn map<'p>(
+        &'p mut self,
+        skb: SkBuff,
+        prefix: u32,
+        max_seg: u32,
+    ) -> Result<Pending<'p, 'a>, (Error, SkBuff)> {
+        let need = match self.need(&skb, prefix, max_seg) {
+            Ok(need) => need,
+            Err(e) => return Err((e, skb)),
+        };
+
+        if self.free_at_least(need) < need {
+            return Err((EBUSY, skb));
+        }
+
+        // INVARIANT: Nothing is mapped yet.
+        let mut pending = Pending {
+            producer: self,
+            skb: ManuallyDrop::new(skb),
+            count: 0,
+        };
+
+        match pending.map_buffers(prefix, max_seg, need) {
+            Ok(()) => Ok(pending),
+            Err(e) => Err((e, pending.abort())),
+        }
+    }
+
+    /// Returns the number of slots that a packet needs.
+    #[inline]
+    fn need(&self, skb: &SkBuffRef, prefix: u32, max_seg: u32) -> Result<u32> {
+        if max_seg == 0 {
+            return Err(EINVAL);
+        }
+
+        let headlen = skb.headlen();
+        let mut bytes = headlen;
+        let mut slots = segments(headlen, max_seg);
+
+        // The linear part is most of the packets.
+        if headlen != skb.len() {
+            // SAFETY: The buffer is valid.
+            if !unsafe { bindings::skb_frags_readable(skb.as_raw()) } {
+                return Err(EINVAL);
+            }
+            for frag in frags(skb) {
+                bytes = bytes.checked_add(frag.len).ok_or(EINVAL)?;
+                slots = slots
+                    .checked_add(segments(frag.len, max_seg))
+                    .ok_or(EINVAL)?;
+            }
+        }
+
+        let need = slots.checked_add(prefix).ok_or(EINVAL)?;
+        if slots == 0 || bytes != skb.len() || need > self.capacity() {
+            return Err(EINVAL);
+        }
+        Ok(need)
+    }
+
+    /// Makes both ends start over with slot 0, as a device does that is restarted.
+    ///
+    /// Returns `EBUSY` if there are packets in the ring, and `EINVAL` if the ends do not belong
+    /// together.
+    pub fn rewind(&mut self, consumer: &mut Consumer<'a>) -> Result {
+        if !ptr::eq(&*self.ring, &*consumer.ring) {
+            return Err(EINVAL);
+        }
+        if self.head != consumer.tail {
+            return Err(EBUSY);
+        }
+
+        let start = self.ring.indices.start();
+
+        // INVARIANT: The ring is and stays empty. `&mut` excludes other users of the indices.
+        self.ring.head.0.store(start, Relaxed);
+        self.ring.tail.0.store(start, Relaxed);
+        self.head = start;
+        self.tail.set(start);
+        consumer.tail = start;
+        consumer.head.set(start);
+        Ok(())
+    }
+}
+
+/// Returns the fragments of a packet.
+#[inline]
+fn frags(skb: &SkBuffRef) -> &[bindings::skb_frag_t] {
+    // SAFETY: The shared info of a valid buffer is valid, and not changed while `skb` is borrowed.
+    let info = unsafe { &*bindings::skb_shinfo(skb.as_raw()) };
+
+    info.frags
+        .get(..usize::from(info.nr_frags))
+        .unwrap_or_default()
+}
+
+/// A part of a packet, as the device gets to see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Index of the slot.
+    pub index: u32,
+    /// Address of the data.
+    pub addr: DmaAddress,
+    /// Number of bytes.
+    pub len: u32,
+}
+
+/// A packet that was mapped, but not handed over yet.
+///
+/// Unmaps and drops the packet when dropped.
+///
+/// # Invariants
+///
+/// The `count` slots from the `head` of the producer on are initialized, and the buffers recorded
+/// in them are mapped. The `skb` of the slots is null. `count` does not exceed the number of free
+/// slots.
+#[must_use = "a packet that is not committed is dropped"]
+pub struct Pending<'p, 'a> {
+    producer: &'p mut Producer<'a>,
+    skb: ManuallyDrop<SkBuff>,
+    count: u32,
+}
+
+impl<'p, 'a> Pending<'p, 'a> {
+    /// Maps all buffers of the packet to `need` slots, which must be free.
+    #[inline]
+    fn map_buffers(&mut self, prefix: u32, max_seg: u32, need: u32) -> Result {
+        let dev = self.producer.ring.dev.as_raw();
+        let raw = self.skb.as_raw();
+
+        for _ in 0..prefix {
+            self.push(Slot::EMPTY, need)?;
+        }
+
+        let headlen = self.skb.headlen();
+        if headlen > 0 {
+            // SAFETY: The device is bound. The linear part of a valid packet has `headlen` bytes,
+            // and exists as long as the packet, which is longer than it is mapped.
+            let addr = unsafe {
+                bindings::dma_map_single(
+                    dev,
+                    (*raw).data.cast(),
+                    u32_as_usize(headlen),
+                    DataDirection::ToDevice.into(),
+                )
+            };
+            self.push_buffer(addr, headlen, Kind::Single, max_seg, need)?;
+        }
+
+        // SAFETY: The shared info of a valid packet is valid.
+        let nr_frags = usize::from(unsafe { (*bindings::skb_shinfo(raw)).nr_frags });
+        for i in 0..nr_frags {
+            let Some(frag) = frags(&self.skb).get(i) else {
+                break;
+            };
+            let len = frag.len;
+            if len == 0 {
+                continue;
+            }
+
+            // SAFETY: As above. The fragments are pages, as the packet is readable.
+            let addr = unsafe {
+                bindings::__skb_frag_dma_map(
+                    dev,
+                    frag,
+                    0,
+                    u32_as_usize(len),
+                    DataDirection::ToDevice.into(),
+                )
+            };
+            self.push_buffer(addr, len, Kind::Page, max_seg, need)?;
+        }
+        Ok(())
+    }
+
+    /// Records a buffer that was just mapped to `addr`, or failed to be.
+    #[inline]
+    fn push_buffer(
+        &mut self,
+        addr: DmaAddress,
+        len: u32,
+        kind: Kind,
+        max_seg: u32,
+        need: u32,
+    ) -> Result {
+        // SAFETY: The device is bound.
+        if unsafe { bindings::dma_mapping_error(self.producer.ring.dev.as_raw(), addr) } != 0 {
+            return Err(ENOMEM);
+        }
+
+        let mut slot = Slot {
+            addr,
+            len: len.min(max_seg),
+            map_len: len,
+            kind,
+            ..Slot::EMPTY
+        };
+
+        if let Err(e) = self.push(slot, need) {
+            // SAFETY: It was mapped by the caller, and is not recorded.
+            unsafe { self.producer.ring.unmap(&slot) };
+            return Err(e);
+        }
+
+        // The mapping belongs to the first segment.
+        slot.kind = Kind::None;
+        let mut done = slot.len;
+        while done < len {
+            slot.addr = slot.addr.wrapping_add(slot.len.into());
+            slot.len = (len - done).min(max_seg);
+            self.push(slot, need)?;
+            done += slot.len;
+        }
+        Ok(())
+    }
+
+    /// Fills the next slot. Refuses to use more than `need` slots.
+    #[inline]
+    fn push(&mut self, slot: Slot, need: u32) -> Result {
+        if self.count >= need {
+            return Err(EINVAL);
+        }
+
+        // SAFETY: `need` slots are free, hence belong to the producer.
+        unsafe { self.producer.ring.write(self.raw_index(self.count), slot) };
+        // INVARIANT: The slot was initialized.
+        self.count += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn raw_index(&self, i: u32) -> u32 {
+        self.producer.head.wrapping_add(i)
+    }
+
+    /// Returns the packet.
+    #[inline]
+    pub fn skb(&self) -> &SkBuffRef {
+        &self.skb
+    }
+
+    /// Returns the index of the first slot, which is a prefix slot if there are any.
+    #[inline]
+    pub fn first(&self) -> u32 {
+        self.producer.index()
+    }
+
+    /// Returns the index of the last slot.
+    #[inline]
+    pub fn last(&self) -> u32 {
+        self.producer
+            .ring
+            .indices
+            .mask(self.raw_index(self.count.wrapping_sub(1)))
+    }
+
+    /// Returns the number of slots, including prefix slots.
+    #[inline]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Returns the parts of the packet in the order of the slots.
+    #[inline]
+    pub fn segments(&self) -> impl Iterator<Item = Segment> + use<'_, 'p, 'a> {
+        (0..self.count).filter_map(|i| {
+            let index = self.raw_index(i);
+            // SAFETY: By the type invariants the slots belong to the producer.
+            let slot = unsafe { self.producer.ring.read(index) };
+
+            // Prefix slots have no data, all others have.
+            (slot.len > 0).then(|| Segment {
+                index: self.producer.ring.indices.mask(index),
+                addr: slot.addr,
+                len: slot.len,
+            })
+        })
+    }
+
+    /// Hands the packet over to the [`Consumer`].
+    ///
+    /// To be called when the descriptors are composed, and before the device is told about them.
+    #[inline]
+    pub fn commit(self) {
+        let mut this = ManuallyDrop::new(self);
+        let head = this.producer.head;
+
+        // SAFETY: `this` is not dropped.
+        let skb = unsafe { ManuallyDrop::take(&mut this.skb) };
+        let bytes = skb.len();
+
+        // SAFETY: By the type invariants the slot belongs to the producer.
+        let first = unsafe { this.producer.ring.read(head) };
+        // CAST: The count is at most `MAX_SLOTS`.
+        let count = this.count as u16;
+        // SAFETY: As above.
+        unsafe {
+            this.producer.ring.write(
+                head,
+                Slot {
+                    skb: skb.into_raw().as_ptr(),
+                    bytes,
+                    count,
+                    ..first
+                },
+            )
+        };
+
+        this.producer.head = head.wrapping_add(this.count);
+        // INVARIANT: The slots make up a whole packet. Pairs with the loads by the consumer.
+        this.producer.ring.head.0.store(this.producer.head, Release);
+    }
+
+    /// Unmaps the packet and returns it.
+    pub fn abort(self) -> SkBuff {
+        let mut this = ManuallyDrop::new(self);
+
+        this.unmap();
+        // SAFETY: `this` is not dropped.
+        unsafe { ManuallyDrop::take(&mut this.skb) }
+    }
+
+    fn unmap(&mut self) {
+        for i in 0..self.count {
+            let index = self.raw_index(i);
+
+            // SAFETY: By the type invariants the slots belong to the producer, and the buffers are
+            // mapped as recorded. They are not looked at again.
+            unsafe {
+                let slot = self.producer.ring.read(index);
+                self.producer.ring.unmap(&slot);
+            }
+        }
+        // INVARIANT: Nothing is mapped any more.
+        self.count = 0;
+    }
+}
+
+impl Drop for Pending<'_, '_> {
+    fn drop(&mut self) {
+        self.unmap();
+        // SAFETY: The field is not used again.
+        unsafe { ManuallyDrop::drop(&mut self.skb) };
+    }
+}
+
+/// A packet that was handed over by the [`Producer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Index of the first slot, which is a prefix slot if there are any.
+    pub first: u32,
+    /// Index of the last slot.
+    pub last: u32,
+    /// Number of bytes of the packet.
+    pub bytes: u32,
+}
+
+/// The end of a ring that frees packets which the device is done with.
+///
+/// # Invariants
+///
+/// - There is one consumer of a ring. `tail` is at most `head`, and at least the `tail` of the
+///   ring. The packets from the latter on up to the former were taken.
+/// - `head` is a value of the `head` of the ring that was loaded with acquire semantics.
+pub struct Consumer<'a> {
+    ring: Arc<Ring<'a>>,
+    tail: u32,
+    head: Cell<u32>,
+}
+
+impl Consumer<'_> {
+    /// Returns whether there is a packet, which the consumer may access then.
+    #[inline]
+    fn available(&self) -> bool {
+        if self.tail != self.head.get() {
+            return true;
+        }
+
+        // INVARIANT: Loaded with acquire semantics. Pairs with the store in `Pending::commit()`.
+        self.head.set(self.ring.head.0.load(Acquire));
+        self.tail != self.head.get()
+    }
+
+    /// Returns the oldest packet.
+    #[inline]
+    pub fn front(&self) -> Option<Entry> {
+        if !self.available() {
+            return None;
+        }
+
+        // SAFETY: There is a packet, so the slot belongs to the consumer.
+        let slot = unsafe { self.ring.read(self.tail) };
+        let last = self
+            .tail
+            .wrapping_add(u32::from(slot.count))
+            .wrapping_sub(1);
+
+        Some(Entry {
+            first: self.ring.indices.mask(self.tail),
+            last: self.ring.indices.mask(last),
+            bytes: slot.bytes,
+        })
+    }
+
+    /// Unmaps the oldest packet and returns it with its length.
+    #[inline]
+    fn take(&mut self) -> Option<(SkBuff, u32)> {
+        if !self.available() {
+            return None;
+        }
+
+        // SAFETY: There is a packet, so its slots belong to the consumer, which skips them below.
+        let (skb, bytes, count) = unsafe { self.ring.take(self.tail) };
+
+        // INVARIANT: The packet was taken.
+        self.tail = self.tail.wrapping_add(count);
+        skb.map(|skb| (skb, bytes))
+    }
+
+    /// Unmaps the oldest packet and frees it as transmitted.
+    ///
+    /// Returns the number of its bytes, or 0 if there was none. The device must be done with it.
+    #[inline]
+    pub fn pop(&mut self, cx: &Context<'_>) -> u32 {
+        let Some((skb, bytes)) = self.take() else {
+            return 0;
+        };
+
+        skb.consume_napi(cx);
+        bytes
+    }
+
+    /// Makes the slots of the packets that were popped available to the producer.
+    ///
+    /// To be called once after a series of [`pop()`](Self::pop).
+    #[inline]
+    pub fn release(&mut self) {
+        // INVARIANT: The packets were taken. Pairs with the load by the producer.
+        self.ring.tail.0.store(self.tail, Release);
+    }
+
+    /// Returns the number of slots that are free once the popped ones are
+    /// [released](Self::release).
+    #[inline]
+    pub fn free_after_release(&self) -> u32 {
+        self.ring
+            .indices
+            .free(self.ring.head.0.load(Relaxed), self.tail)
+    }
+
+    /// Unmaps and drops all packets, and releases their slots.
+    ///
+    /// Returns the numbers of packets and of bytes. The device must have been stopped.
+    pub fn pop_all(&mut self) -> (u32, u32) {
+        let mut packets = 0u32;
+        let mut total = 0u32;
+
+        while let Some((skb, bytes)) = self.take() {
+            skb.drop_reason(DropReason::QueuePurge);
+            packets = packets.wrapping_add(1);
+            total = total.wrapping_add(bytes);
+        }
+        self.release();
+        (packets, total)
+    }
+}
+
+impl Drop for Consumer<'_> {
+    fn drop(&mut self) {
+        // What was taken must not be taken again by the destructor of the ring.
+        self.release();
+    }
+}

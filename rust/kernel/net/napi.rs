@@ -1,0 +1,757 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! NAPI: interrupt mitigation and polling for network devices.
+//!
+//! A [`Napi`] owns the state `P` of one polling instance, for example a pair of descriptor rings.
+//! The networking core calls [`Poll::poll`] with exclusive access to it, in softirq context, after
+//! [`Napi::schedule`] was called. No lock is involved: a scheduled NAPI is polled in one place at a
+//! time, and a disabled one is not polled at all. [`Context`] is the proof of either of the two.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+//!
+//! Reference: <https://docs.kernel.org/networking/napi.html>
+//!
+//! # Examples
+//!
+//! ```
+//! use kernel::{
+//!     net::{
+//!         device::{
+//!             Device,
+//!             Driver, //
+//!         },
+//!         napi::{
+//!             Napi,
+//!             Poll,
+//!             PollContext,
+//!             Polled, //
+//!         }, //
+//!     },
+//!     prelude::*, //
+//!     sync::atomic::{
+//!         Atomic,
+//!         Relaxed, //
+//!     },
+//! };
+//!
+//! /// The interrupt enable bit of a channel, shared by the interrupt handler and `rearm()`.
+//! struct Gate(Atomic<bool>);
+//!
+//! struct Channel {
+//!     pending: u32,
+//! }
+//!
+//! impl Poll for Channel {
+//!     type Irq = Gate;
+//!
+//!     fn poll(&mut self, cx: &mut PollContext<'_>) -> Polled {
+//!         let done = self.pending.min(cx.budget());
+//!         self.pending -= done;
+//!         if self.pending > 0 {
+//!             Polled::Again
+//!         } else {
+//!             Polled::Done(done)
+//!         }
+//!     }
+//!
+//!     fn rearm(irq: &Gate) {
+//!         irq.0.store(true, Relaxed);
+//!     }
+//! }
+//!
+//! fn channel<'a, T: Driver>(dev: &'a Device<T>) -> Result<Pin<KBox<Napi<'a, Channel>>>> {
+//!     let gate = Gate(Atomic::new(false));
+//!
+//!     // SAFETY: The owner of the returned box keeps it in the driver data and drops it.
+//!     KBox::pin_init(
+//!         unsafe { Napi::new(dev, gate, Channel { pending: 0 }) },
+//!         GFP_KERNEL,
+//!     )
+//! }
+//!
+//! fn interrupt(napi: &Napi<'_, Channel>) {
+//!     napi.irq().0.store(false, Relaxed);
+//!     napi.schedule();
+//! }
+//!
+//! fn close(napi: &Napi<'_, Channel>) {
+//!     napi.disable();
+//!     napi.with_disabled(|channel, _cx| channel.pending = 0);
+//! }
+//! ```
+
+use super::{
+    device::{
+        Device,
+        Driver, //
+    },
+    rtnl::Rtnl,
+    skbuff::SkBuff, //
+};
+use crate::{
+    bindings,
+    container_of,
+    impl_has_hr_timer,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        barrier::{
+            smp_mb,
+            Full, //
+        },
+        Arc,
+        Mutex, //
+    },
+    time::{
+        hrtimer::{
+            HasHrTimer,
+            HrTimer,
+            HrTimerCallback,
+            HrTimerCallbackContext,
+            HrTimerRestart,
+            RelativePinnedMode, //
+        },
+        Delta,
+        Monotonic, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
+};
+use core::{
+    cell::UnsafeCell,
+    marker::{
+        PhantomData,
+        PhantomPinned, //
+    },
+    ops::Deref,
+    ptr,
+};
+use pin_init::Wrapper;
+
+/// Length of an Ethernet header.
+// CAST: Small constant.
+const ETH_HLEN: c_int = bindings::ETH_HLEN as c_int;
+
+/// The part of a [`Napi`] that other objects may refer to after the [`Napi`] is gone.
+///
+/// A page pool remembers the NAPI it belongs to, and reads it whenever a page comes back. Keeping
+/// the C structure in an allocation of its own lets the pool hold a reference instead of a rule.
+///
+/// # Invariants
+///
+/// - `napi` is zeroed or was initialized by `netif_napi_add()`.
+/// - `owner` is null or points to the [`Napi`] that was passed the only reference at that time. It
+///   is written before `netif_napi_add()` and only used by the poll callback, hence while the
+///   [`Napi`] is enabled and thus alive.
+#[pin_data]
+pub(crate) struct Core {
+    #[pin]
+    napi: Opaque<bindings::napi_struct>,
+    #[pin]
+    timer: HrTimer<Core>,
+    /// Whether the timer was started and has not expired yet.
+    armed: Atomic<bool>,
+    owner: UnsafeCell<*const c_void>,
+}
+
+// SAFETY: The C structure may be used and freed by any task. `owner` is only a pointer.
+unsafe impl Send for Core {}
+
+// SAFETY: The C functions called through a shared reference (`napi_schedule()` and the functions
+// that take the lock of the device) may be called concurrently. `owner` is written once, before it
+// is read by anyone.
+unsafe impl Sync for Core {}
+
+impl Core {
+    fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            napi: Opaque::zeroed(),
+            timer <- HrTimer::new(),
+            armed: Atomic::new(false),
+            owner: UnsafeCell::new(ptr::null()),
+        })
+    }
+
+    /// Returns the C structure.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::napi_struct {
+        self.napi.get()
+    }
+
+    /// Returns the device of the NAPI, which is null before `netif_napi_add()`.
+    #[inline]
+    pub(crate) fn netdev(&self) -> *mut bindings::net_device {
+        // SAFETY: By the type invariant the structure is zeroed or initialized. The field does not
+        // change once a reference to this object was handed out.
+        unsafe { (*self.as_raw()).dev }
+    }
+
+    #[inline]
+    fn schedule(&self) -> bool {
+        // SAFETY: By the type invariant the structure is initialized. The function may be called in
+        // any context, also while the NAPI is disabled, where it does nothing.
+        unsafe { bindings::napi_schedule(self.as_raw()) }
+    }
+}
+
+impl_has_hr_timer! {
+    impl HasHrTimer<Self> for Core {
+        mode: RelativePinnedMode<Monotonic>, field: self.timer
+    }
+}
+
+impl HrTimerCallback for Core {
+    type Pointer<'a> = Pin<&'a Self>;
+
+    fn run(this: Pin<&Self>, _cx: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
+        // Cleared first: see `Napi::schedule_after()`.
+        this.armed.store(false, Relaxed);
+        this.schedule();
+        HrTimerRestart::NoRestart
+    }
+}
+
+/// How a [`Context`] came to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The NAPI is disabled, in process context.
+    Disabled,
+    /// The NAPI is being polled, in softirq context.
+    Poll(u32),
+    /// The NAPI is being polled by netpoll, in any context, with interrupts disabled.
+    Netpoll,
+}
+
+/// Exclusive access to one NAPI.
+///
+/// A reference to it is handed to [`Poll::poll`] (inside a [`PollContext`]) and to the closure of
+/// [`Napi::with_disabled`].
+///
+/// # Invariants
+///
+/// For as long as a reference to this object is usable, the current context either runs the poll
+/// function of `core` or keeps `core` disabled.
+pub struct Context<'a> {
+    core: &'a Arc<Core>,
+    mode: Mode,
+    _not_send: NotThreadSafe,
+}
+
+impl Context<'_> {
+    /// Returns the NAPI that this context belongs to.
+    #[inline]
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.core
+    }
+
+    /// Returns whether the NAPI is disabled, as opposed to being polled.
+    #[inline]
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.mode == Mode::Disabled
+    }
+
+    /// Returns whether the NAPI is being polled by netpoll.
+    ///
+    /// Nothing may be received then: this is neither softirq context, nor the CPU on which the NAPI
+    /// is scheduled.
+    #[inline]
+    pub(crate) fn is_netpoll(&self) -> bool {
+        self.mode == Mode::Netpoll
+    }
+
+    /// Returns the budget in the sense of `napi_consume_skb()`: 0 outside of a regular poll.
+    #[inline]
+    pub(crate) fn budget(&self) -> u32 {
+        match self.mode {
+            Mode::Poll(budget) => budget,
+            Mode::Disabled | Mode::Netpoll => 0,
+        }
+    }
+}
+
+/// The [`Context`] of a running [`Poll::poll`].
+///
+/// # Invariants
+///
+/// The mode of the inner context is not [`Mode::Disabled`].
+pub struct PollContext<'a>(Context<'a>);
+
+impl PollContext<'_> {
+    /// Returns the number of packets that may be received.
+    ///
+    /// Zero means that netpoll is polling: transmit completions may be processed, but no packet may
+    /// be received.
+    #[inline]
+    pub fn budget(&self) -> u32 {
+        self.0.budget()
+    }
+
+    /// Hands a received packet to the networking stack.
+    ///
+    /// The packet must have been passed to [`SkBuff::eth_type_trans`] with the device of this NAPI;
+    /// it is dropped otherwise, and also if the budget is 0.
+    #[inline]
+    pub fn gro_receive(&mut self, skb: SkBuff) {
+        let raw = skb.as_raw();
+
+        // SAFETY: An `SkBuff` owns a valid buffer.
+        let (dev, mac_offset) = unsafe { (bindings::skb_dev(raw), bindings::skb_mac_offset(raw)) };
+
+        // A buffer that is still to be transmitted has its Ethernet header in the data.
+        if self.is_netpoll() || dev != self.core().netdev() || mac_offset != -ETH_HLEN {
+            return drop(skb);
+        }
+
+        // SAFETY: By the type invariants this context runs the poll function, in softirq context
+        // because this is not netpoll. The function takes over the ownership of the buffer, which
+        // was prepared for being received.
+        unsafe { bindings::napi_gro_receive(self.core().as_raw(), skb.into_raw().as_ptr()) };
+    }
+}
+
+impl<'a> Deref for PollContext<'a> {
+    type Target = Context<'a>;
+
+    #[inline]
+    fn deref(&self) -> &Context<'a> {
+        &self.0
+    }
+}
+
+/// Result of [`Poll::poll`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// All work is done, and this number of packets was received. Polling stops.
+    Done(u32),
+    /// The budget is used up and there may be more work. Polling continues.
+    Again,
+}
+
+impl Polled {
+    /// Returns the number to be reported to C, and whether polling is to be completed.
+    ///
+    /// C tells "done" from "again" by comparing the number with the budget. "Done" is therefore
+    /// always less than the budget: C would poll again a NAPI that was given back already. Netpoll
+    /// (no budget) expects 0 and owns the NAPI, which is then not to be completed.
+    #[inline]
+    fn settle(self, budget: u32) -> (u32, bool) {
+        match self {
+            Polled::Done(n) if budget > 0 => (n.min(budget - 1), true),
+            Polled::Done(_) => (0, false),
+            Polled::Again => (budget, false),
+        }
+    }
+}
+
+/// The state of a polling instance, and what to do with it.
+pub trait Poll: Send {
+    /// What [`rearm`](Self::rearm) and the interrupt handler share, for example a register block.
+    ///
+    /// Use `()` if there is nothing to be rearmed.
+    type Irq: Send + Sync;
+
+    /// Processes completed transmissions and received packets.
+    ///
+    /// Runs in softirq context: must not sleep. At most [`budget()`](PollContext::budget) packets
+    /// may be received. Processing transmissions does not count.
+    fn poll(&mut self, cx: &mut PollContext<'_>) -> Polled;
+
+    /// Enables the interrupt of this instance.
+    ///
+    /// Called after polling has stopped. It is not called if polling continues for whatever reason:
+    /// because the NAPI was scheduled in the meantime, by a socket that is busy polling, or in
+    /// order to defer interrupts.
+    ///
+    /// There is no `self`: the NAPI was given back, hence [`poll`](Self::poll) may be running
+    /// already on another CPU.
+    fn rearm(irq: &Self::Irq);
+}
+
+/// State of a [`Napi`] that is protected by its mutex.
+struct State {
+    enabled: bool,
+    rx: Option<u32>,
+    tx: Option<u32>,
+}
+
+/// A NAPI instance.
+///
+/// It is created disabled. [`enable()`](Self::enable) and [`disable()`](Self::disable) may be
+/// called in any order and any number of times, [`schedule()`](Self::schedule) in any context and
+/// at any time.
+///
+/// # Invariants
+///
+/// - `core.napi` was initialized by `netif_napi_add()` for a device that exists during `'a`, with
+///   the poll callback of `P`, and `core.owner` points to this object.
+/// - The NAPI is enabled if and only if `state.enabled` is set.
+/// - `inner` is accessed by the poll callback, or with `state` locked and not `enabled`.
+#[pin_data(PinnedDrop)]
+pub struct Napi<'a, P: Poll> {
+    core: Arc<Core>,
+    irq: P::Irq,
+    #[pin]
+    state: Mutex<State>,
+    #[pin]
+    inner: UnsafeCell<P>,
+    _dev: PhantomData<&'a ()>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: `P` and `P::Irq` may be sent to another task. The remaining fields may, too.
+unsafe impl<P: Poll> Send for Napi<'_, P> {}
+
+// SAFETY: A shared reference gives access to `P::Irq`, which is `Sync`, and exclusive access to
+// `P`, which is `Send`, as laid out by the type invariants.
+unsafe impl<P: Poll> Sync for Napi<'_, P> {}
+
+impl<'a, P: Poll> Napi<'a, P> {
+    /// Adds a NAPI to `dev`.
+    ///
+    /// `irq` is what [`Poll::rearm`] and, by means of [`irq()`](Self::irq), the interrupt handler
+    /// get to see. `inner` is what [`Poll::poll`] works on. It is dropped with the NAPI.
+    ///
+    /// # Safety
+    ///
+    /// Callers must not `mem::forget()` the [`Napi`] or otherwise prevent its [`Drop`]
+    /// implementation from running.
+    pub unsafe fn new<T: Driver, I: Init<P, Error>>(
+        dev: &'a Device<T>,
+        irq: P::Irq,
+        inner: I,
+    ) -> impl PinInit<Self, Error> + use<'a, P, T, I> {
+        // INVARIANT: The last step of the initialization adds the NAPI and does not fail. A NAPI is
+        // disabled when it is added.
+        try_pin_init!(&this in Self {
+            core: Arc::pin_init(Core::new(), GFP_KERNEL)?,
+            irq,
+            state <- new_mutex!(State {
+                enabled: false,
+                rx: None,
+                tx: None,
+            }),
+            inner <- UnsafeCell::pin_init(inner),
+            _dev: PhantomData,
+            _pin: PhantomPinned,
+            _: {
+                // SAFETY: The object is initialized up to here.
+                let core: &Core = unsafe { &*(&raw const (*this.as_ptr()).core) };
+
+                // SAFETY: Nobody else has a reference to `core` yet.
+                // INVARIANT: `this` is pinned.
+                unsafe { *core.owner.get() = this.as_ptr().cast_const().cast() };
+
+                // SAFETY: `dev` is a valid network device, and the structure is zeroed. It does not
+                // move until it is deleted, which the owner does in its destructor.
+                unsafe {
+                    bindings::netif_napi_add(
+                        dev.as_raw(),
+                        core.as_raw(),
+                        Some(poll_callback::<P>),
+                    )
+                };
+            },
+        })
+    }
+
+    /// Returns what was passed as `irq` to [`new()`](Self::new).
+    #[inline]
+    pub fn irq(&self) -> &P::Irq {
+        &self.irq
+    }
+
+    /// Makes the networking core poll this NAPI soon.
+    ///
+    /// May be called in any context. Does nothing while the NAPI is disabled. If the NAPI is being
+    /// polled already, it will be polled once more.
+    ///
+    /// Returns whether the NAPI was idle and is scheduled now.
+    #[inline]
+    pub fn schedule(&self) -> bool {
+        self.core.schedule()
+    }
+
+    /// Calls [`schedule()`](Self::schedule) after a delay.
+    ///
+    /// If a delay is running already, it is neither shortened nor extended. In either case a poll
+    /// starts after this call, and sees everything that was written before this call. May be called
+    /// in any context.
+    #[inline]
+    pub fn schedule_after(&self, delay: Delta) {
+        // The callback clears `armed`, then schedules, which is a full barrier as well. So either
+        // this load sees the store, or the poll sees what was written before the barrier.
+        smp_mb(Full);
+        if self.core.armed.load(Relaxed) {
+            return;
+        }
+        self.arm(delay);
+    }
+
+    #[cold]
+    fn arm(&self, delay: Delta) {
+        self.core.armed.store(true, Relaxed);
+
+        // SAFETY: `core` is valid. The timer is canceled before `core` is freed, by the destructor
+        // of `Self`. There is no other way to start it.
+        unsafe { <Core as HasHrTimer<Core>>::start(&*self.core, delay) };
+    }
+
+    fn cancel(&self) {
+        // SAFETY: The timer is initialized.
+        unsafe { HrTimer::raw_cancel(&raw const self.core.timer) };
+        self.core.armed.store(false, Relaxed);
+    }
+
+    /// Enables polling.
+    ///
+    /// May sleep.
+    pub fn enable(&self) {
+        let mut state = self.state.lock();
+
+        if !state.enabled {
+            // SAFETY: By the type invariants the NAPI exists and is disabled.
+            unsafe { bindings::napi_enable(self.core.as_raw()) };
+            // INVARIANT: It is enabled now.
+            state.enabled = true;
+        }
+    }
+
+    /// Disables polling.
+    ///
+    /// Waits for a poll that is in progress, and stops the timer of
+    /// [`schedule_after()`](Self::schedule_after). May sleep. An invocation of [`Poll::rearm`] may
+    /// still be in progress when this returns.
+    pub fn disable(&self) {
+        let mut state = self.state.lock();
+
+        if state.enabled {
+            // SAFETY: By the type invariants the NAPI exists and is enabled.
+            unsafe { bindings::napi_disable(self.core.as_raw()) };
+            // INVARIANT: It is disabled now.
+            state.enabled = false;
+        }
+        self.cancel();
+    }
+
+    /// Gives access to the state of the NAPI while it is disabled.
+    ///
+    /// Returns [`None`] without calling `f` if the NAPI is enabled. It cannot be enabled before `f`
+    /// returns; trying so from within `f` is a deadlock.
+    pub fn with_disabled<R>(&self, f: impl FnOnce(&mut P, &Context<'_>) -> R) -> Option<R> {
+        let state = self.state.lock();
+
+        if state.enabled {
+            return None;
+        }
+
+        // INVARIANT: The NAPI is disabled, and stays so while `state` is locked.
+        let cx = Context {
+            core: &self.core,
+            mode: Mode::Disabled,
+            _not_send: NotThreadSafe,
+        };
+
+        // SAFETY: By the type invariants nobody else accesses `inner` while `state` is locked and
+        // the NAPI is disabled. A poll that has ended before does not use it any more.
+        let inner = unsafe { &mut *self.inner.get() };
+
+        Some(f(inner, &cx))
+    }
+
+    /// Tells the networking core which interrupt this NAPI is served by.
+    ///
+    /// May sleep.
+    pub fn set_irq(&self, irq: u32) -> Result {
+        let irq = irq.try_into()?;
+
+        // SAFETY: By the type invariants the NAPI exists.
+        unsafe { bindings::netif_napi_set_irq(self.core.as_raw(), irq) };
+        Ok(())
+    }
+
+    /// Tells the networking core which queues this NAPI serves.
+    ///
+    /// Replaces the association that was made before, if any. Should be undone by
+    /// [`unlink_queues()`](Self::unlink_queues) before the NAPI is dropped.
+    pub fn link_queues(&self, rx: Option<u32>, tx: Option<u32>, _rtnl: &Rtnl) -> Result {
+        let netdev = self.core.netdev();
+
+        // SAFETY: By the type invariants the device exists. The numbers of queues do not change
+        // after it was allocated.
+        let (num_rx, num_tx) = unsafe { ((*netdev).num_rx_queues, (*netdev).num_tx_queues) };
+        if rx.is_some_and(|i| i >= num_rx) || tx.is_some_and(|i| i >= num_tx) {
+            return Err(EINVAL);
+        }
+
+        let mut state = self.state.lock();
+        self.unlink(&mut state);
+
+        // SAFETY: By the type invariants the device and the NAPI exist. The mutex of the queues is
+        // held as witnessed by `_rtnl`, and the indices are valid. The NAPI does not go away while
+        // it is linked: see the destructor.
+        unsafe { Self::set_napi(netdev, rx, tx, self.core.as_raw()) };
+        state.rx = rx;
+        state.tx = tx;
+        Ok(())
+    }
+
+    /// Undoes [`link_queues()`](Self::link_queues).
+    pub fn unlink_queues(&self, _rtnl: &Rtnl) {
+        self.unlink(&mut self.state.lock());
+    }
+
+    /// Must be called with rtnl held.
+    fn unlink(&self, state: &mut State) {
+        // SAFETY: As in `link_queues()`, which has checked the indices.
+        unsafe {
+            Self::set_napi(
+                self.core.netdev(),
+                state.rx.take(),
+                state.tx.take(),
+                ptr::null_mut(),
+            )
+        };
+    }
+
+    /// # Safety
+    ///
+    /// `netdev` must be valid, rtnl must be held, and the indices must be less than the numbers of
+    /// queues. `napi` must be null or stay valid until it is replaced.
+    unsafe fn set_napi(
+        netdev: *mut bindings::net_device,
+        rx: Option<u32>,
+        tx: Option<u32>,
+        napi: *mut bindings::napi_struct,
+    ) {
+        if let Some(i) = rx {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                bindings::netif_queue_set_napi(
+                    netdev,
+                    i,
+                    bindings::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
+                    napi,
+                )
+            };
+        }
+        if let Some(i) = tx {
+            // SAFETY: By the safety requirements.
+            unsafe {
+                bindings::netif_queue_set_napi(
+                    netdev,
+                    i,
+                    bindings::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
+                    napi,
+                )
+            };
+        }
+    }
+}
+
+#[pinned_drop]
+impl<P: Poll> PinnedDrop for Napi<'_, P> {
+    fn drop(self: Pin<&mut Self>) {
+        // After this the timer does not run: nobody else has access to `self`.
+        self.disable();
+
+        let state = self.state.lock();
+        if state.rx.is_some() || state.tx.is_some() {
+            // The queues still point to the NAPI, and resetting them requires rtnl, which the
+            // caller may or may not hold. Give up the few bytes instead.
+            core::mem::forget(self.core.clone());
+        }
+        drop(state);
+
+        // SAFETY: By the type invariants the NAPI and its device exist. This includes an RCU grace
+        // period, so that the poll callback has returned when it ends, including `Poll::rearm`.
+        unsafe { bindings::netif_napi_del(self.core.as_raw()) };
+    }
+}
+
+/// # Safety
+///
+/// Only to be used as the poll callback of the NAPI of a [`Napi<'_, P>`].
+unsafe extern "C" fn poll_callback<P: Poll>(
+    napi: *mut bindings::napi_struct,
+    budget: c_int,
+) -> c_int {
+    // SAFETY: `napi` is a field of a `Core`, and `Opaque` is transparent.
+    let core = unsafe { container_of!(Opaque::cast_from(napi), Core, napi) };
+
+    // SAFETY: By the type invariants of `Core` and `Napi` the pointers are valid: the destructor of
+    // `Napi` waits for this function.
+    let this = unsafe { &*(*(*core).owner.get()).cast::<Napi<'_, P>>() };
+
+    let budget = u32::try_from(budget).unwrap_or(0);
+
+    // INVARIANT: This is the poll function. A regular poll has a positive budget and runs in
+    // softirq context.
+    let mut cx = PollContext(Context {
+        core: &this.core,
+        mode: if budget > 0 {
+            Mode::Poll(budget)
+        } else {
+            Mode::Netpoll
+        },
+        _not_send: NotThreadSafe,
+    });
+
+    // SAFETY: C does not call the poll function of one NAPI in two places at a time: regular and
+    // busy polling own `NAPI_STATE_SCHED`, and exclude netpoll by `poll_owner`. While it is called
+    // the NAPI is enabled: `napi_disable()` waits for `NAPI_STATE_SCHED` and `NAPI_STATE_NPSVC`.
+    let polled = unsafe { &mut *this.inner.get() }.poll(&mut cx);
+
+    let (work, complete) = polled.settle(budget);
+
+    // CAST: Both are at most `budget`, which was a positive `c_int` or is 0.
+    let work = work as c_int;
+
+    // `this.inner` is out of bounds from here on if the NAPI is completed.
+    //
+    // SAFETY: This function owns the NAPI, because it has a budget and has not given it back.
+    if complete && unsafe { bindings::napi_complete_done(napi, work) } {
+        P::rearm(&this.irq);
+    }
+
+    work
+}
+
+#[kunit_tests(rust_net_napi)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn done_is_less_than_budget() {
+        for budget in [1, 2, 8, 64, 0x7fff_ffff] {
+            for n in [0, 1, 7, 63, 64, 65, u32::MAX] {
+                let (work, complete) = Polled::Done(n).settle(budget);
+
+                assert!(complete);
+                assert!(work < budget);
+                assert!(work == n || n >= budget);
+            }
+        }
+    }
+
+    #[test]
+    fn again_is_the_budget() {
+        for budget in [1, 8, 64, 0x7fff_ffff] {
+            assert_eq!(Polled::Again.settle(budget), (budget, false));
+        }
+    }
+
+    #[test]
+    fn netpoll_neither_receives_nor_completes() {
+        assert_eq!(Polled::Again.settle(0), (0, false));
+        assert_eq!(Polled::Done(0).settle(0), (0, false));
+        assert_eq!(Polled::Done(5).settle(0), (0, false));
+    }
+}

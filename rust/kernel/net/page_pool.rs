@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Page pools: recycled, DMA mapped receive buffers.
+//!
+//! A [`PagePool`] belongs to one NAPI and hands out fragments of pages as [`RxBuffer`]s. The device
+//! writes to the [`dma_address()`](RxBuffer::dma_address) of a buffer, after which the buffer
+//! becomes a [`SkBuff`]. The networking stack returns the memory to the pool when it is done.
+//!
+//! # Soundness
+//!
+//! A pool has an allocation cache without a lock. It is used by
+//!
+//! 1. the functions that allocate, and
+//! 2. whoever returns memory in softirq context on the CPU the NAPI of the pool is scheduled on
+//!    (`page_pool_napi_local()` compares `list_owner`).
+//!
+//! [`PagePool::alloc`] takes `&mut self` and the [`Context`] of that very NAPI, so there is one
+//! allocation at a time, and it runs either in the poll function, which is in softirq context on
+//! the CPU the NAPI is scheduled on, where nobody else of the second kind can run; or while the
+//! NAPI is disabled, when it is not scheduled anywhere. Netpoll, which polls on any CPU and with
+//! interrupts disabled, is refused.
+//!
+//! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
+//!
+//! Reference: <https://docs.kernel.org/networking/page_pool.html>
+//!
+//! # Examples
+//!
+//! ```
+//! use kernel::{
+//!     device,
+//!     net::{
+//!         napi::{
+//!             Context,
+//!             PollContext, //
+//!         },
+//!         page_pool::{
+//!             Config,
+//!             PagePool,
+//!             RxBuffer,
+//!             RxLayout, //
+//!         }, //
+//!     },
+//!     prelude::*, //
+//! };
+//!
+//! fn open<'a>(
+//!     dev: &'a device::Device<device::Bound>,
+//!     cx: &Context<'_>,
+//! ) -> Result<(PagePool<'a>, RxBuffer)> {
+//!     let mut pool = PagePool::new(
+//!         dev,
+//!         cx,
+//!         &Config {
+//!             pool_size: 512,
+//!             frag_size: RxLayout::new(64, 1536).frag_size,
+//!             headroom: 64,
+//!         },
+//!     )?;
+//!     let buffer = pool.alloc(cx, GFP_KERNEL)?;
+//!
+//!     Ok((pool, buffer))
+//! }
+//!
+//! fn receive(buffer: RxBuffer, cx: &mut PollContext<'_>, len: u32) -> Result {
+//!     let skb = buffer.into_skb(cx, len).map_err(|(e, _buffer)| e)?;
+//!
+//!     cx.gro_receive(skb);
+//!     Ok(())
+//! }
+//! ```
+
+use super::{
+    napi::{
+        Context,
+        Core,
+        PollContext, //
+    },
+    skbuff::SkBuff, //
+};
+use crate::{
+    alloc::{
+        flags::__GFP_HIGHMEM,
+        Flags, //
+    },
+    bindings,
+    device::{
+        self,
+        Bound, //
+    },
+    dma::{
+        DataDirection,
+        DmaAddress, //
+    },
+    error::from_err_ptr,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+
+/// [`PAGE_SIZE`] as the C functions want it.
+// CAST: The page size fits into 32 bits on every architecture.
+const PAGE_BYTES: u32 = PAGE_SIZE as u32;
+
+/// Rounds up like the C macro `SKB_DATA_ALIGN`.
+const fn skb_data_align(len: u32) -> u32 {
+    const MASK: u32 = bindings::SMP_CACHE_BYTES - 1;
+
+    len.saturating_add(MASK) & !MASK
+}
+
+/// Space that a socket buffer needs behind its data.
+// CAST: The structure is smaller than a page.
+const TAILROOM: u32 = skb_data_align(size_of::<bindings::skb_shared_info>() as u32);
+
+/// The layout of a receive buffer: headroom, data, and what a socket buffer needs behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RxLayout {
+    /// Number of bytes of the whole buffer, see [`Config::frag_size`].
+    pub frag_size: u32,
+}
+
+impl RxLayout {
+    /// Returns the layout for `data_len` bytes of data.
+    ///
+    /// The result may be larger than a page, which [`PagePool::new`] does not accept.
+    pub const fn new(headroom: u32, data_len: u32) -> Self {
+        Self {
+            frag_size: skb_data_align(headroom.saturating_add(data_len)).saturating_add(TAILROOM),
+        }
+    }
+
+    /// Returns the number of bytes of data that fit into a buffer.
+    pub const fn capacity(self, headroom: u32) -> u32 {
+        self.frag_size
+            .saturating_sub(TAILROOM)
+            .saturating_sub(headroom)
+    }
+
+    /// Returns the number of bytes of data that fit into a buffer of one page.
+    pub const fn max_data(headroom: u32) -> u32 {
+        Self {
+            frag_size: PAGE_BYTES,
+        }
+        .capacity(headroom)
+    }
+
+    /// Returns the layout that the pool really uses: aligned, and the whole page if only one buffer
+    /// fits into it, because there is no other use for the rest.
+    fn effective(self, headroom: u32) -> Result<Self> {
+        let frag_size = skb_data_align(self.frag_size);
+
+        if frag_size > PAGE_BYTES || self.capacity(headroom) == 0 {
+            return Err(EINVAL);
+        }
+
+        Ok(Self {
+            frag_size: if frag_size > PAGE_BYTES / 2 {
+                PAGE_BYTES
+            } else {
+                frag_size
+            },
+        })
+    }
+}
+
+/// Parameters of a [`PagePool`].
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Number of pages that the pool keeps for reuse, about the size of the descriptor ring.
+    pub pool_size: u32,
+    /// Number of bytes of a buffer, including headroom and overhead. See [`RxLayout`].
+    pub frag_size: u32,
+    /// Number of bytes in front of the data that are left to the networking stack.
+    pub headroom: u32,
+}
+
+/// A pool of receive buffers.
+///
+/// # Invariants
+///
+/// - `pool` is a page pool whose only user is this object, created for pages of order 0 which are
+///   mapped for DMA from the device, with a `p.offset` of 0, and with `core.napi` as its NAPI.
+/// - `frag_size` and `headroom` are a valid layout in the sense of [`RxLayout::effective`].
+pub struct PagePool<'a> {
+    pool: NonNull<bindings::page_pool>,
+    core: Arc<Core>,
+    frag_size: u32,
+    headroom: u32,
+    /// Whether nobody can be returning memory to the allocation cache any more.
+    quiesced: bool,
+    /// The pool uses the device until it is destroyed, even if the destructor is never run.
+    _dev: ARef<device::Device>,
+    _bound: PhantomData<&'a device::Device<Bound>>,
+}
+
+// SAFETY: All functions that use the lockless parts of the pool take a `Context`, which is what
+// makes them exclusive, not the task.
+unsafe impl Send for PagePool<'_> {}
+
+// SAFETY: There is nothing to be done with a shared reference except reading immutable fields.
+unsafe impl Sync for PagePool<'_> {}
+
+impl<'a> PagePool<'a> {
+    /// Creates a pool for the NAPI of `cx`, and for buffers that are written by `dev`.
+    ///
+    /// Returns `EINVAL` if a buffer is larger than a page, or has no room for data.
+    pub fn new(dev: &'a device::Device<Bound>, cx: &Context<'_>, cfg: &Config) -> Result<Self> {
+        let layout = RxLayout {
+            frag_size: cfg.frag_size,
+        }
+        .effective(cfg.headroom)?;
+
+        let mut params = bindings::page_pool_params::default();
+        params.__bindgen_anon_1.fast =
+            bindings::page_pool_params__bindgen_ty_1_page_pool_params_fast {
+                order: 0,
+                pool_size: cfg.pool_size,
+                nid: bindings::NUMA_NO_NODE,
+                dev: dev.as_raw(),
+                napi: cx.core().as_raw(),
+                dma_dir: DataDirection::FromDevice.into(),
+                max_len: PAGE_BYTES,
+                offset: 0,
+            };
+        params.__bindgen_anon_2.slow.flags =
+            bindings::PP_FLAG_DMA_MAP | bindings::PP_FLAG_DMA_SYNC_DEV;
+
+        // SAFETY: The parameters are valid. The device is referenced by the pool, and bound until
+        // the pool is destroyed. The NAPI structure is valid as long as the pool exists, because
+        // it is referenced, too.
+        let pool = from_err_ptr(unsafe { bindings::page_pool_create(&params) })?;
+
+        // INVARIANT: As requested above.
+        Ok(Self {
+            pool: NonNull::new(pool).ok_or(ENOMEM)?,
+            core: cx.core().clone(),
+            frag_size: layout.frag_size,
+            headroom: cfg.headroom,
+            quiesced: false,
+            _dev: dev.into(),
+            _bound: PhantomData,
+        })
+    }
+
+    /// Returns the number of bytes of data in a buffer.
+    ///
+    /// This may be more than what was asked for.
+    #[inline]
+    pub fn capacity(&self) -> u32 {
+        RxLayout {
+            frag_size: self.frag_size,
+        }
+        .capacity(self.headroom)
+    }
+
+    /// Allocates a buffer.
+    ///
+    /// Returns `EINVAL` if `cx` is not the context of the NAPI of the pool, and `EBUSY` if it is
+    /// polled by netpoll.
+    #[inline]
+    pub fn alloc(&mut self, cx: &Context<'_>, gfp: Flags) -> Result<RxBuffer> {
+        if !core::ptr::eq(&**cx.core(), &*self.core) {
+            return Err(EINVAL);
+        }
+        if cx.is_netpoll() {
+            return Err(EBUSY);
+        }
+
+        // `page_address()` must work.
+        let gfp = gfp & !__GFP_HIGHMEM;
+        let mut offset: c_uint = 0;
+
+        // SAFETY: By the type invariants the pool is valid and the size does not exceed a page. Why
+        // this does not race with other users of the allocation cache: see the module.
+        let page = unsafe {
+            if self.frag_size == PAGE_BYTES {
+                bindings::page_pool_alloc_pages(self.pool.as_ptr(), gfp.as_raw())
+            } else {
+                bindings::page_pool_alloc_frag(
+                    self.pool.as_ptr(),
+                    &mut offset,
+                    self.frag_size,
+                    gfp.as_raw(),
+                )
+            }
+        };
+
+        // INVARIANT: The fragment was just allocated from the pool.
+        Ok(RxBuffer {
+            page: NonNull::new(page).ok_or(ENOMEM)?,
+            pool: self.pool,
+            offset,
+            frag_size: self.frag_size,
+            headroom: self.headroom,
+        })
+    }
+
+    /// Destroys the pool, given the context of its NAPI while that is disabled.
+    ///
+    /// Dropping the pool has the same effect, but waits for an RCU grace period in order to exclude
+    /// that memory is being returned to the allocation cache.
+    pub fn destroy(mut self, cx: &Context<'_>) {
+        self.quiesced = cx.is_disabled() && core::ptr::eq(&**cx.core(), &*self.core);
+    }
+}
+
+impl Drop for PagePool<'_> {
+    fn drop(&mut self) {
+        let pool = self.pool.as_ptr();
+
+        // SAFETY: By the type invariants the pool is valid.
+        unsafe { bindings::page_pool_disable_direct_recycling(pool) };
+
+        if !self.quiesced {
+            // Whoever has seen the NAPI before, and uses the cache or an `RxBuffer` because of it,
+            // does so with bottom halves disabled. No such section is left after a grace period.
+            //
+            // SAFETY: The function has no requirements for memory safety.
+            unsafe { bindings::synchronize_net() };
+        }
+
+        // SAFETY: By the type invariants this object is the only user of the pool. Nobody uses the
+        // allocation cache any more: `&mut self` excludes `alloc()`, and direct recycling was
+        // disabled, while it was impossible or with a grace period.
+        //
+        // This unmaps all pages, also those which are in use. The pool itself is freed when the
+        // last page comes back, and does not use the device after this.
+        unsafe { bindings::page_pool_destroy(pool) };
+    }
+}
+
+/// A receive buffer: a fragment of a page of a [`PagePool`].
+///
+/// It may outlive the pool it was taken from. Such a buffer can only be dropped.
+///
+/// The device must have stopped using the buffer before it is dropped or turned into a socket
+/// buffer: the memory is reused after that.
+///
+/// # Invariants
+///
+/// - `page` belongs to `pool`, and this object owns one of the references to it, namely to the
+///   `frag_size` bytes at `offset`. The C structure `pool` exists as long as any such reference.
+/// - `frag_size` and `headroom` are a valid layout in the sense of [`RxLayout::effective`].
+pub struct RxBuffer {
+    page: NonNull<bindings::page>,
+    pool: NonNull<bindings::page_pool>,
+    offset: u32,
+    frag_size: u32,
+    headroom: u32,
+}
+
+// SAFETY: A fragment may be returned to its pool by any task.
+unsafe impl Send for RxBuffer {}
+
+// SAFETY: There is nothing to be done with a shared reference except reading immutable fields.
+unsafe impl Sync for RxBuffer {}
+
+impl RxBuffer {
+    /// Returns the address at which the device is to write the data.
+    ///
+    /// It is unmapped when the pool is dropped.
+    #[inline]
+    pub fn dma_address(&self) -> DmaAddress {
+        // SAFETY: By the type invariants the page belongs to a pool that maps its pages.
+        let page = unsafe { bindings::page_pool_get_dma_addr(self.page.as_ptr()) };
+
+        page.wrapping_add(self.data_offset().into())
+    }
+
+    /// Returns the number of bytes that the device may write.
+    #[inline]
+    pub fn capacity(&self) -> u32 {
+        RxLayout {
+            frag_size: self.frag_size,
+        }
+        .capacity(self.headroom)
+    }
+
+    /// Returns the offset of the data in the page.
+    #[inline]
+    fn data_offset(&self) -> u32 {
+        // Does not overflow: by the type invariants the sum is less than the page size.
+        self.offset.wrapping_add(self.headroom)
+    }
+
+    /// Makes `len` bytes written by the device visible to the CPU.
+    ///
+    /// Fails if that is more than the device was allowed to write, or if the pool is not one of the
+    /// NAPI of `cx` (any more).
+    #[inline]
+    fn receive(&self, cx: &PollContext<'_>, len: u32) -> Result {
+        let pool = self.pool.as_ptr();
+
+        if cx.is_netpoll() {
+            return Err(EBUSY);
+        }
+
+        // SAFETY: By the type invariants the pool exists. The C code reads and writes the field
+        // without a lock, too.
+        let napi = unsafe { (&raw const (*pool).p.napi).read_volatile() };
+
+        // The destructor of `PagePool` resets the field, and waits for this poll before it goes on
+        // to unmap the page.
+        if len > self.capacity() || napi != cx.core().as_raw() {
+            return Err(EINVAL);
+        }
+
+        // SAFETY: By the type invariants the range is part of a page of the pool. The page is
+        // mapped because the pool was not destroyed.
+        unsafe {
+            bindings::page_pool_dma_sync_for_cpu(pool, self.page.as_ptr(), self.data_offset(), len)
+        };
+        Ok(())
+    }
+
+    /// Turns the buffer into a socket buffer with `len` bytes of data.
+    ///
+    /// Must be called in the poll function of the NAPI of the pool. Hands back the buffer if `len`
+    /// exceeds the [`capacity()`](Self::capacity), or if there is no memory.
+    #[inline]
+    pub fn into_skb(self, cx: &PollContext<'_>, len: u32) -> Result<SkBuff, (Error, RxBuffer)> {
+        if let Err(e) = self.receive(cx, len) {
+            return Err((e, self));
+        }
+
+        // SAFETY: By the type invariants the page is valid, and not in high memory.
+        let va = unsafe { bindings::page_address(self.page.as_ptr()) };
+
+        // SAFETY: By the type invariants the offset is inside of the page.
+        let va = unsafe { va.byte_add(crate::num::casts::u32_as_usize(self.offset)) };
+
+        // SAFETY: `va` points to `frag_size` bytes which this object owns, aligned as needed, with
+        // room for the overhead. This is softirq context, as the poll is not one of netpoll.
+        let skb = unsafe { bindings::napi_build_skb(va, self.frag_size) };
+
+        let Some(skb) = NonNull::new(skb) else {
+            return Err((ENOMEM, self));
+        };
+
+        // The ownership of the fragment passes on to the socket buffer.
+        let this = ManuallyDrop::new(self);
+
+        // CAST: The headroom is less than the page size.
+        //
+        // SAFETY: The socket buffer is new, hence empty and not shared. Headroom and data fit, as
+        // was checked. Its head is a fragment of a page pool.
+        unsafe {
+            bindings::skb_mark_for_recycle(skb.as_ptr());
+            bindings::skb_reserve(skb.as_ptr(), this.headroom as c_int);
+            bindings::skb_put(skb.as_ptr(), len);
+        }
+
+        // SAFETY: It was just created, and nobody else has a reference to it.
+        Ok(unsafe { SkBuff::from_raw(skb) })
+    }
+
+    /// Appends `len` bytes of data in this buffer to `skb`, without copying them.
+    ///
+    /// Must be called in the poll function of the NAPI of the pool. `skb` must have been made by
+    /// [`into_skb()`](Self::into_skb), `EINVAL` is returned otherwise. Returns `EMSGSIZE` if `skb`
+    /// consists of as many fragments as possible already. The buffer is handed back on failure.
+    pub fn add_to(
+        self,
+        cx: &PollContext<'_>,
+        skb: &mut SkBuff,
+        len: u32,
+    ) -> Result<(), (Error, RxBuffer)> {
+        let raw = skb.as_raw();
+
+        // SAFETY: An `SkBuff` is valid.
+        let (recycle, cloned, info) = unsafe {
+            (
+                bindings::skb_pp_recycle(raw),
+                bindings::skb_cloned(raw) != 0,
+                bindings::skb_shinfo(raw),
+            )
+        };
+
+        // SAFETY: The shared info of a valid socket buffer is valid.
+        let (nr_frags, max_frags) = unsafe { ((*info).nr_frags, (*info).frags.len()) };
+
+        if !recycle || cloned {
+            return Err((EINVAL, self));
+        }
+        if usize::from(nr_frags) >= max_frags {
+            return Err((EMSGSIZE, self));
+        }
+        if let Err(e) = self.receive(cx, len) {
+            return Err((e, self));
+        }
+
+        let this = ManuallyDrop::new(self);
+
+        // CAST: Offset and length are less than the page size.
+        //
+        // SAFETY: The socket buffer is valid, not shared, has room for another fragment, and
+        // returns its fragments to their page pools. It takes over the ownership of this one.
+        unsafe {
+            bindings::skb_add_rx_frag(
+                raw,
+                nr_frags.into(),
+                this.page.as_ptr(),
+                this.data_offset() as c_int,
+                len as c_int,
+                this.frag_size,
+            )
+        };
+        Ok(())
+    }
+}
+
+impl Drop for RxBuffer {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: These only look at the state of the CPU.
+        if unsafe { bindings::in_hardirq() || bindings::irqs_disabled() } {
+            // C would mistake an interrupt in softirq context for the latter, and corrupt the
+            // allocation cache. There is nowhere to put the page, other than leaking it.
+            crate::pr_warn_once!("page_pool: buffer leaked: dropped with interrupts disabled\n");
+            return;
+        }
+
+        // SAFETY: By the type invariants this object owns the reference that is given up here. No
+        // direct recycling is asked for; C does it nevertheless when that is possible.
+        unsafe { bindings::page_pool_put_full_page(self.pool.as_ptr(), self.page.as_ptr(), false) };
+    }
+}
+
+#[kunit_tests(rust_net_page_pool)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_holds_the_data() {
+        for headroom in [0, 2, 64, 66, 256] {
+            for data in [1, 64, 1500, 1514, 1536, 1600] {
+                let layout = RxLayout::new(headroom, data);
+
+                assert!(layout.capacity(headroom) >= data);
+                assert!(layout.capacity(headroom) < data + bindings::SMP_CACHE_BYTES);
+                assert_eq!(layout.frag_size % bindings::SMP_CACHE_BYTES, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn max_data_is_one_page() {
+        for headroom in [0, 64, 128] {
+            let max = RxLayout::max_data(headroom);
+
+            assert_eq!(RxLayout::new(headroom, max).frag_size, PAGE_BYTES);
+            assert!(RxLayout::new(headroom, max + 1).frag_size > PAGE_BYTES);
+        }
+    }
+
+    #[test]
+    fn impossible_layouts_are_rejected() {
+        let no_data = RxLayout::new(64, 0);
+
+        assert_eq!(no_data.effective(64), Err(EINVAL));
+        assert_eq!(RxLayout { frag_size: 0 }.effective(0), Err(EINVAL));
+        assert_eq!(RxLayout::new(0, PAGE_BYTES).effective(0), Err(EINVAL));
+        assert_eq!(RxLayout::new(u32::MAX, 1).effective(0), Err(EINVAL));
+        assert_eq!(RxLayout::new(0, u32::MAX).effective(u32::MAX), Err(EINVAL));
+    }
+
+    #[test]
+    fn no_part_of_a_page_is_wasted() {
+        let half = RxLayout {
+            frag_size: PAGE_BYTES / 2,
+        };
+        let more = RxLayout {
+            frag_size: PAGE_BYTES / 2 + 1,
+        };
+        let odd = RxLayout { frag_size: 1000 };
+
+        assert_eq!(half.effective(64), Ok(half));
+        assert_eq!(more.effective(64).map(|l| l.frag_size), Ok(PAGE_BYTES));
+        assert_eq!(odd.effective(64).map(|l| l.frag_size), Ok(1024));
+    }
+}
