@@ -70,8 +70,8 @@ pub(crate) fn decode(words: [u32; 4]) -> Features {
             _ => ActivePhy::Gmii,
         },
 
-        rx_fifo: fifo_bytes(f1.rxfifosize().get()),
-        tx_fifo: fifo_bytes(f1.txfifosize().get()),
+        rx_fifo_size: fifo_bytes(f1.rxfifosize().get()),
+        tx_fifo_size: fifo_bytes(f1.txfifosize().get()),
         single_port_ram: f1.spram(),
         one_step: f1.osten(),
         ptp_offload: f1.ptoen(),

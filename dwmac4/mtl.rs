@@ -85,8 +85,8 @@ impl hwif::Mtl for Mtl {
         tx: u32,
         rx: u32,
     ) -> Result {
-        let tx_share = fifo_share(features.tx_fifo, tx)?;
-        let rx_share = fifo_share(features.rx_fifo, rx)?;
+        let tx_share = fifo_share(features.tx_fifo_size, tx)?;
+        let rx_share = fifo_share(features.rx_fifo_size, rx)?;
 
         io.write_reg(MTL_OPERATION_MODE::zeroed().with_schalg(TxScheduling::Wrr));
 

@@ -95,9 +95,9 @@ pub(crate) struct Features {
     pub(crate) active_phy: ActivePhy,
 
     /// RXFIFOSIZE, bytes.
-    pub(crate) rx_fifo: u32,
+    pub(crate) rx_fifo_size: u32,
     /// TXFIFOSIZE, bytes.
-    pub(crate) tx_fifo: u32,
+    pub(crate) tx_fifo_size: u32,
     /// SPRAM: both FIFOs share one single-port RAM.
     pub(crate) single_port_ram: bool,
     /// OSTEN: one-step timestamping.

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Synopsys' own functions: the core on a HAPS prototyping board.
+
+use kernel::net::phylink::Interface;
+
+use super::Glue;
+use crate::{
+    config::{
+        Axi,
+        BurstLength,
+        Config,
+        Vectors, //
+    },
+    hwif::Family,
+};
+
+/// DWC Ethernet QoS 5.x.
+pub(super) const GMAC5_ID: u32 = 0x7102;
+
+/// DWC Ethernet QoS 5.x.
+pub(super) const GMAC5: Glue = Glue {
+    name: "Synopsys GMAC5",
+    family: Family::Gmac4,
+    bar: 0,
+    config: Config {
+        interface: Interface::Gmii,
+        phy_mask: 0,
+        csr_rate: 250_000_000,
+        burst: BurstLength {
+            tx: 32,
+            rx: 32,
+            x8: true,
+        },
+        axi: Some(Axi {
+            // As many as the fields hold.
+            write_outstanding: 15,
+            read_outstanding: 15,
+            // 4 to 32 beats.
+            bursts: 0b000_1111,
+            fixed_burst: false,
+            mixed_burst: false,
+            aligned: false,
+        }),
+        tx_queues: 4,
+        rx_queues: 4,
+        dma_bits: None,
+        vectors: Some(Vectors {
+            needed: 9,
+            mac: 0,
+            rx: (1, 2),
+            tx: (2, 2),
+        }),
+    },
+};
