@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{self, Request};
+use crate::pcap::Pcap;
+use crate::port;
+use crate::wire::{open_tap, Endpoint, Ingress, Medium, Notify};
+
+/// A model of Synopsys DesignWare Ethernet MACs for QEMU.
+#[derive(Parser, Debug)]
+#[command(name = "dwmac-model", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve ports on vfio-user sockets; prints "ready" once all of them listen.
+    #[command(after_help = PORT_HELP)]
+    Serve(ServeArgs),
+    /// Ask or tell a running model something.
+    Ctl(CtlArgs),
+}
+
+const PORT_HELP: &str = "\
+Port options (comma-separated key=value):
+  name=NAME         required; wires and commands use it
+  socket=PATH       required; the vfio-user socket for QEMU
+  id=VVVV:DDDD      16c3:7102 (default), 8086:4b30, 8086:4ba0, 8086:4bb0
+  version=N         0x40, 0x42, 0x51, 0x52 (default)
+  queues=N          transmit and receive queues, 1-8 (default 4)
+  tx-queues=N, rx-queues=N
+  phy=KIND          rtl8211f (default), none
+  phy-addr=N        MDIO address, 0-31 (default 1)
+  phy-if=KIND       gmii, rgmii (default by id: gmii for 16c3, rgmii for 8086)
+  mac=ADDRESS       what firmware left in MAC_Address0 (default: nothing)
+  irq=A+B+C         of intx, msi, msix (default all)
+  addr=BITS         bus address width 32, 40 (default), 48
+  bus=BITS          data bus width 32, 64 (default), 128
+  tx-fifo=BYTES, rx-fifo=BYTES   powers of two, 2048-131072 (default 65536)
+  hash=BITS         hash table 0, 64 (default), 128, 256
+  mac-addrs=N       address registers beside the first: 0, 1, 3, 7, 15, 31 (default), 63, 127
+  csr-hz=HZ         CSR clock, which also drives RIWT and MDC (default 200000000)
+
+A configuration file is a JSON object:
+  {\"ports\": [{\"name\": \"a\", \"socket\": \"/run/a.sock\", \"queues\": 4}],
+   \"wires\": [\"a:b\"], \"pcap\": {\"a\": \"/tmp/a.pcap\"}, \"taps\": {\"c\": \"tap0\"},
+   \"control\": \"/run/ctl.sock\"}
+
+QEMU: -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"/run/a.sock\"}}'
+with guest memory on a memory-backend-memfd,share=on.
+
+RUST_LOG=dwmac_model=debug shows more.";
+
+/// Options of `serve`.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Read ports, wires, captures and TAPs from a JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Add a port; see below for its options.
+    #[arg(long, value_name = "OPTIONS")]
+    pub port: Vec<String>,
+    /// Connect two ports (a:b) or put a loop plug on one (a:loop).
+    #[arg(long, value_name = "A:B")]
+    pub wire: Vec<String>,
+    /// Connect a port to a TAP device of the host, which is created if need be.
+    #[arg(long, value_name = "PORT=TAP")]
+    pub tap: Vec<String>,
+    /// Capture a port's traffic.
+    #[arg(long, value_name = "PORT=FILE")]
+    pub pcap: Vec<String>,
+    /// Listen for `dwmac-model ctl`.
+    #[arg(long, value_name = "SOCKET")]
+    pub control: Option<PathBuf>,
+}
+
+/// Options of `ctl`.
+#[derive(Args, Debug)]
+pub struct CtlArgs {
+    /// The control socket of the running model.
+    #[arg(long, value_name = "SOCKET")]
+    pub control: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// What to ask or tell.
+    #[command(subcommand)]
+    pub command: CtlCommand,
+}
+
+/// Requests.
+#[derive(Subcommand, Debug)]
+pub enum CtlCommand {
+    /// List the ports.
+    Ports,
+    /// Plug a port's cable in or pull it.
+    Link {
+        /// Plugged or pulled.
+        state: UpDown,
+        /// The port.
+        port: String,
+    },
+    /// Show all registers of a port, without the side effects of a read.
+    Regs {
+        /// The port.
+        port: String,
+    },
+    /// Show ring positions and descriptors of a port.
+    Rings {
+        /// The port.
+        port: String,
+    },
+    /// Show counters of a port.
+    Stats {
+        /// The port.
+        port: String,
+    },
+}
+
+/// State of a cable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UpDown {
+    /// Plugged in.
+    Up,
+    /// Pulled.
+    Down,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    ports: Vec<serde_json::Map<String, Value>>,
+    wires: Vec<String>,
+    pcap: HashMap<String, PathBuf>,
+    taps: HashMap<String, String>,
+    control: Option<PathBuf>,
+}
+
+/// Ports and what connects them.
+#[derive(Default)]
+struct Plan {
+    ports: Vec<Config>,
+    wires: Vec<(String, String)>,
+    pcap: HashMap<String, PathBuf>,
+    taps: HashMap<String, String>,
+    control: Option<PathBuf>,
+}
+
+impl Plan {
+    fn new(args: &ServeArgs) -> Result<Plan, String> {
+        let mut plan = Plan::default();
+        let mut wires = Vec::new();
+        if let Some(path) = &args.config {
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| format!("{}: {e}", path.display()))?;
+            let file: File =
+                serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+            for map in &file.ports {
+                plan.ports
+                    .push(Config::from_map(map).map_err(|e| format!("{}: {e}", path.display()))?);
+            }
+            wires.extend(file.wires);
+            plan.pcap = file.pcap;
+            plan.taps = file.taps;
+            plan.control = file.control;
+        }
+        for spec in &args.port {
+            plan.ports.push(Config::parse(spec)?);
+        }
+        wires.extend(args.wire.iter().cloned());
+        for wire in wires {
+            let (a, b) = wire
+                .split_once(':')
+                .ok_or_else(|| format!("wire '{wire}' is not A:B"))?;
+            plan.wires.push((a.to_string(), b.to_string()));
+        }
+        for (list, what) in [(&args.tap, "tap"), (&args.pcap, "pcap")] {
+            for item in list {
+                let (port, value) = item
+                    .split_once('=')
+                    .ok_or_else(|| format!("--{what} '{item}' is not PORT=VALUE"))?;
+                if what == "tap" {
+                    plan.taps.insert(port.into(), value.into());
+                } else {
+                    plan.pcap.insert(port.into(), value.into());
+                }
+            }
+        }
+        if let Some(path) = &args.control {
+            plan.control = Some(path.clone());
+        }
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.ports.is_empty() {
+            return Err("no port: give --port or --config; see dwmac-model serve --help".into());
+        }
+        let mut names: Vec<&str> = self.ports.iter().map(|p| p.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(w) = names.windows(2).find(|w| w[0] == w[1]) {
+            return Err(format!("two ports are named '{}'", w[0]));
+        }
+        let mut used: Vec<&str> = Vec::new();
+        for (a, b) in &self.wires {
+            used.push(a);
+            if b != "loop" {
+                used.push(b);
+            }
+        }
+        used.extend(self.taps.keys().map(String::as_str));
+        for name in used.iter().chain(
+            self.pcap
+                .keys()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .iter(),
+        ) {
+            if !names.contains(name) {
+                return Err(format!("no port is named '{name}'"));
+            }
+        }
+        used.sort_unstable();
+        if let Some(w) = used.windows(2).find(|w| w[0] == w[1]) {
+            return Err(format!("port '{}' has two cables", w[0]));
+        }
+        Ok(())
+    }
+}
+
+/// Runs the model until it is killed.
+fn serve(args: &ServeArgs) -> Result<(), String> {
+    let plan = Plan::new(args)?;
+    let clock = Clock::default();
+    let notifies: Vec<Arc<Notify>> = plan.ports.iter().map(|_| Arc::default()).collect();
+    let ingresses: Vec<Arc<Ingress>> = notifies.iter().map(|n| Ingress::new(n.clone())).collect();
+    let index = |name: &str| plan.ports.iter().position(|p| p.name == name);
+
+    let mut media: Vec<Option<(Arc<Medium>, usize)>> = plan.ports.iter().map(|_| None).collect();
+    for (a, b) in &plan.wires {
+        let Some(i) = index(a) else { continue };
+        if b == "loop" {
+            media[i] = Some((Medium::looped(&ingresses[i]), 0));
+        } else if let Some(k) = index(b) {
+            let m = Medium::cable(&ingresses[i], &ingresses[k], &format!("{a}:{b}"));
+            media[i] = Some((m.clone(), 0));
+            media[k] = Some((m, 1));
+        }
+    }
+    for (name, tap) in &plan.taps {
+        let Some(i) = index(name) else { continue };
+        let file = open_tap(tap).map_err(|e| {
+            format!("TAP {tap}: {e}; creating one needs CAP_NET_ADMIN and /dev/net/tun")
+        })?;
+        let m = Medium::tap(&ingresses[i], file, tap).map_err(|e| format!("TAP {tap}: {e}"))?;
+        media[i] = Some((m, 0));
+    }
+
+    let mut ports = Vec::new();
+    for (i, cfg) in plan.ports.iter().enumerate() {
+        let (medium, side) = media[i].take().unwrap_or_else(|| (Medium::open(), 0));
+        let wire = Endpoint::new(medium, side, ingresses[i].clone(), clock.clone());
+        let pcap = match plan.pcap.get(&cfg.name) {
+            Some(path) => {
+                Some(Pcap::create(path).map_err(|e| format!("{}: {e}", path.display()))?)
+            }
+            None => None,
+        };
+        ports.push(port::start(
+            cfg.clone(),
+            clock.clone(),
+            wire,
+            notifies[i].clone(),
+            pcap,
+        )?);
+    }
+    let mut sockets: Vec<PathBuf> = plan.ports.iter().map(|p| p.socket.clone()).collect();
+    if let Some(path) = &plan.control {
+        control::serve(path, ports.clone())?;
+        sockets.push(path.clone());
+    }
+    println!("ready");
+    wait_for_end();
+    for s in sockets {
+        let _ = std::fs::remove_file(s);
+    }
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM.
+fn wait_for_end() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGINT);
+    set.add(Signal::SIGTERM);
+    // The threads have been started with the signals blocked; see `main`.
+    let _ = set.wait();
+}
+
+fn ctl(args: &CtlArgs) -> Result<(), String> {
+    let port = |p: &String| p.clone();
+    let request = match &args.command {
+        CtlCommand::Ports => Request::Ports,
+        CtlCommand::Link { state, port: p } => Request::Link {
+            port: port(p),
+            up: *state == UpDown::Up,
+        },
+        CtlCommand::Regs { port: p } => Request::Regs { port: port(p) },
+        CtlCommand::Rings { port: p } => Request::Rings { port: port(p) },
+        CtlCommand::Stats { port: p } => Request::Stats { port: port(p) },
+    };
+    let answer = control::call(Path::new(&args.control), &request)?;
+    if args.json {
+        println!("{answer}");
+    } else {
+        print_text(&answer, 0);
+    }
+    Ok(())
+}
+
+fn plain(v: &Value) -> String {
+    match v {
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn print_text(v: &Value, indent: usize) {
+    let pad = " ".repeat(indent);
+    match v {
+        Value::Object(map) => {
+            for (k, v) in map {
+                if v.is_object() || v.is_array() {
+                    println!("{pad}{k}:");
+                    print_text(v, indent + 2);
+                } else {
+                    println!("{pad}{k}: {}", plain(v));
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (i, v) in list.iter().enumerate() {
+                match v {
+                    // A flat record: one line.
+                    Value::Object(map) if map.values().all(|v| !v.is_object() && !v.is_array()) => {
+                        let cells: Vec<_> = map.values().map(plain).collect();
+                        println!("{pad}{}", cells.join("  "));
+                    }
+                    Value::Object(_) => {
+                        println!("{pad}[{i}]");
+                        print_text(v, indent + 2);
+                    }
+                    v => println!("{pad}{}", plain(v)),
+                }
+            }
+        }
+        v => println!("{pad}{}", plain(v)),
+    }
+}
+
+/// Runs a command.
+pub fn run(cli: &Cli) -> Result<(), String> {
+    match &cli.command {
+        Command::Serve(args) => serve(args),
+        Command::Ctl(args) => ctl(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    fn plan(args: &[&str]) -> Result<Plan, String> {
+        let cli = Cli::parse_from(["dwmac-model", "serve"].iter().chain(args));
+        match cli.command {
+            Command::Serve(a) => Plan::new(&a),
+            Command::Ctl(_) => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn plans_are_checked() {
+        let a = "name=a,socket=/x/a";
+        let b = "name=b,socket=/x/b";
+        assert!(plan(&["--port", a, "--port", b, "--wire", "a:b"]).is_ok());
+        assert!(plan(&["--port", a, "--wire", "a:loop"]).is_ok());
+        for (args, word) in [
+            (vec!["--port", a, "--port", a], "two ports"),
+            (vec!["--port", a, "--wire", "a:b"], "'b'"),
+            (vec!["--port", a, "--wire", "a:loop", "--tap", "a=t"], "two cables"),
+            (vec!["--port", a, "--pcap", "z=t"], "'z'"),
+            (vec![], "no port"),
+        ] {
+            let e = plan(&args).err().unwrap();
+            assert!(e.contains(word), "{e}");
+        }
+    }
+
+    #[test]
+    fn configuration_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.json");
+        std::fs::write(
+            &path,
+            r#"{"ports":[{"name":"a","socket":"/x","queues":2}],"wires":["a:loop"]}"#,
+        )
+        .unwrap();
+        let p = plan(&["--config", path.to_str().unwrap()]).unwrap();
+        assert_eq!(p.ports[0].rx_queues, 2);
+        assert_eq!(p.wires.len(), 1);
+        std::fs::write(&path, r#"{"port":[]}"#).unwrap();
+        assert!(plan(&["--config", path.to_str().unwrap()]).is_err());
+    }
+}

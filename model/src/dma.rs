@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The DMA: channels that walk rings of descriptors.
+
+use std::time::Duration;
+
+use crate::desc::*;
+use crate::gmac::{Ack, Gmac, Lines};
+use crate::mac::MAX_TX;
+use crate::mem::{BusError, DmaResult};
+use crate::mtl::RxPacket;
+use crate::regs::gmac4::*;
+use crate::regs::field;
+
+/// What a process does, as DMA_Debug_Status reports it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Process {
+    /// Not started, or stopped.
+    #[default]
+    Stopped,
+    /// Waiting for work or working.
+    Running,
+    /// Out of descriptors until the tail pointer moves.
+    Suspended,
+    /// A bus error; only a stop and a start help.
+    Halted,
+}
+
+/// A packet being fetched.
+#[derive(Clone, Debug, Default)]
+pub struct TxFrame {
+    data: Vec<u8>,
+    cpc: u32,
+    cic: u32,
+    oversize: bool,
+}
+
+/// The transmit half of a channel.
+#[derive(Clone, Debug, Default)]
+pub struct TxChannel {
+    /// What it does.
+    pub state: Process,
+    /// The descriptor it uses next.
+    pub cur: u64,
+    /// The packet whose descriptors are being fetched.
+    pub frame: Option<TxFrame>,
+    /// Starts from the list address instead of where it stopped.
+    pub rewind: bool,
+    /// TI events that wait behind an unacknowledged one (interrupt mode 2).
+    pub queued: u32,
+}
+
+/// The receive half of a channel.
+#[derive(Clone, Debug, Default)]
+pub struct RxChannel {
+    /// What it does.
+    pub state: Process,
+    /// The descriptor it uses next.
+    pub cur: u64,
+    /// The queue whose packet it is writing.
+    pub queue: Option<usize>,
+    /// Starts from the list address instead of where it stopped.
+    pub rewind: bool,
+    /// When the receive interrupt watchdog runs out.
+    pub riwt: Option<Duration>,
+    /// RI events that wait behind an unacknowledged one (interrupt mode 2).
+    pub queued: u32,
+}
+
+#[derive(Clone, Copy)]
+enum Dir {
+    Tx,
+    Rx,
+}
+
+impl Process {
+    fn code(self, waiting: u32, suspended: u32) -> u32 {
+        match self {
+            Process::Stopped | Process::Halted => 0,
+            Process::Running => waiting,
+            Process::Suspended => suspended,
+        }
+    }
+}
+
+impl Gmac {
+    fn channel(&self, off: u32) -> Option<(usize, u32)> {
+        let c = (off.checked_sub(DMA_CH)? / DMA_CH_STRIDE) as usize;
+        (c < self.cfg.channels()).then_some((c, (off - DMA_CH) % DMA_CH_STRIDE))
+    }
+
+    pub(crate) fn dma_read(&mut self, off: u32) -> u32 {
+        match off {
+            DMA_INT_STATUS => {
+                let mut v = 0;
+                for c in 0..self.cfg.channels() {
+                    v |= u32::from(self.channel_irq(c)) << c;
+                }
+                v |= u32::from(self.mtl_irq()) << 16;
+                v | u32::from(self.mac_irq()) << 17
+            }
+            _ if (DMA_DEBUG0..DMA_DEBUG0 + 12).contains(&off) => self.dma_debug(off),
+            _ => self.regs.read(off),
+        }
+    }
+
+    fn dma_debug(&self, off: u32) -> u32 {
+        // Channels 0-2 from bit 8, 3-6 and 7 from bit 0.
+        let (first, count, shift) = match (off - DMA_DEBUG0) / 4 {
+            0 => (0, 3, 8),
+            1 => (3, 4, 0),
+            _ => (7, 1, 0),
+        };
+        let mut v = 0;
+        for i in 0..count {
+            let rps = self.rx.get(first + i).map_or(0, |c| c.state.code(3, 4));
+            let tps = self.tx.get(first + i).map_or(0, |c| c.state.code(1, 6));
+            v |= (tps << 4 | rps) << (shift + 8 * i);
+        }
+        v
+    }
+
+    pub(crate) fn dma_write(&mut self, off: u32, value: u32, lanes: u32) -> Ack {
+        let Some(w) = self.regs.write(off, value, lanes) else {
+            return Ack::None;
+        };
+        if off == DMA_MODE {
+            if w.triggered & MODE_SWR != 0 {
+                self.reset();
+            }
+            return Ack::Common;
+        }
+        let Some((c, reg)) = self.channel(off) else {
+            return Ack::None;
+        };
+        match reg {
+            CH_TX_CONTROL if w.rising(TX_ST) != 0 => self.start_tx(c),
+            CH_TX_CONTROL if w.falling(TX_ST) != 0 => self.stop_tx(c),
+            CH_RX_CONTROL => {
+                if w.rising(RX_SR) != 0 {
+                    self.start_rx(c);
+                } else if w.falling(RX_SR) != 0 {
+                    self.stop_rx(c);
+                }
+            }
+            CH_TX_BASE | CH_TX_BASE_HI => self.tx[c].rewind = true,
+            CH_RX_BASE | CH_RX_BASE_HI => self.rx[c].rewind = true,
+            CH_TX_TAIL if self.tx[c].state == Process::Suspended => {
+                self.tx[c].state = Process::Running;
+            }
+            CH_RX_TAIL if self.rx[c].state == Process::Suspended => {
+                self.rx[c].state = Process::Running;
+            }
+            CH_RIWT if field(w.new, 0, 8) == 0 => {
+                if let Some(rx) = self.rx.get_mut(c) {
+                    rx.riwt = None;
+                }
+            }
+            CH_INT_EN => {
+                self.summarise(c);
+                return Ack::Channel(c);
+            }
+            CH_STATUS => {
+                self.acknowledged(c, value & lanes);
+                return Ack::Channel(c);
+            }
+            _ => {}
+        }
+        Ack::None
+    }
+
+    /// Interrupt mode 2: what came while an event was pending shows once that is acknowledged.
+    fn acknowledged(&mut self, c: usize, cleared: u32) {
+        let mut again = 0;
+        if cleared & ST_TI != 0 {
+            if let Some(tx) = self.tx.get_mut(c).filter(|tx| tx.queued > 0) {
+                tx.queued -= 1;
+                again |= ST_TI;
+            }
+        }
+        if cleared & ST_RI != 0 {
+            if let Some(rx) = self.rx.get_mut(c).filter(|rx| rx.queued > 0) {
+                rx.queued -= 1;
+                again |= ST_RI;
+            }
+        }
+        self.regs.set_bits(ch(c, CH_STATUS), again);
+        self.summarise(c);
+    }
+
+    fn start_tx(&mut self, c: usize) {
+        let base = self.list_address(c, CH_TX_BASE_HI, CH_TX_BASE);
+        let tx = &mut self.tx[c];
+        if std::mem::take(&mut tx.rewind) {
+            tx.cur = base;
+            tx.frame = None;
+        }
+        tx.state = Process::Running;
+        self.show(c, CH_CUR_TX, self.tx[c].cur);
+    }
+
+    fn stop_tx(&mut self, c: usize) {
+        self.tx[c].state = Process::Stopped;
+        self.raise(c, ST_TPS);
+    }
+
+    fn start_rx(&mut self, c: usize) {
+        let base = self.list_address(c, CH_RX_BASE_HI, CH_RX_BASE);
+        let rx = &mut self.rx[c];
+        if std::mem::take(&mut rx.rewind) {
+            rx.cur = base;
+            // A packet that was half in the old ring starts over in the new one.
+            if let Some(q) = rx.queue.take() {
+                self.rxq[q].done = 0;
+            }
+        }
+        self.rx[c].state = Process::Running;
+        self.show(c, CH_CUR_RX, self.rx[c].cur);
+    }
+
+    fn stop_rx(&mut self, c: usize) {
+        self.rx[c].state = Process::Stopped;
+        self.rx[c].riwt = None;
+        self.raise(c, ST_RPS);
+    }
+
+    /// Whether wide addresses are in use, which changes the layout of descriptors.
+    fn wide(&self) -> bool {
+        self.cfg.addr_bits > 32 && self.regs.get(DMA_SYSBUS) & SYSBUS_EAME != 0
+    }
+
+    fn list_address(&self, c: usize, hi: u32, lo: u32) -> u64 {
+        let high = if self.wide() {
+            self.regs.get(ch(c, hi))
+        } else {
+            0
+        };
+        u64::from(high) << 32 | u64::from(self.regs.get(ch(c, lo)))
+    }
+
+    fn show(&mut self, c: usize, reg: u32, addr: u64) {
+        self.regs.set(ch(c, reg), addr as u32);
+    }
+
+    fn show_buffer(&mut self, c: usize, hi: u32, lo: u32, addr: u64) {
+        self.regs.set(ch(c, hi), (addr >> 32) as u32);
+        self.regs.set(ch(c, lo), addr as u32);
+    }
+
+    fn next(&self, c: usize, cur: u64, base: u64, len_reg: u32) -> u64 {
+        let skip = field(self.regs.get(ch(c, CH_CONTROL)), 18, 3) * self.cfg.bus_bytes();
+        let stride = u64::from(16 + skip);
+        let last = base + u64::from(field(self.regs.get(ch(c, len_reg)), 0, 10)) * stride;
+        if cur < base || cur >= last {
+            base
+        } else {
+            cur + stride
+        }
+    }
+
+    fn next_tx_desc(&mut self, c: usize) {
+        let base = self.list_address(c, CH_TX_BASE_HI, CH_TX_BASE);
+        self.tx[c].cur = self.next(c, self.tx[c].cur, base, CH_TX_LEN);
+        self.show(c, CH_CUR_TX, self.tx[c].cur);
+    }
+
+    fn next_rx_desc(&mut self, c: usize) {
+        let base = self.list_address(c, CH_RX_BASE_HI, CH_RX_BASE);
+        self.rx[c].cur = self.next(c, self.rx[c].cur, base, CH_RX_LEN);
+        self.show(c, CH_CUR_RX, self.rx[c].cur);
+    }
+
+    fn mastered<T>(&self, r: DmaResult<T>) -> DmaResult<T> {
+        if self.bus_master {
+            r
+        } else {
+            Err(BusError)
+        }
+    }
+
+    /// Sets status bits of a channel.
+    fn raise(&mut self, c: usize, bits: u32) {
+        let mode = field(self.regs.get(DMA_MODE), 16, 2);
+        let status = ch(c, CH_STATUS);
+        let old = self.regs.get(status);
+        let enabled = self.regs.get(ch(c, CH_INT_EN));
+        if mode == 2 {
+            // A second event of a kind waits its turn.
+            if bits & old & ST_TI != 0 {
+                self.tx[c].queued += 1;
+            }
+            if bits & old & ST_RI != 0 {
+                self.rx[c].queued += 1;
+            }
+        }
+        if mode == 0 {
+            self.pulses.tx[c] |= bits & enabled & ST_TI != 0;
+            self.pulses.rx[c] |= bits & enabled & ST_RI != 0;
+        }
+        self.regs.set_bits(status, bits);
+        self.summarise(c);
+    }
+
+    /// Sets the summary bits that enabled events call for. Only software clears them.
+    fn summarise(&mut self, c: usize) {
+        let s = summary(self.cfg.version);
+        let off = ch(c, CH_STATUS);
+        let active = self.regs.get(off) & self.regs.get(ch(c, CH_INT_EN));
+        let mut bits = 0;
+        if active & ST_NORMAL != 0 {
+            bits |= s.nis;
+        }
+        if active & ST_ABNORMAL != 0 {
+            bits |= s.ais;
+        }
+        self.regs.set_bits(off, bits);
+    }
+
+    fn channel_irq(&self, c: usize) -> bool {
+        let s = summary(self.cfg.version);
+        let status = self.regs.get(ch(c, CH_STATUS));
+        status & self.regs.get(ch(c, CH_INT_EN)) & (s.nis | s.ais) != 0
+    }
+
+    pub(crate) fn dma_lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        let mode = field(self.regs.get(DMA_MODE), 16, 2);
+        let s = summary(self.cfg.version);
+        for c in 0..self.cfg.channels() {
+            if mode == 0 {
+                lines.common |= self.channel_irq(c);
+                continue;
+            }
+            let status = self.regs.get(ch(c, CH_STATUS));
+            let enabled = self.regs.get(ch(c, CH_INT_EN));
+            let active = status & enabled;
+            lines.tx[c] = active & ST_TI != 0;
+            lines.rx[c] = active & ST_RI != 0;
+            // Completion has lines of its own; the common one tells the rest.
+            let others = active & (ST_TBU | ST_ERI) != 0 && enabled & s.nis != 0;
+            lines.common |= others || active & s.ais != 0;
+        }
+        lines
+    }
+
+    /// A bus error: the process halts.
+    fn bus_error(&mut self, c: usize, dir: Dir, write: bool, desc: bool) {
+        self.stats.bus_errors += 1;
+        let code = u32::from(!write) | u32::from(desc) << 1 | u32::from(!desc) << 2;
+        let shift = match dir {
+            Dir::Tx => {
+                self.tx[c].state = Process::Halted;
+                self.tx[c].frame = None;
+                16
+            }
+            Dir::Rx => {
+                self.rx[c].state = Process::Halted;
+                19
+            }
+        };
+        tracing::debug!(
+            "{}: channel {c}: bus error on {} {}",
+            self.cfg.name,
+            if write { "write to" } else { "read from" },
+            if desc { "descriptor" } else { "buffer" }
+        );
+        let off = ch(c, CH_STATUS);
+        let v = self.regs.get(off) & !(7 << shift) | code << shift;
+        self.regs.set(off, v);
+        self.raise(c, ST_FBE);
+    }
+
+    /// Sends packets of all channels in turn; returns whether there may be more.
+    pub(crate) fn run_tx(&mut self, budget: usize, now: Duration) -> bool {
+        let n = self.tx.len();
+        // Strict priority serves the highest queue first; the weighted schemes take turns.
+        let strict = field(self.regs.get(MTL_OPERATION_MODE), 5, 2) == 3;
+        let mut sent = 0;
+        // A descriptor need not end a packet: bound them as well.
+        let mut steps = budget * 64;
+        loop {
+            let mut progress = false;
+            for i in 0..n {
+                let c = if strict {
+                    n - 1 - i
+                } else {
+                    (self.next_tx + i) % n
+                };
+                let mut packet = false;
+                while !packet && steps > 0 && self.tx_ready(now) && self.tx_runnable(c) {
+                    steps -= 1;
+                    match self.tx_step(c) {
+                        None => break,
+                        Some(end) => {
+                            progress = true;
+                            packet = end;
+                        }
+                    }
+                }
+                if packet {
+                    sent += 1;
+                    if strict {
+                        break;
+                    }
+                }
+            }
+            self.next_tx = (self.next_tx + 1) % n;
+            if !progress {
+                return false;
+            }
+            if sent >= budget || steps == 0 {
+                return true;
+            }
+        }
+    }
+
+    fn tx_runnable(&self, c: usize) -> bool {
+        self.tx[c].state == Process::Running
+            && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0
+    }
+
+    fn suspend_tx(&mut self, c: usize) -> Option<bool> {
+        self.tx[c].state = Process::Suspended;
+        self.raise(c, ST_TBU);
+        None
+    }
+
+    /// Handles one descriptor. `None`: nothing to do; `Some(true)`: a packet was sent.
+    fn tx_step(&mut self, c: usize) -> Option<bool> {
+        let cur = self.tx[c].cur;
+        if cur as u32 == self.regs.get(ch(c, CH_TX_TAIL)) {
+            return self.suspend_tx(c);
+        }
+        let desc = match self.mastered(Desc::load(&self.mem, cur)) {
+            Ok(d) => d,
+            Err(BusError) => {
+                self.bus_error(c, Dir::Tx, false, true);
+                return None;
+            }
+        };
+        if !desc.own() {
+            return self.suspend_tx(c);
+        }
+        let d = TxRead::decode(&desc, self.wide());
+        if d.context {
+            // MSS, VLAN tag and time have no use here: no such option is present.
+            if self.tx[c].frame.is_some() {
+                self.raise(c, ST_CDE);
+            }
+            return self.close_tx(c, cur, desc.w[3] & !OWN).then_some(false);
+        }
+        if d.first {
+            self.tx[c].frame = Some(TxFrame {
+                cpc: d.cpc,
+                cic: d.cic,
+                ..TxFrame::default()
+            });
+        }
+        let Some(mut frame) = self.tx[c].frame.take() else {
+            // The middle of a packet that has no start.
+            self.raise(c, ST_CDE);
+            let w3 = desc.w[3] & !OWN | TX_DE | TX_ES;
+            return self.close_tx(c, cur, w3).then_some(false);
+        };
+        for (addr, len) in [d.buf1, d.buf2] {
+            if len == 0 {
+                continue;
+            }
+            self.show_buffer(c, CH_CUR_TX_BUF_HI, CH_CUR_TX_BUF, addr);
+            let have = frame.data.len();
+            if have + len as usize > MAX_TX {
+                frame.oversize = true;
+                continue;
+            }
+            frame.data.resize(have + len as usize, 0);
+            let r = self.mem.read(addr, &mut frame.data[have..]);
+            if self.mastered(r).is_err() {
+                self.bus_error(c, Dir::Tx, false, false);
+                return None;
+            }
+        }
+        if !d.last {
+            self.tx[c].frame = Some(frame);
+            return self.close_tx(c, cur, desc.w[3] & !OWN).then_some(false);
+        }
+        let status = if frame.oversize {
+            TX_FF | TX_ES
+        } else {
+            self.transmit(c, frame.data, frame.cpc, frame.cic)
+        };
+        let w3 = desc.w[3] & (FD | LD) | status;
+        if !self.close_tx(c, cur, w3) {
+            return None;
+        }
+        if d.ioc {
+            self.raise(c, ST_TI);
+        }
+        Some(true)
+    }
+
+    fn close_tx(&mut self, c: usize, cur: u64, w3: u32) -> bool {
+        let r = self.mem.store(cur + 12, w3);
+        if self.mastered(r).is_err() {
+            self.bus_error(c, Dir::Tx, true, true);
+            return false;
+        }
+        self.next_tx_desc(c);
+        true
+    }
+
+    /// Moves packets of a queue to memory; returns whether it stopped at `limit` descriptors.
+    pub(crate) fn drain_queue(&mut self, q: usize, limit: usize) -> bool {
+        // Every step uses up a descriptor that software gave, or a packet; bound it nevertheless.
+        let mut left = limit.min(4096);
+        while let Some(c) = self.rxq[q].packets.front().map(|p| p.channel) {
+            if left == 0 {
+                return true;
+            }
+            left -= 1;
+            match self.rx[c].state {
+                Process::Running => {}
+                Process::Stopped if self.regs.get(ch(c, CH_RX_CONTROL)) & RX_RPF != 0 => {
+                    if self.rx[c].queue == Some(q) {
+                        self.rx[c].queue = None;
+                    }
+                    self.flush_packet(q);
+                    continue;
+                }
+                _ => return false,
+            }
+            if self.rx[c].queue.is_some_and(|other| other != q) {
+                return false;
+            }
+            if !self.rx_step(q, c) {
+                return false;
+            }
+        }
+        false
+    }
+
+    fn suspend_rx(&mut self, c: usize) -> bool {
+        self.rx[c].state = Process::Suspended;
+        self.raise(c, ST_RBU);
+        false
+    }
+
+    /// Fills one descriptor from the first packet of a queue; `false` if it could not.
+    fn rx_step(&mut self, q: usize, c: usize) -> bool {
+        let cur = self.rx[c].cur;
+        if cur as u32 == self.regs.get(ch(c, CH_RX_TAIL)) {
+            return self.suspend_rx(c);
+        }
+        let desc = match self.mastered(Desc::load(&self.mem, cur)) {
+            Ok(d) => d,
+            Err(BusError) => {
+                self.bus_error(c, Dir::Rx, false, true);
+                return false;
+            }
+        };
+        if !desc.own() {
+            return self.suspend_rx(c);
+        }
+        let d = RxRead::decode(&desc, self.wide());
+        let first = self.rx[c].queue.is_none();
+        self.rx[c].queue = Some(q);
+        let size = field(self.regs.get(ch(c, CH_RX_CONTROL)), 1, 14) as usize;
+        let mut done = self.rxq[q].done;
+        let total = self.rxq[q].packets[0].data.len();
+        for addr in [d.buf1, d.buf2].into_iter().flatten() {
+            let n = size.min(total - done);
+            if n == 0 {
+                break;
+            }
+            self.show_buffer(c, CH_CUR_RX_BUF_HI, CH_CUR_RX_BUF, addr);
+            let r = self
+                .mem
+                .write(addr, &self.rxq[q].packets[0].data[done..done + n]);
+            if self.mastered(r).is_err() {
+                self.bus_error(c, Dir::Rx, true, false);
+                return false;
+            }
+            done += n;
+        }
+        self.rxq[q].done = done;
+        let last = done == total;
+        let fd = if first { FD } else { 0 };
+        let back = if last {
+            let p: &RxPacket = &self.rxq[q].packets[0];
+            let length = (total as u32).min(0x7fff);
+            Desc {
+                w: [
+                    0,
+                    p.rdes1,
+                    p.rdes2,
+                    fd | LD | RX_RS1V | RX_RS2V | p.rdes3 | length,
+                ],
+            }
+        } else {
+            Desc { w: [0, 0, 0, fd] }
+        };
+        let r = back.store(&self.mem, cur);
+        if self.mastered(r).is_err() {
+            self.bus_error(c, Dir::Rx, true, true);
+            return false;
+        }
+        self.next_rx_desc(c);
+        if last {
+            self.rx[c].queue = None;
+            self.pop(q);
+            self.stats.rx_delivered += 1;
+            self.rx_complete(c, d.ioc);
+        }
+        true
+    }
+
+    fn rx_complete(&mut self, c: usize, ioc: bool) {
+        if ioc {
+            self.rx[c].riwt = None;
+            self.raise(c, ST_RI);
+            return;
+        }
+        let riwt = self.regs.get(ch(c, CH_RIWT));
+        let count = field(riwt, 0, 8);
+        if count != 0 && self.rx[c].riwt.is_none() {
+            let cycles = u64::from(count) * (256 << field(riwt, 16, 2));
+            let ns = cycles * 1_000_000_000 / self.cfg.csr_hz;
+            self.rx[c].riwt = Some(self.clock.now() + Duration::from_nanos(ns));
+        }
+    }
+
+    pub(crate) fn run_riwt(&mut self, now: Duration) {
+        for c in 0..self.rx.len() {
+            if self.rx[c].riwt.is_some_and(|t| now >= t) {
+                self.rx[c].riwt = None;
+                self.raise(c, ST_RI);
+            }
+        }
+    }
+
+    /// The rings, for people: positions and all descriptors of each channel.
+    pub fn rings(&self) -> serde_json::Value {
+        let ring = |c: usize, hi, lo, len, tail, cur: u64, state: Process| {
+            let base = self.list_address(c, hi, lo);
+            let n = field(self.regs.get(ch(c, len)), 0, 10) + 1;
+            let skip = field(self.regs.get(ch(c, CH_CONTROL)), 18, 3) * self.cfg.bus_bytes();
+            let mut descs = Vec::new();
+            if base != 0 {
+                for i in 0..n {
+                    let addr = base + u64::from(i * (16 + skip));
+                    let mut w = [0u32; 4];
+                    for (k, w) in w.iter_mut().enumerate() {
+                        *w = self.mem.load(addr + 4 * k as u64).unwrap_or(0xdead_dead);
+                    }
+                    descs.push(format!(
+                        "{addr:#012x}: {:08x} {:08x} {:08x} {:08x}",
+                        w[0], w[1], w[2], w[3]
+                    ));
+                }
+            }
+            serde_json::json!({
+                "state": format!("{state:?}"),
+                "base": format!("{base:#x}"),
+                "length": n,
+                "current": format!("{cur:#x}"),
+                "tail": format!("{:#x}", self.regs.get(ch(c, tail))),
+                "descriptors": descs,
+            })
+        };
+        let tx: Vec<_> = (0..self.tx.len())
+            .map(|c| {
+                let t = &self.tx[c];
+                ring(c, CH_TX_BASE_HI, CH_TX_BASE, CH_TX_LEN, CH_TX_TAIL, t.cur, t.state)
+            })
+            .collect();
+        let rx: Vec<_> = (0..self.rx.len())
+            .map(|c| {
+                let r = &self.rx[c];
+                ring(c, CH_RX_BASE_HI, CH_RX_BASE, CH_RX_LEN, CH_RX_TAIL, r.cur, r.state)
+            })
+            .collect();
+        let queues: Vec<_> = self
+            .rxq
+            .iter()
+            .map(|q| serde_json::json!({"packets": q.packets.len(), "bytes": q.bytes}))
+            .collect();
+        serde_json::json!({"tx": tx, "rx": rx, "rx_queues": queues})
+    }
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The core: its registers and the blocks behind them.
+//!
+//! The blocks are in [`crate::mac`], [`crate::mtl`], [`crate::dma`] and [`crate::mmc`]; each
+//! extends [`Gmac`] with its part.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::config::{Config, PhyKind};
+use crate::dma::{RxChannel, TxChannel};
+use crate::mac::Pause;
+use crate::mdio::{self, Mdio};
+use crate::mem::GuestMem;
+use crate::mtl::RxQueue;
+use crate::pcap::Pcap;
+use crate::phy::rtl8211f::Rtl8211f;
+use crate::regs::gmac4::*;
+use crate::regs::RegFile;
+use crate::wire::{Endpoint, Frame};
+
+/// Upper limit of queues and channels.
+pub const MAX_QUEUES: usize = 8;
+
+/// The interrupt lines that leave the core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// The common line (sbd_intr).
+    pub common: bool,
+    /// Transmit line of each channel.
+    pub tx: [bool; MAX_QUEUES],
+    /// Receive line of each channel.
+    pub rx: [bool; MAX_QUEUES],
+}
+
+/// What a register write acknowledged; lines that stay high after it are signalled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// Nothing.
+    None,
+    /// Interrupts of one channel.
+    Channel(usize),
+    /// Interrupts of MAC or MTL.
+    Common,
+}
+
+/// Events that no register counts.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Stats {
+    /// Frames handed to the medium or looped back.
+    pub tx_frames: u64,
+    /// Their bytes without FCS.
+    pub tx_bytes: u64,
+    /// Frames lost because there was no carrier.
+    pub tx_no_carrier: u64,
+    /// Frames lost because the MAC's speed was not the link's.
+    pub speed_mismatch: u64,
+    /// Frames that arrived while the receiver was off.
+    pub rx_disabled: u64,
+    /// Frames that reached the MAC.
+    pub rx_frames: u64,
+    /// Their bytes without FCS.
+    pub rx_bytes: u64,
+    /// Frames that the address filter rejected.
+    pub rx_filtered: u64,
+    /// Frames dropped because of an error.
+    pub rx_errors: u64,
+    /// Frames for a queue that was not enabled.
+    pub rx_queue_disabled: u64,
+    /// Frames that did not fit into the receive FIFO.
+    pub rx_overflow: u64,
+    /// Frames written to memory.
+    pub rx_delivered: u64,
+    /// Pause frames sent and received.
+    pub pause_tx: u64,
+    /// Pause frames that were honoured.
+    pub pause_rx: u64,
+    /// DMA accesses that failed.
+    pub bus_errors: u64,
+    /// MDIO accesses started while one was under way.
+    pub mdio_overrun: u64,
+    /// Software resets.
+    pub resets: u64,
+    /// Register reads.
+    pub reg_reads: u64,
+    /// Register writes.
+    pub reg_writes: u64,
+}
+
+/// The core, its PHY, and its view of memory.
+pub struct Gmac {
+    /// What it is.
+    pub cfg: Config,
+    /// Its registers.
+    pub regs: RegFile,
+    /// Guest memory.
+    pub mem: GuestMem,
+    /// Whether the PCI function may master the bus.
+    pub bus_master: bool,
+    /// Counters for people.
+    pub stats: Stats,
+    pub(crate) clock: Clock,
+    pub(crate) wire: Arc<Endpoint>,
+    pub(crate) pcap: Option<Pcap>,
+    pub(crate) mdio: Mdio,
+    pub(crate) tx: Vec<TxChannel>,
+    pub(crate) rx: Vec<RxChannel>,
+    pub(crate) rxq: Vec<RxQueue>,
+    /// Frames that arrived and wait for the receiver, from the wire and from loopback.
+    pub(crate) arrived: VecDeque<Frame>,
+    pub(crate) next_tx: usize,
+    /// Sent pause and the time until which a received one holds the transmitter.
+    pub(crate) pause: Pause,
+    pub(crate) link_up: bool,
+    /// Pulses of the channel lines in interrupt mode 0.
+    pub(crate) pulses: Lines,
+}
+
+impl Gmac {
+    /// A core after power-on.
+    pub fn new(cfg: Config, clock: Clock, wire: Arc<Endpoint>) -> Gmac {
+        let regs = RegFile::new(SIZE, &defs(&cfg));
+        let mut mdio = Mdio::default();
+        match cfg.phy {
+            PhyKind::Rtl8211f => {
+                mdio.attach(cfg.phy_addr, Box::new(Rtl8211f::new(wire.clone())));
+            }
+            PhyKind::None => {}
+        }
+        Gmac {
+            tx: vec![TxChannel::default(); cfg.tx_queues],
+            rx: vec![RxChannel::default(); cfg.rx_queues],
+            rxq: vec![RxQueue::default(); cfg.rx_queues],
+            regs,
+            mem: GuestMem::default(),
+            bus_master: false,
+            stats: Stats::default(),
+            clock,
+            wire,
+            pcap: None,
+            mdio,
+            arrived: VecDeque::new(),
+            next_tx: 0,
+            pause: Pause::default(),
+            link_up: false,
+            pulses: Lines::default(),
+            cfg,
+        }
+    }
+
+    /// Records the port's traffic.
+    pub fn set_pcap(&mut self, pcap: Pcap) {
+        self.pcap = Some(pcap);
+    }
+
+    /// Reset of the core, as by SWR: the PHY is another chip and stays as it is.
+    pub fn reset(&mut self) {
+        self.regs.reset();
+        self.tx.fill(TxChannel::default());
+        self.rx.fill(RxChannel::default());
+        self.rxq.fill(RxQueue::default());
+        self.pause = Pause::default();
+        self.pulses = Lines::default();
+        self.mdio.abort();
+        self.stats.resets += 1;
+    }
+
+    /// Power-on reset of core and PHY.
+    pub fn power_on(&mut self) {
+        self.reset();
+        self.mdio.reset_phys();
+        self.arrived.clear();
+        self.stats = Stats::default();
+    }
+
+    /// A read of the register at `off` (a multiple of four).
+    pub fn read(&mut self, off: u32) -> u32 {
+        self.stats.reg_reads += 1;
+        match off {
+            MAC_MDIO_ADDR | MAC_MDIO_DATA => {
+                self.poll_mdio();
+                let v = self.regs.read(off);
+                if off == MAC_MDIO_ADDR && self.mdio.busy() {
+                    v | mdio::GB
+                } else {
+                    v
+                }
+            }
+            0..0x700 => self.mac_read(off),
+            0x700..0xc00 => self.mmc_read(off),
+            0xc00..0x1000 => self.mtl_read(off),
+            _ => self.dma_read(off),
+        }
+    }
+
+    /// A write to the register at `off`; `lanes` marks the bits that the access carries.
+    pub fn write(&mut self, off: u32, value: u32, lanes: u32) -> Ack {
+        self.stats.reg_writes += 1;
+        match off {
+            MAC_MDIO_ADDR => {
+                self.poll_mdio();
+                if self.mdio.busy() {
+                    self.stats.mdio_overrun += 1;
+                    tracing::debug!("{}: MDIO access while busy", self.cfg.name);
+                    return Ack::None;
+                }
+                if let Some(w) = self.regs.write(off, value, lanes) {
+                    if w.triggered & mdio::GB != 0 {
+                        let data = self.regs.get(MAC_MDIO_DATA);
+                        let now = self.clock.now();
+                        self.mdio.start(w.new, data, self.cfg.csr_hz, now);
+                    }
+                }
+                Ack::None
+            }
+            MAC_MDIO_DATA => {
+                self.poll_mdio();
+                if !self.mdio.busy() {
+                    self.regs.write(off, value, lanes);
+                }
+                Ack::None
+            }
+            0..0x700 => self.mac_write(off, value, lanes),
+            0x700..0xc00 => self.mmc_write(off, value, lanes),
+            0xc00..0x1000 => self.mtl_write(off, value, lanes),
+            _ => self.dma_write(off, value, lanes),
+        }
+    }
+
+    fn poll_mdio(&mut self) {
+        if let Some(Some(value)) = self.mdio.poll(self.clock.now()) {
+            let high = self.regs.get(MAC_MDIO_DATA) & 0xffff_0000;
+            self.regs.set(MAC_MDIO_DATA, high | u32::from(value));
+        }
+    }
+
+    /// Moves frames: at most `budget` in each direction. Returns whether there may be more to do.
+    pub fn service(&mut self, budget: usize) -> bool {
+        let now = self.clock.now();
+        self.poll_link();
+        self.wire.take(&mut self.arrived);
+        let mut more = false;
+        for _ in 0..budget {
+            let Some(frame) = self.arrived.pop_front() else {
+                break;
+            };
+            self.receive(frame, now);
+            self.drain_rx(usize::MAX);
+        }
+        more |= !self.arrived.is_empty();
+        more |= self.drain_rx(budget * 4);
+        more |= self.run_tx(budget, now);
+        more |= !self.arrived.is_empty();
+        self.run_timers(now);
+        if !more {
+            if let Some(pcap) = &mut self.pcap {
+                pcap.flush();
+            }
+        }
+        more
+    }
+
+    fn poll_link(&mut self) {
+        let up = self.link().up;
+        if up != self.link_up {
+            self.link_up = up;
+            tracing::info!(
+                "{}: carrier {}",
+                self.cfg.name,
+                if up { "up" } else { "down" }
+            );
+            if self.cfg.is_rgmii() {
+                self.regs.set_bits(MAC_INT_STATUS, INT_RGSMIIIS);
+            }
+        }
+    }
+
+    fn run_timers(&mut self, now: Duration) {
+        self.run_riwt(now);
+        self.run_pause_timer(now);
+    }
+
+    /// When [`Gmac::service`] has to run again without anything else happening.
+    pub fn deadline(&self) -> Option<Duration> {
+        let riwt = self.rx.iter().filter_map(|c| c.riwt);
+        let pause = self.pause.hold.into_iter().chain(self.pause.resend);
+        riwt.chain(pause).chain(self.wire.link_deadline()).min()
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// The state of the interrupt lines.
+    pub fn lines(&self) -> Lines {
+        let mut lines = self.dma_lines();
+        lines.common |= self.mac_irq() || self.mtl_irq();
+        lines
+    }
+
+    /// Takes the pulses that were given since the last call.
+    pub fn take_pulses(&mut self) -> Lines {
+        std::mem::take(&mut self.pulses)
+    }
+
+    /// All registers by name, read without the side effects that a read by software has.
+    pub fn snapshot(&mut self) -> serde_json::Value {
+        let offsets: Vec<u32> = self.regs.offsets().collect();
+        let mut all = Vec::new();
+        for off in offsets {
+            let stored = self.regs.get(off);
+            let pending = self.regs.get(MAC_INT_STATUS);
+            let reads = self.stats.reg_reads;
+            let value = self.read(off);
+            self.stats.reg_reads = reads;
+            // Put back what the read took away.
+            self.regs.set(MAC_INT_STATUS, pending);
+            if off != MAC_MDIO_DATA {
+                self.regs.set(off, stored);
+            }
+            all.push(serde_json::json!({
+                "offset": format!("{off:#06x}"),
+                "name": self.regs.name(off),
+                "value": format!("{value:#010x}"),
+            }));
+        }
+        all.into()
+    }
+}

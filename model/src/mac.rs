@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The MAC: framing, filters, checksum engines, flow control.
+
+use std::time::Duration;
+
+use crate::csum;
+use crate::desc::*;
+use crate::filter::{Filter, Verdict};
+use crate::gmac::{Ack, Gmac};
+use crate::mtl::RxPacket;
+use crate::regs::gmac4::*;
+use crate::regs::{bit, field};
+use crate::wire::{Frame, Link};
+
+const PAUSE_DA: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x01];
+const MAC_CONTROL: u16 = 0x8808;
+const ARP: u16 = 0x0806;
+const AV_CONTROL: u16 = 0x22f0;
+const LLDP: u16 = 0x88cc;
+
+/// Largest frame that the transmitter takes from memory.
+pub const MAX_TX: usize = 0x8000;
+
+/// Flow control.
+#[derive(Clone, Debug, Default)]
+pub struct Pause {
+    /// A received pause holds the transmitter until then.
+    pub hold: Option<Duration>,
+    /// A queue is above its threshold: when the pause it sent has to be repeated.
+    pub resend: Option<Duration>,
+    /// Queues above their threshold.
+    pub congested: u32,
+}
+
+fn addr(data: &[u8], at: usize) -> [u8; 6] {
+    let mut a = [0; 6];
+    a.copy_from_slice(&data[at..at + 6]);
+    a
+}
+
+impl Gmac {
+    pub(crate) fn mac_read(&mut self, off: u32) -> u32 {
+        match off {
+            MAC_INT_STATUS => self.mac_int_status(),
+            MAC_PHYIF if self.cfg.is_rgmii() => {
+                self.regs.clear_bits(MAC_INT_STATUS, INT_RGSMIIIS);
+                let link = self.link();
+                let mut v = self.regs.read(off);
+                if link.up {
+                    let speed = match link.speed {
+                        1000 => 2,
+                        100 => 1,
+                        _ => 0,
+                    };
+                    v |= bit(19) | speed << 17 | u32::from(link.full) << 16;
+                }
+                v
+            }
+            MAC_DEBUG => {
+                // Transmitter waiting for the end of a pause.
+                if self.pause.hold.is_some() {
+                    1 << 17
+                } else {
+                    0
+                }
+            }
+            _ => self.regs.read(off),
+        }
+    }
+
+    pub(crate) fn mac_write(&mut self, off: u32, value: u32, lanes: u32) -> Ack {
+        let Some(w) = self.regs.write(off, value, lanes) else {
+            return Ack::None;
+        };
+        if off == MAC_INT_EN {
+            return Ack::Common;
+        }
+        if (MAC_TX_FLOW..MAC_TX_FLOW + 4 * self.cfg.tx_queues as u32).contains(&off)
+            && w.triggered & 1 != 0
+            && w.new & bit(1) != 0
+        {
+            self.send_pause(w.new >> 16);
+        }
+        Ack::None
+    }
+
+    fn mac_int_status(&self) -> u32 {
+        let mut v = self.regs.get(MAC_INT_STATUS) & INT_RGSMIIIS;
+        v |= self.mmc_int_status();
+        let rxtx = self.regs.get(MAC_RX_TX_STATUS);
+        if rxtx & RXTX_TJT != 0 {
+            v |= INT_TXSTSIS;
+        }
+        if rxtx & RXTX_RWT != 0 {
+            v |= INT_RXSTSIS;
+        }
+        v
+    }
+
+    /// MMC interrupts are enabled by their masks, the others here.
+    pub(crate) fn mac_irq(&self) -> bool {
+        let status = self.mac_int_status();
+        let mmc = INT_MMCIS | INT_MMCRXIS | INT_MMCTXIS | INT_MMCRXIPIS;
+        status & (self.regs.get(MAC_INT_EN) | mmc) != 0
+    }
+
+    fn config(&self, bits: u32) -> bool {
+        self.regs.get(MAC_CONFIG) & bits != 0
+    }
+
+    /// The link as the PHY sees it; without a PHY there is none.
+    pub fn link(&self) -> Link {
+        self.mdio
+            .phy(self.cfg.phy_addr)
+            .map_or_else(Link::default, |p| p.link())
+    }
+
+    fn phy_loopback(&self) -> bool {
+        self.mdio
+            .phy(self.cfg.phy_addr)
+            .is_some_and(|p| p.loopback())
+    }
+
+    fn speed(&self) -> u32 {
+        match (self.config(CONFIG_PS), self.config(CONFIG_FES)) {
+            (false, _) => 1000,
+            (true, true) => 100,
+            (true, false) => 10,
+        }
+    }
+
+    fn largest(&self, tagged: bool) -> usize {
+        let c = self.regs.get(MAC_CONFIG);
+        let tag = if tagged { 4 } else { 0 };
+        if c & CONFIG_GPSLCE != 0 {
+            field(self.regs.get(MAC_EXT_CONFIG), 0, 14).max(1518) as usize + tag
+        } else if c & CONFIG_JE != 0 {
+            9018 + tag
+        } else if c & CONFIG_S2KP != 0 {
+            2000
+        } else {
+            1518 + tag
+        }
+    }
+
+    /// Where the receive watchdog cuts a frame.
+    fn watchdog(&self) -> usize {
+        let w = self.regs.get(MAC_WATCHDOG);
+        if self.config(CONFIG_WD) {
+            16384
+        } else if w & bit(8) != 0 {
+            ((w & 0xf) as usize + 2).min(16) * 1024
+        } else if self.config(CONFIG_JE) {
+            10240
+        } else {
+            2048
+        }
+    }
+
+    /// Sends a packet of queue `q` and returns the status bits for TDES3.
+    pub(crate) fn transmit(&mut self, q: usize, mut data: Vec<u8>, cpc: u32, cic: u32) -> u32 {
+        let mut status = 0;
+        if cic != 0 {
+            let mode = self.regs.get(mtl(q, MTL_TXQ_MODE));
+            let room = (field(mode, 16, 9) as usize + 1) * 256;
+            let threshold = [32, 64, 96, 128, 192, 256, 384, 512][field(mode, 4, 3) as usize];
+            let stored = data.len() <= room && (mode & TXQ_TSF != 0 || data.len() <= threshold);
+            if stored {
+                let s = csum::insert(&mut data, cic);
+                if s.header_error {
+                    status |= TX_IHE | TX_ES;
+                }
+                if s.payload_error {
+                    status |= TX_PCE | TX_ES;
+                }
+            } else {
+                // The start is on the wire before the end has been summed up.
+                status |= TX_PCE | TX_ES;
+            }
+        }
+        let mut fcs = None;
+        match cpc {
+            0 if data.len() < 60 => data.resize(60, 0),
+            // The packet brings its own FCS: sent as it is, or replaced by a right one.
+            2 | 3 => {
+                if data.len() >= 4 {
+                    let tail = data.split_off(data.len() - 4);
+                    if cpc == 2 {
+                        fcs = Some(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+                    }
+                }
+            }
+            _ => {}
+        }
+        if !self.config(CONFIG_JD) {
+            let limit = if self.config(CONFIG_JE) { 10240 } else { 2048 };
+            if data.len() + 4 > limit {
+                data.truncate(limit);
+                fcs = Some(!crc32fast::hash(&data));
+                status |= TX_JT | TX_ES;
+                self.regs.set_bits(MAC_RX_TX_STATUS, RXTX_TJT);
+            }
+        }
+        if data.len() < 14 {
+            // Not a frame: collides with nothing and reaches nobody.
+            return status;
+        }
+        let frame = Frame { data, fcs };
+        self.mmc_tx(&frame, status & TX_ES == 0);
+        self.send(frame);
+        status
+    }
+
+    fn send(&mut self, frame: Frame) {
+        if let Some(pcap) = &mut self.pcap {
+            pcap.record(&frame.data);
+        }
+        if self.config(CONFIG_LM) || self.phy_loopback() {
+            self.stats.tx_frames += 1;
+            self.stats.tx_bytes += frame.data.len() as u64;
+            self.arrived.push_back(frame);
+            return;
+        }
+        let link = self.link();
+        if !link.up {
+            self.stats.tx_no_carrier += 1;
+        } else if link.speed != self.speed() {
+            self.stats.speed_mismatch += 1;
+        } else {
+            self.stats.tx_frames += 1;
+            self.stats.tx_bytes += frame.data.len() as u64;
+            self.wire.send(frame);
+        }
+    }
+
+    /// Whether the transmitter may start a frame.
+    pub(crate) fn tx_ready(&mut self, now: Duration) -> bool {
+        if !self.config(CONFIG_TE) {
+            return false;
+        }
+        match self.pause.hold {
+            Some(until) if now < until => return false,
+            _ => self.pause.hold = None,
+        }
+        // A loop returns frames to our own receiver, which takes them first.
+        self.arrived.len() < 64 && self.wire.has_room()
+    }
+
+    fn send_pause(&mut self, quanta: u32) {
+        let mut data = vec![0; 60];
+        data[..6].copy_from_slice(&PAUSE_DA);
+        let high = self.regs.get(MAC_ADDR_HIGH).to_le_bytes();
+        data[6..10].copy_from_slice(&self.regs.get(MAC_ADDR_HIGH + 4).to_le_bytes());
+        data[10..12].copy_from_slice(&high[..2]);
+        data[12..14].copy_from_slice(&MAC_CONTROL.to_be_bytes());
+        data[14..16].copy_from_slice(&1u16.to_be_bytes());
+        data[16..18].copy_from_slice(&(quanta as u16).to_be_bytes());
+        let frame = Frame::good(data);
+        self.stats.pause_tx += 1;
+        self.mmc_tx_pause();
+        self.mmc_tx(&frame, true);
+        self.send(frame);
+    }
+
+    /// A pause quantum is the time of 512 bits.
+    fn quanta(&self, n: u32) -> Duration {
+        Duration::from_nanos(u64::from(n) * 512 * 1000 / u64::from(self.speed()))
+    }
+
+    /// Reacts to the fill level of a receive queue that `above` says is over its activation
+    /// threshold, and `below` under its deactivation threshold.
+    pub(crate) fn flow_control(&mut self, q: usize, above: bool, below: bool) {
+        let flow = self.regs.get(MAC_TX_FLOW);
+        if flow & bit(1) == 0 {
+            self.pause.congested = 0;
+            self.pause.resend = None;
+            return;
+        }
+        let was = self.pause.congested;
+        if above {
+            self.pause.congested |= 1 << q;
+        } else if below {
+            self.pause.congested &= !(1 << q);
+        }
+        if was == 0 && self.pause.congested != 0 {
+            self.send_timed_pause(flow);
+        } else if was != 0 && self.pause.congested == 0 {
+            self.pause.resend = None;
+            // DZPQ: no zero-quanta pause.
+            if flow & bit(7) == 0 {
+                self.send_pause(0);
+            }
+        }
+    }
+
+    fn send_timed_pause(&mut self, flow: u32) {
+        let pt = flow >> 16;
+        let plt = [4, 28, 36, 144, 256, 512, 512, 512][field(flow, 4, 3) as usize];
+        self.send_pause(pt);
+        self.pause.resend = Some(self.clock.now() + self.quanta(pt.saturating_sub(plt).max(1)));
+    }
+
+    pub(crate) fn run_pause_timer(&mut self, now: Duration) {
+        if self.pause.resend.is_some_and(|t| now >= t) {
+            self.pause.resend = None;
+            let flow = self.regs.get(MAC_TX_FLOW);
+            if self.pause.congested != 0 && flow & bit(1) != 0 {
+                self.send_timed_pause(flow);
+            }
+        }
+    }
+
+    fn filter(&self, da: &[u8; 6], sa: &[u8; 6]) -> Verdict {
+        let hash: Vec<u32> = (0..u32::from(self.cfg.hash_bits) / 32)
+            .map(|i| self.regs.get(MAC_HASH + 4 * i))
+            .collect();
+        let addrs: Vec<(u32, u32)> = (0..=u32::from(self.cfg.mac_addrs))
+            .map(|i| {
+                let off = MAC_ADDR_HIGH + 8 * i;
+                (self.regs.get(off), self.regs.get(off + 4))
+            })
+            .collect();
+        Filter {
+            control: self.regs.get(MAC_PACKET_FILTER),
+            hash: &hash,
+            addrs: &addrs,
+        }
+        .apply(da, sa)
+    }
+
+    /// Takes a frame from the PHY.
+    pub(crate) fn receive(&mut self, frame: Frame, now: Duration) {
+        let looped = self.config(CONFIG_LM) || self.phy_loopback();
+        if frame.data.len() < 14 {
+            return;
+        }
+        if !looped {
+            let link = self.link();
+            if !link.up {
+                return;
+            }
+            if link.speed != self.speed() {
+                self.stats.speed_mismatch += 1;
+                return;
+            }
+        }
+        if let Some(pcap) = &mut self.pcap {
+            if !looped {
+                pcap.record(&frame.data);
+            }
+        }
+        if !self.config(CONFIG_RE) {
+            self.stats.rx_disabled += 1;
+            return;
+        }
+        self.stats.rx_frames += 1;
+        self.stats.rx_bytes += frame.data.len() as u64;
+
+        let da = addr(&frame.data, 0);
+        let sa = addr(&frame.data, 6);
+        let fcs = frame.fcs();
+        let mut status = 0;
+        if frame.fcs.is_some() && !frame.intact() {
+            status |= RX_CE | RX_ES;
+        }
+        let type_len = u16::from_be_bytes([frame.data[12], frame.data[13]]);
+        let (inner, l3) = csum::ethertype(&frame.data).unwrap_or((0, 14));
+        let tagged = l3 > 14;
+        let whole = frame.data.len() + 4;
+        if whole > self.largest(tagged) {
+            status |= RX_GP | RX_ES;
+        }
+        let mut data = frame.data;
+        let limit = self.watchdog();
+        if whole > limit {
+            status |= RX_RWT | RX_ES;
+            status &= !RX_CE;
+            self.regs.set_bits(MAC_RX_TX_STATUS, RXTX_RWT);
+        }
+        let lt = match inner {
+            MAC_CONTROL => 6,
+            ARP => 3,
+            _ if tagged => 4,
+            n if n < 1536 => 0,
+            _ => 1,
+        };
+        status |= lt << 16;
+        self.mmc_rx(&data, whole, status);
+
+        let verdict = self.filter(&da, &sa);
+        let control = self.regs.get(MAC_PACKET_FILTER);
+        let mut pass = verdict.da && verdict.sa;
+        if type_len == MAC_CONTROL && status & RX_CE == 0 {
+            let is_pause = self.handle_control(&data, &da, now);
+            match field(control, 6, 2) {
+                0 => pass = false,
+                1 => pass = !is_pause,
+                2 => pass = true,
+                _ => {}
+            }
+        }
+        if !pass && control & FILTER_RA == 0 {
+            self.stats.rx_filtered += 1;
+            return;
+        }
+
+        let mut rdes1 = 0;
+        let mut csum_error = false;
+        if self.config(CONFIG_IPC) {
+            let s = csum::check(&data);
+            rdes1 = s.rdes1();
+            csum_error = s.header_error || s.payload_error;
+            self.mmc_ipc(&s);
+        }
+        let mut rdes2 = 0;
+        if let Some(i) = verdict.index {
+            rdes2 |= (i as u32) << 19;
+        }
+        rdes2 |= u32::from(verdict.hash) << 18;
+        rdes2 |= u32::from(!verdict.da) << 17;
+        rdes2 |= u32::from(!verdict.sa) << 16;
+
+        let strip = if type_len < 1536 {
+            let acs = self.config(CONFIG_ACS);
+            if acs && data.len() > 14 + usize::from(type_len) && type_len >= 46 {
+                data.truncate(14 + usize::from(type_len));
+            }
+            acs
+        } else {
+            self.config(CONFIG_CST)
+        };
+        if !strip {
+            data.extend_from_slice(&fcs.to_le_bytes());
+        }
+        data.truncate(limit);
+
+        let queue = self.route(&data, &da, inner, tagged, pass);
+        let channel = self.channel_of(queue, verdict.index);
+        self.enqueue(
+            queue,
+            RxPacket {
+                data,
+                channel,
+                rdes1,
+                rdes2,
+                rdes3: status,
+                csum_error,
+                runt: whole < 64,
+            },
+        );
+    }
+
+    /// Acts on a control frame; returns whether it is a pause frame.
+    fn handle_control(&mut self, data: &[u8], da: &[u8; 6], now: Duration) -> bool {
+        if data.len() < 18 || data[14..16] != [0, 1] {
+            return false;
+        }
+        let flow = self.regs.get(MAC_RX_FLOW);
+        let ours = {
+            let h = self.regs.get(MAC_ADDR_HIGH).to_le_bytes();
+            let l = self.regs.get(MAC_ADDR_HIGH + 4).to_le_bytes();
+            *da == [l[0], l[1], l[2], l[3], h[0], h[1]]
+        };
+        if flow & 1 != 0 && (*da == PAUSE_DA || (flow & 2 != 0 && ours)) {
+            let quanta = u32::from(u16::from_be_bytes([data[16], data[17]]));
+            self.stats.pause_rx += 1;
+            self.mmc_rx_pause();
+            self.pause.hold = (quanta > 0).then(|| now + self.quanta(quanta));
+        }
+        true
+    }
+
+    /// The queue of a packet.
+    fn route(&self, data: &[u8], da: &[u8; 6], inner: u16, tagged: bool, pass: bool) -> usize {
+        if self.cfg.rx_queues == 1 {
+            return 0;
+        }
+        let limit = |q: u32| (q as usize).min(self.cfg.rx_queues - 1);
+        let multicast = da[0] & 1 != 0;
+        if !pass {
+            let c = self.regs.get(MAC_RXQ_CTRL4);
+            let (enable, shift) = if multicast { (8, 9) } else { (0, 1) };
+            return if c & bit(enable) != 0 {
+                limit(field(c, shift, 3))
+            } else {
+                0
+            };
+        }
+        let c1 = self.regs.get(MAC_RXQ_CTRL1);
+        match (inner, tagged) {
+            (AV_CONTROL, false) => return limit(field(c1, 0, 3)),
+            (LLDP, false) => return limit(field(c1, 8, 3)),
+            _ => {}
+        }
+        if multicast && c1 & bit(20) != 0 {
+            return limit(field(c1, 16, 3));
+        }
+        if tagged {
+            let priority = u32::from(data[14] >> 5);
+            return (0..self.cfg.rx_queues)
+                .find(|q| {
+                    let reg = self.regs.get(MAC_RXQ_CTRL2 + (*q as u32 / 4) * 4);
+                    reg >> (q % 4 * 8) & bit(priority) != 0
+                })
+                .unwrap_or(0);
+        }
+        limit(field(c1, 12, 3))
+    }
+
+    /// The DMA channel of a packet in `queue` that address register `index` matched.
+    fn channel_of(&self, queue: usize, index: Option<usize>) -> usize {
+        if self.cfg.rx_queues == 1 {
+            return 0;
+        }
+        let map = self.regs.get(MTL_RXQ_DMA_MAP + (queue as u32 / 4) * 4) >> (queue % 4 * 8);
+        let channel = if map & bit(4) != 0 {
+            // Dynamic: the address that matched says it.
+            index.map_or(0, |i| {
+                field(self.regs.get(MAC_ADDR_HIGH + 8 * i as u32), 16, 3)
+            })
+        } else {
+            field(map, 0, 3)
+        };
+        (channel as usize).min(self.cfg.rx_queues - 1)
+    }
+}

@@ -1,0 +1,726 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The register map of the GMAC 4.x/5.x ("EQoS") core.
+
+use super::{bit, mask, Def};
+use crate::config::Config;
+
+/// Size of the decoded register space.
+pub const SIZE: u32 = 0x1600;
+
+// MAC.
+/// MAC_Configuration.
+pub const MAC_CONFIG: u32 = 0x0000;
+/// MAC_Ext_Configuration.
+pub const MAC_EXT_CONFIG: u32 = 0x0004;
+/// MAC_Packet_Filter.
+pub const MAC_PACKET_FILTER: u32 = 0x0008;
+/// MAC_Watchdog_Timeout.
+pub const MAC_WATCHDOG: u32 = 0x000c;
+/// MAC_Hash_Table_Reg0.
+pub const MAC_HASH: u32 = 0x0010;
+/// MAC_Q0_Tx_Flow_Ctrl.
+pub const MAC_TX_FLOW: u32 = 0x0070;
+/// MAC_Rx_Flow_Ctrl.
+pub const MAC_RX_FLOW: u32 = 0x0090;
+/// MAC_RxQ_Ctrl0.
+pub const MAC_RXQ_CTRL0: u32 = 0x00a0;
+/// MAC_RxQ_Ctrl1.
+pub const MAC_RXQ_CTRL1: u32 = 0x00a4;
+/// MAC_RxQ_Ctrl2.
+pub const MAC_RXQ_CTRL2: u32 = 0x00a8;
+/// MAC_RxQ_Ctrl4.
+pub const MAC_RXQ_CTRL4: u32 = 0x0094;
+/// MAC_Interrupt_Status.
+pub const MAC_INT_STATUS: u32 = 0x00b0;
+/// MAC_Interrupt_Enable.
+pub const MAC_INT_EN: u32 = 0x00b4;
+/// MAC_Rx_Tx_Status.
+pub const MAC_RX_TX_STATUS: u32 = 0x00b8;
+/// MAC_PHYIF_Control_Status.
+pub const MAC_PHYIF: u32 = 0x00f8;
+/// MAC_Version.
+pub const MAC_VERSION: u32 = 0x0110;
+/// MAC_Debug.
+pub const MAC_DEBUG: u32 = 0x0114;
+/// MAC_HW_Feature0.
+pub const MAC_HW_FEATURE0: u32 = 0x011c;
+/// MAC_HW_Feature1.
+pub const MAC_HW_FEATURE1: u32 = 0x0120;
+/// MAC_HW_Feature2.
+pub const MAC_HW_FEATURE2: u32 = 0x0124;
+/// MAC_HW_Feature3.
+pub const MAC_HW_FEATURE3: u32 = 0x0128;
+/// MAC_MDIO_Address.
+pub const MAC_MDIO_ADDR: u32 = 0x0200;
+/// MAC_MDIO_Data.
+pub const MAC_MDIO_DATA: u32 = 0x0204;
+/// MAC_GPIO_Status.
+pub const MAC_GPIO_STATUS: u32 = 0x020c;
+/// MAC_CSR_SW_Ctrl.
+pub const MAC_CSR_SW_CTRL: u32 = 0x0230;
+/// MAC_Address0_High; Low is the next word, further addresses follow.
+pub const MAC_ADDR_HIGH: u32 = 0x0300;
+
+/// MAC_Configuration: receiver enable.
+pub const CONFIG_RE: u32 = bit(0);
+/// Transmitter enable.
+pub const CONFIG_TE: u32 = bit(1);
+/// Loopback mode.
+pub const CONFIG_LM: u32 = bit(12);
+/// Duplex mode.
+pub const CONFIG_DM: u32 = bit(13);
+/// Fast Ethernet speed.
+pub const CONFIG_FES: u32 = bit(14);
+/// Port select: 10/100 Mbit/s.
+pub const CONFIG_PS: u32 = bit(15);
+/// Jumbo packet enable.
+pub const CONFIG_JE: u32 = bit(16);
+/// Jabber disable.
+pub const CONFIG_JD: u32 = bit(17);
+/// Watchdog disable.
+pub const CONFIG_WD: u32 = bit(19);
+/// Automatic pad or CRC stripping.
+pub const CONFIG_ACS: u32 = bit(20);
+/// CRC stripping for type packets.
+pub const CONFIG_CST: u32 = bit(21);
+/// IEEE 802.3as support for 2K packets.
+pub const CONFIG_S2KP: u32 = bit(22);
+/// Giant packet size limit control enable.
+pub const CONFIG_GPSLCE: u32 = bit(23);
+/// Checksum offload.
+pub const CONFIG_IPC: u32 = bit(27);
+
+/// MAC_Packet_Filter: promiscuous.
+pub const FILTER_PR: u32 = bit(0);
+/// Hash unicast.
+pub const FILTER_HUC: u32 = bit(1);
+/// Hash multicast.
+pub const FILTER_HMC: u32 = bit(2);
+/// DA inverse filtering.
+pub const FILTER_DAIF: u32 = bit(3);
+/// Pass all multicast.
+pub const FILTER_PM: u32 = bit(4);
+/// Disable broadcast packets.
+pub const FILTER_DBF: u32 = bit(5);
+/// SA inverse filtering.
+pub const FILTER_SAIF: u32 = bit(8);
+/// SA filter.
+pub const FILTER_SAF: u32 = bit(9);
+/// Hash or perfect filter.
+pub const FILTER_HPF: u32 = bit(10);
+/// Receive all.
+pub const FILTER_RA: u32 = bit(31);
+
+/// MAC_Interrupt_Status: RGMII link changed.
+pub const INT_RGSMIIIS: u32 = bit(0);
+/// One of the MMC interrupts.
+pub const INT_MMCIS: u32 = bit(8);
+/// MMC receive interrupt.
+pub const INT_MMCRXIS: u32 = bit(9);
+/// MMC transmit interrupt.
+pub const INT_MMCTXIS: u32 = bit(10);
+/// MMC receive checksum offload interrupt.
+pub const INT_MMCRXIPIS: u32 = bit(11);
+/// Transmit status interrupt.
+pub const INT_TXSTSIS: u32 = bit(13);
+/// Receive status interrupt.
+pub const INT_RXSTSIS: u32 = bit(14);
+/// MDIO interrupt.
+pub const INT_MDIOIS: u32 = bit(18);
+
+/// MAC_Rx_Tx_Status: jabber timeout.
+pub const RXTX_TJT: u32 = bit(0);
+/// Receive watchdog timeout.
+pub const RXTX_RWT: u32 = bit(8);
+
+// MMC.
+/// MMC_Control.
+pub const MMC_CONTROL: u32 = 0x0700;
+/// MMC_Rx_Interrupt.
+pub const MMC_RX_INT: u32 = 0x0704;
+/// MMC_Tx_Interrupt.
+pub const MMC_TX_INT: u32 = 0x0708;
+/// MMC_Rx_Interrupt_Mask.
+pub const MMC_RX_INT_MASK: u32 = 0x070c;
+/// MMC_Tx_Interrupt_Mask.
+pub const MMC_TX_INT_MASK: u32 = 0x0710;
+/// First transmit counter.
+pub const MMC_TX: u32 = 0x0714;
+/// First receive counter.
+pub const MMC_RX: u32 = 0x0780;
+/// MMC_IPC_Rx_Interrupt_Mask.
+pub const MMC_IPC_INT_MASK: u32 = 0x0800;
+/// MMC_IPC_Rx_Interrupt.
+pub const MMC_IPC_INT: u32 = 0x0808;
+/// First receive checksum offload packet counter.
+pub const MMC_IPC: u32 = 0x0810;
+/// First receive checksum offload octet counter.
+pub const MMC_IPC_OCTETS: u32 = 0x0850;
+
+// MTL.
+/// MTL_Operation_Mode.
+pub const MTL_OPERATION_MODE: u32 = 0x0c00;
+/// MTL_Interrupt_Status.
+pub const MTL_INT_STATUS: u32 = 0x0c20;
+/// MTL_RxQ_DMA_Map0.
+pub const MTL_RXQ_DMA_MAP: u32 = 0x0c30;
+/// First MTL queue.
+pub const MTL_Q: u32 = 0x0d00;
+/// Distance between MTL queues.
+pub const MTL_Q_STRIDE: u32 = 0x40;
+/// MTL_TxQ_Operation_Mode.
+pub const MTL_TXQ_MODE: u32 = 0x00;
+/// MTL_TxQ_Debug.
+pub const MTL_TXQ_DEBUG: u32 = 0x08;
+/// MTL_Q_Interrupt_Control_Status.
+pub const MTL_Q_INT: u32 = 0x2c;
+/// MTL_RxQ_Operation_Mode.
+pub const MTL_RXQ_MODE: u32 = 0x30;
+/// MTL_RxQ_Missed_Packet_Overflow_Cnt.
+pub const MTL_RXQ_MISSED: u32 = 0x34;
+/// MTL_RxQ_Debug.
+pub const MTL_RXQ_DEBUG: u32 = 0x38;
+
+/// MTL_TxQ_Operation_Mode: flush.
+pub const TXQ_FTQ: u32 = bit(0);
+/// Store and forward.
+pub const TXQ_TSF: u32 = bit(1);
+/// MTL_Q_Interrupt_Control_Status: receive queue overflow.
+pub const Q_RXOVFIS: u32 = bit(16);
+/// Receive queue overflow interrupt enable.
+pub const Q_RXOIE: u32 = bit(24);
+/// MTL_RxQ_Operation_Mode: forward undersized good packets.
+pub const RXQ_FUP: u32 = bit(3);
+/// Forward error packets.
+pub const RXQ_FEP: u32 = bit(4);
+/// Store and forward.
+pub const RXQ_RSF: u32 = bit(5);
+/// Do not drop packets that only have checksum errors.
+pub const RXQ_DIS_TCP_EF: u32 = bit(6);
+/// Enable hardware flow control.
+pub const RXQ_EHFC: u32 = bit(7);
+
+// DMA.
+/// DMA_Mode.
+pub const DMA_MODE: u32 = 0x1000;
+/// DMA_SysBus_Mode.
+pub const DMA_SYSBUS: u32 = 0x1004;
+/// DMA_Interrupt_Status.
+pub const DMA_INT_STATUS: u32 = 0x1008;
+/// DMA_Debug_Status0.
+pub const DMA_DEBUG0: u32 = 0x100c;
+/// First DMA channel.
+pub const DMA_CH: u32 = 0x1100;
+/// Distance between DMA channels.
+pub const DMA_CH_STRIDE: u32 = 0x80;
+/// DMA_CH_Control.
+pub const CH_CONTROL: u32 = 0x00;
+/// DMA_CH_Tx_Control.
+pub const CH_TX_CONTROL: u32 = 0x04;
+/// DMA_CH_Rx_Control.
+pub const CH_RX_CONTROL: u32 = 0x08;
+/// DMA_CH_TxDesc_List_HAddress.
+pub const CH_TX_BASE_HI: u32 = 0x10;
+/// DMA_CH_TxDesc_List_Address.
+pub const CH_TX_BASE: u32 = 0x14;
+/// DMA_CH_RxDesc_List_HAddress.
+pub const CH_RX_BASE_HI: u32 = 0x18;
+/// DMA_CH_RxDesc_List_Address.
+pub const CH_RX_BASE: u32 = 0x1c;
+/// DMA_CH_TxDesc_Tail_Pointer.
+pub const CH_TX_TAIL: u32 = 0x20;
+/// DMA_CH_RxDesc_Tail_Pointer.
+pub const CH_RX_TAIL: u32 = 0x28;
+/// DMA_CH_TxDesc_Ring_Length.
+pub const CH_TX_LEN: u32 = 0x2c;
+/// DMA_CH_RxDesc_Ring_Length.
+pub const CH_RX_LEN: u32 = 0x30;
+/// DMA_CH_Interrupt_Enable.
+pub const CH_INT_EN: u32 = 0x34;
+/// DMA_CH_Rx_Interrupt_Watchdog_Timer.
+pub const CH_RIWT: u32 = 0x38;
+/// DMA_CH_Slot_Function_Control_Status.
+pub const CH_SLOT: u32 = 0x3c;
+/// DMA_CH_Current_App_TxDesc.
+pub const CH_CUR_TX: u32 = 0x44;
+/// DMA_CH_Current_App_RxDesc.
+pub const CH_CUR_RX: u32 = 0x4c;
+/// DMA_CH_Current_App_TxBuffer_H.
+pub const CH_CUR_TX_BUF_HI: u32 = 0x50;
+/// DMA_CH_Current_App_TxBuffer.
+pub const CH_CUR_TX_BUF: u32 = 0x54;
+/// DMA_CH_Current_App_RxBuffer_H.
+pub const CH_CUR_RX_BUF_HI: u32 = 0x58;
+/// DMA_CH_Current_App_RxBuffer.
+pub const CH_CUR_RX_BUF: u32 = 0x5c;
+/// DMA_CH_Status.
+pub const CH_STATUS: u32 = 0x60;
+
+/// DMA_Mode: software reset.
+pub const MODE_SWR: u32 = bit(0);
+/// DMA_SysBus_Mode: enhanced address mode enable.
+pub const SYSBUS_EAME: u32 = bit(11);
+/// DMA_CH_Tx_Control: start.
+pub const TX_ST: u32 = bit(0);
+/// DMA_CH_Rx_Control: start.
+pub const RX_SR: u32 = bit(0);
+/// DMA_CH_Rx_Control: receive packet flush.
+pub const RX_RPF: u32 = bit(31);
+
+/// DMA_CH_Status: transmit interrupt.
+pub const ST_TI: u32 = bit(0);
+/// Transmit process stopped.
+pub const ST_TPS: u32 = bit(1);
+/// Transmit buffer unavailable.
+pub const ST_TBU: u32 = bit(2);
+/// Receive interrupt.
+pub const ST_RI: u32 = bit(6);
+/// Receive buffer unavailable.
+pub const ST_RBU: u32 = bit(7);
+/// Receive process stopped.
+pub const ST_RPS: u32 = bit(8);
+/// Receive watchdog timeout.
+pub const ST_RWT: u32 = bit(9);
+/// Early transmit interrupt.
+pub const ST_ETI: u32 = bit(10);
+/// Early receive interrupt.
+pub const ST_ERI: u32 = bit(11);
+/// Fatal bus error.
+pub const ST_FBE: u32 = bit(12);
+/// Context descriptor error.
+pub const ST_CDE: u32 = bit(13);
+/// Events that NIS summarises.
+pub const ST_NORMAL: u32 = ST_TI | ST_TBU | ST_RI | ST_ERI;
+/// Events that AIS summarises.
+pub const ST_ABNORMAL: u32 = ST_TPS | ST_RBU | ST_RPS | ST_RWT | ST_ETI | ST_FBE | ST_CDE;
+
+/// Offset of a register of MTL queue `q`.
+pub const fn mtl(q: usize, reg: u32) -> u32 {
+    MTL_Q + q as u32 * MTL_Q_STRIDE + reg
+}
+
+/// Offset of a register of DMA channel `c`.
+pub const fn ch(c: usize, reg: u32) -> u32 {
+    DMA_CH + c as u32 * DMA_CH_STRIDE + reg
+}
+
+/// Where a channel's summary bits are. Release 4.00 has them one bit higher than later ones.
+pub struct Summary {
+    /// Normal interrupt summary (and its enable).
+    pub nis: u32,
+    /// Abnormal interrupt summary (and its enable).
+    pub ais: u32,
+}
+
+/// The summary bits of a release.
+pub const fn summary(version: u8) -> Summary {
+    if version < 0x41 {
+        Summary {
+            nis: bit(16),
+            ais: bit(15),
+        }
+    } else {
+        Summary {
+            nis: bit(15),
+            ais: bit(14),
+        }
+    }
+}
+
+/// Offset of DMA_CH_Miss_Frame_Cnt, which moved with release 5.00.
+pub const fn miss_frame_cnt(version: u8) -> u32 {
+    if version < 0x50 {
+        0x6c
+    } else {
+        0x64
+    }
+}
+
+/// The registers that exist in a configuration.
+pub fn defs(cfg: &Config) -> Vec<Def> {
+    let rxq = cfg.rx_queues as u32;
+    let txq = cfg.tx_queues as u32;
+    let channels = rxq.max(txq);
+    let queue_bits = |width: u32, per: u32| {
+        let mut m = 0;
+        for q in 0..rxq {
+            m |= ((1u32 << width) - 1) << (q * per);
+        }
+        m
+    };
+
+    let mut d = vec![
+        Def::rw(
+            MAC_CONFIG,
+            "MAC_Configuration",
+            CONFIG_DM,
+            // DM is fixed in a full-duplex-only core; ARPEN and SARC need options that are absent.
+            mask(27, 14) | mask(12, 0),
+        ),
+        Def::rw(
+            MAC_EXT_CONFIG,
+            "MAC_Ext_Configuration",
+            0,
+            mask(13, 0) | mask(29, 24) | bit(16),
+        ),
+        Def::rw(
+            MAC_PACKET_FILTER,
+            "MAC_Packet_Filter",
+            0,
+            mask(10, 0) | FILTER_RA,
+        ),
+        Def::rw(
+            MAC_WATCHDOG,
+            "MAC_Watchdog_Timeout",
+            0,
+            bit(8) | mask(3, 0),
+        ),
+        Def::rw(
+            MAC_TX_FLOW,
+            "MAC_Tx_Flow_Ctrl_Q",
+            0,
+            mask(31, 16) | mask(7, 4) | bit(1),
+        )
+        .sc(bit(0))
+        .array(txq, 4),
+        Def::rw(MAC_RX_FLOW, "MAC_Rx_Flow_Ctrl", 0, mask(1, 0)),
+        Def::rw(
+            MAC_RXQ_CTRL0,
+            "MAC_RxQ_Ctrl0",
+            if rxq == 1 { 2 } else { 0 },
+            if rxq == 1 { 0 } else { queue_bits(2, 2) },
+        ),
+        Def::ro(MAC_INT_STATUS, "MAC_Interrupt_Status", 0),
+        Def::rw(
+            MAC_INT_EN,
+            "MAC_Interrupt_Enable",
+            0,
+            INT_RGSMIIIS | INT_TXSTSIS | INT_RXSTSIS | INT_MDIOIS,
+        ),
+        Def::ro(MAC_RX_TX_STATUS, "MAC_Rx_Tx_Status", 0).rc(mask(8, 0)),
+        Def::ro(
+            MAC_VERSION,
+            "MAC_Version",
+            0x1000 | u32::from(cfg.version),
+        ),
+        Def::ro(MAC_DEBUG, "MAC_Debug", 0),
+        Def::ro(MAC_HW_FEATURE0, "MAC_HW_Feature0", feature0(cfg)),
+        Def::ro(MAC_HW_FEATURE1, "MAC_HW_Feature1", feature1(cfg)),
+        Def::ro(MAC_HW_FEATURE2, "MAC_HW_Feature2", feature2(cfg)),
+        Def::ro(MAC_HW_FEATURE3, "MAC_HW_Feature3", 0),
+        Def::rw(
+            MAC_MDIO_ADDR,
+            "MAC_MDIO_Address",
+            0,
+            mask(27, 16) | mask(14, 8) | mask(4, 1),
+        )
+        .sc(bit(0)),
+        Def::rw(MAC_MDIO_DATA, "MAC_MDIO_Data", 0, u32::MAX),
+        // General purpose outputs; the SoC decides what hangs there.
+        Def::rw(MAC_GPIO_STATUS, "MAC_GPIO_Status", 0, mask(19, 16)),
+        Def::rw(MAC_CSR_SW_CTRL, "MAC_CSR_SW_Ctrl", 0, 0),
+        Def::rw(
+            MMC_CONTROL,
+            "MMC_Control",
+            0,
+            bit(1) | bit(2) | bit(3) | bit(5) | bit(8),
+        )
+        .sc(bit(0) | bit(4)),
+        Def::ro(MMC_RX_INT, "MMC_Rx_Interrupt", 0).rc(u32::MAX),
+        Def::ro(MMC_TX_INT, "MMC_Tx_Interrupt", 0).rc(u32::MAX),
+        Def::rw(MMC_RX_INT_MASK, "MMC_Rx_Interrupt_Mask", 0, mask(25, 0)),
+        Def::rw(MMC_TX_INT_MASK, "MMC_Tx_Interrupt_Mask", 0, mask(25, 0)),
+        Def::ro(MMC_TX, "MMC_Tx_", 0).array(26, 4),
+        Def::ro(MMC_RX, "MMC_Rx_", 0).array(26, 4),
+        Def::rw(
+            MMC_IPC_INT_MASK,
+            "MMC_IPC_Rx_Interrupt_Mask",
+            0,
+            mask(13, 0) | mask(29, 16),
+        ),
+        Def::ro(MMC_IPC_INT, "MMC_IPC_Rx_Interrupt", 0).rc(u32::MAX),
+        Def::ro(MMC_IPC, "MMC_IPC_Rx_", 0).array(14, 4),
+        Def::ro(MMC_IPC_OCTETS, "MMC_IPC_Rx_Octets_", 0).array(14, 4),
+        Def::rw(
+            MTL_OPERATION_MODE,
+            "MTL_Operation_Mode",
+            0,
+            mask(6, 5) | bit(2) | bit(1),
+        )
+        .sc(mask(9, 8)),
+        Def::ro(MTL_INT_STATUS, "MTL_Interrupt_Status", 0),
+        Def::rw(DMA_MODE, "DMA_Mode", 0, mask(4, 1) | mask(14, 11) | mask(17, 16) | bit(8))
+            .sc(MODE_SWR),
+        Def::rw(
+            DMA_SYSBUS,
+            "DMA_SysBus_Mode",
+            0x0101_0000,
+            mask(27, 24) | mask(19, 16) | mask(15, 12) | SYSBUS_EAME | mask(7, 0) | mask(31, 30),
+        ),
+        Def::ro(DMA_INT_STATUS, "DMA_Interrupt_Status", 0),
+        Def::ro(DMA_DEBUG0, "DMA_Debug_Status", 0).array(3, 4),
+    ];
+
+    if cfg.is_rgmii() {
+        d.push(Def::rw(MAC_PHYIF, "MAC_PHYIF_Control_Status", 0, mask(1, 0)));
+    }
+    if cfg.hash_bits > 0 {
+        d.push(
+            Def::rw(MAC_HASH, "MAC_Hash_Table_Reg", 0, u32::MAX)
+                .array(u32::from(cfg.hash_bits) / 32, 4),
+        );
+    }
+    if rxq > 1 {
+        let q = 7;
+        d.push(Def::rw(
+            MAC_RXQ_CTRL1,
+            "MAC_RxQ_Ctrl1",
+            0,
+            q | q << 8 | q << 12 | q << 16 | bit(20),
+        ));
+        d.push(Def::rw(
+            MAC_RXQ_CTRL2,
+            "MAC_RxQ_Ctrl2",
+            0,
+            queue_bits(8, 8) | if rxq >= 4 { u32::MAX } else { 0 },
+        ));
+        if rxq > 4 {
+            d.push(Def::rw(
+                MAC_RXQ_CTRL2 + 4,
+                "MAC_RxQ_Ctrl3",
+                0,
+                u32::MAX >> (8 * (8 - rxq)),
+            ));
+        }
+        // Queues for packets that failed the DA filter (unicast, multicast); no VLAN filter here.
+        d.push(Def::rw(
+            MAC_RXQ_CTRL4,
+            "MAC_RxQ_Ctrl4",
+            0,
+            mask(3, 0) | mask(11, 8),
+        ));
+        let map = |n: u32| {
+            let mut m = 0;
+            for _ in 0..n {
+                m = m << 8 | 0x17;
+            }
+            m
+        };
+        d.push(Def::rw(
+            MTL_RXQ_DMA_MAP,
+            "MTL_RxQ_DMA_Map0",
+            0,
+            map(rxq.min(4)),
+        ));
+        if rxq > 4 {
+            d.push(Def::rw(
+                MTL_RXQ_DMA_MAP + 4,
+                "MTL_RxQ_DMA_Map1",
+                0,
+                map(rxq - 4),
+            ));
+        }
+    }
+
+    // Address 0 is always enabled.
+    d.push(Def::rw(
+        MAC_ADDR_HIGH,
+        "MAC_Address0_High",
+        0x8000_0000 | addr_high(cfg),
+        mask(18, 16) | mask(15, 0),
+    ));
+    d.push(Def::rw(
+        MAC_ADDR_HIGH + 4,
+        "MAC_Address0_Low",
+        addr_low(cfg),
+        u32::MAX,
+    ));
+    let extra = u32::from(cfg.mac_addrs);
+    if extra > 0 {
+        d.push(
+            Def::rw(
+                MAC_ADDR_HIGH + 8,
+                "MAC_Address_High_1+",
+                0xffff,
+                mask(31, 24) | mask(18, 0),
+            )
+            .array(extra, 8),
+        );
+        d.push(
+            Def::rw(
+                MAC_ADDR_HIGH + 12,
+                "MAC_Address_Low_1+",
+                u32::MAX,
+                u32::MAX,
+            )
+            .array(extra, 8),
+        );
+    }
+
+    let tqs = cfg.tx_fifo / 256 - 1;
+    let rqs = cfg.rx_fifo / 256 - 1;
+    for q in 0..txq {
+        let base = MTL_Q + q * MTL_Q_STRIDE;
+        let (reset, sizing) = if txq == 1 {
+            (tqs << 16 | 2 << 2, 0)
+        } else {
+            (0, mask(24, 16) | mask(3, 2))
+        };
+        d.push(
+            Def::rw(
+                base + MTL_TXQ_MODE,
+                "MTL_TxQ_Operation_Mode",
+                reset,
+                sizing | mask(6, 4) | TXQ_TSF,
+            )
+            .sc(TXQ_FTQ),
+        );
+        d.push(Def::ro(base + 0x04, "MTL_TxQ_Underflow", 0).rc(mask(11, 0)));
+        d.push(Def::ro(base + MTL_TXQ_DEBUG, "MTL_TxQ_Debug", 0));
+        d.push(Def::ro(base + 0x14, "MTL_TxQ_ETS_Status", 0));
+        d.push(Def::rw(
+            base + 0x18,
+            "MTL_TxQ_Quantum_Weight",
+            0,
+            mask(20, 0),
+        ));
+    }
+    for q in 0..rxq.max(txq) {
+        d.push(
+            Def::rw(
+                MTL_Q + q * MTL_Q_STRIDE + MTL_Q_INT,
+                "MTL_Q_Interrupt_Control_Status",
+                0,
+                bit(8) | Q_RXOIE,
+            )
+            .w1c(bit(0) | Q_RXOVFIS),
+        );
+    }
+    for q in 0..rxq {
+        let base = MTL_Q + q * MTL_Q_STRIDE;
+        let (reset, sizing) = if rxq == 1 {
+            (rqs << 20, 0)
+        } else {
+            (0, mask(29, 20))
+        };
+        d.push(Def::rw(
+            base + MTL_RXQ_MODE,
+            "MTL_RxQ_Operation_Mode",
+            reset,
+            sizing | mask(19, 3) | mask(1, 0),
+        ));
+        d.push(Def::ro(base + MTL_RXQ_MISSED, "MTL_RxQ_Missed_Packet_Overflow_Cnt", 0).rc(u32::MAX));
+        d.push(Def::ro(base + MTL_RXQ_DEBUG, "MTL_RxQ_Debug", 0));
+        d.push(Def::rw(base + 0x3c, "MTL_RxQ_Control", 0, mask(3, 0)));
+    }
+
+    let s = summary(cfg.version);
+    let align = cfg.bus_bytes() - 1;
+    let hi = cfg.addr_hi_mask();
+    for c in 0..channels {
+        let base = DMA_CH + c * DMA_CH_STRIDE;
+        d.push(Def::rw(
+            base + CH_CONTROL,
+            "DMA_CH_Control",
+            0,
+            mask(20, 18) | bit(16),
+        ));
+        if c < txq {
+            d.push(Def::rw(
+                base + CH_TX_CONTROL,
+                "DMA_CH_Tx_Control",
+                0,
+                mask(27, 24) | mask(21, 16) | bit(15) | mask(4, 0),
+            ));
+            d.push(Def::rw(base + CH_TX_BASE_HI, "DMA_CH_TxDesc_List_HAddress", 0, hi));
+            d.push(Def::rw(base + CH_TX_BASE, "DMA_CH_TxDesc_List_Address", 0, !align));
+            d.push(Def::rw(base + CH_TX_TAIL, "DMA_CH_TxDesc_Tail_Pointer", 0, !align));
+            d.push(Def::rw(base + CH_TX_LEN, "DMA_CH_TxDesc_Ring_Length", 0, mask(9, 0)));
+            d.push(Def::ro(base + CH_CUR_TX, "DMA_CH_Current_App_TxDesc", 0));
+            d.push(Def::ro(base + CH_CUR_TX_BUF_HI, "DMA_CH_Current_App_TxBuffer_H", 0));
+            d.push(Def::ro(base + CH_CUR_TX_BUF, "DMA_CH_Current_App_TxBuffer", 0));
+        }
+        if c < rxq {
+            d.push(Def::rw(
+                base + CH_RX_CONTROL,
+                "DMA_CH_Rx_Control",
+                0,
+                // RBSZ counts whole bus words.
+                RX_RPF | mask(27, 24) | mask(21, 16) | (mask(14, 1) & !(align << 1)) | RX_SR,
+            ));
+            d.push(Def::rw(base + CH_RX_BASE_HI, "DMA_CH_RxDesc_List_HAddress", 0, hi));
+            d.push(Def::rw(base + CH_RX_BASE, "DMA_CH_RxDesc_List_Address", 0, !align));
+            d.push(Def::rw(base + CH_RX_TAIL, "DMA_CH_RxDesc_Tail_Pointer", 0, !align));
+            d.push(Def::rw(base + CH_RX_LEN, "DMA_CH_RxDesc_Ring_Length", 0, mask(9, 0)));
+            d.push(Def::rw(
+                base + CH_RIWT,
+                "DMA_CH_Rx_Interrupt_Watchdog_Timer",
+                0,
+                mask(17, 16) | mask(7, 0),
+            ));
+            d.push(Def::ro(base + CH_CUR_RX, "DMA_CH_Current_App_RxDesc", 0));
+            d.push(Def::ro(base + CH_CUR_RX_BUF_HI, "DMA_CH_Current_App_RxBuffer_H", 0));
+            d.push(Def::ro(base + CH_CUR_RX_BUF, "DMA_CH_Current_App_RxBuffer", 0));
+            d.push(
+                Def::ro(base + miss_frame_cnt(cfg.version), "DMA_CH_Miss_Frame_Cnt", 0)
+                    .rc(mask(15, 0)),
+            );
+        }
+        d.push(Def::rw(
+            base + CH_INT_EN,
+            "DMA_CH_Interrupt_Enable",
+            0,
+            s.nis | s.ais | ST_NORMAL | ST_ABNORMAL,
+        ));
+        d.push(
+            Def::ro(base + CH_STATUS, "DMA_CH_Status", 0)
+                .w1c(s.nis | s.ais | ST_NORMAL | ST_ABNORMAL),
+        );
+    }
+    d
+}
+
+fn addr_high(cfg: &Config) -> u32 {
+    cfg.mac
+        .map_or(0xffff, |m| u32::from(m[4]) | u32::from(m[5]) << 8)
+}
+
+fn addr_low(cfg: &Config) -> u32 {
+    cfg.mac
+        .map_or(u32::MAX, |m| u32::from_le_bytes([m[0], m[1], m[2], m[3]]))
+}
+
+fn feature0(cfg: &Config) -> u32 {
+    let mut v = bit(0) | bit(1); // 10/100 and 1000 Mbit/s
+    v |= bit(5); // SMASEL: station management
+    v |= bit(8); // MMCSEL: counters
+    v |= bit(14) | bit(16); // TXCOESEL, RXCOESEL
+    let extra = u32::from(cfg.mac_addrs);
+    v |= extra.min(31) << 18; // ADDMACADRSEL
+    v |= if extra > 31 { bit(23) } else { 0 }; // MACADR32SEL
+    v |= if extra > 63 { bit(24) } else { 0 }; // MACADR64SEL
+    v | u32::from(cfg.is_rgmii()) << 28 // ACTPHYSEL
+}
+
+fn feature1(cfg: &Config) -> u32 {
+    let fifo = |size: u32| (size / 128).trailing_zeros();
+    let addr = match cfg.addr_bits {
+        32 => 0,
+        40 => 1,
+        _ => 2,
+    };
+    let hash = match cfg.hash_bits {
+        64 => 1,
+        128 => 2,
+        256 => 3,
+        _ => 0,
+    };
+    fifo(cfg.rx_fifo) | fifo(cfg.tx_fifo) << 6 | addr << 14 | hash << 24
+}
+
+fn feature2(cfg: &Config) -> u32 {
+    let rx = cfg.rx_queues as u32 - 1;
+    let tx = cfg.tx_queues as u32 - 1;
+    rx | tx << 6 | rx << 12 | tx << 18
+}
