@@ -691,6 +691,9 @@ impl<T: Operations> VTable<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_drvinfo(
         dev: *mut bindings::net_device,
         info: *mut bindings::ethtool_drvinfo,
@@ -702,6 +705,9 @@ impl<T: Operations> VTable<T> {
         unsafe { Self::with(dev, |dev, data, rtnl| T::drvinfo(dev, data, info, rtnl)) }
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_link_ksettings(
         dev: *mut bindings::net_device,
         settings: *mut bindings::ethtool_link_ksettings,
@@ -720,6 +726,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn set_link_ksettings(
         dev: *mut bindings::net_device,
         settings: *const bindings::ethtool_link_ksettings,
@@ -738,6 +747,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn nway_reset(dev: *mut bindings::net_device) -> ffi::c_int {
         from_result(|| {
             // SAFETY: By the safety requirements.
@@ -745,6 +757,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_pauseparam(
         dev: *mut bindings::net_device,
         pause: *mut bindings::ethtool_pauseparam,
@@ -760,6 +775,9 @@ impl<T: Operations> VTable<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn set_pauseparam(
         dev: *mut bindings::net_device,
         pause: *mut bindings::ethtool_pauseparam,
@@ -778,6 +796,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_ringparam(
         dev: *mut bindings::net_device,
         ring: *mut bindings::ethtool_ringparam,
@@ -791,6 +812,9 @@ impl<T: Operations> VTable<T> {
         unsafe { Self::with(dev, |dev, data, rtnl| T::get_ringparam(dev, data, rtnl)) }.store(ring);
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn set_ringparam(
         dev: *mut bindings::net_device,
         ring: *mut bindings::ethtool_ringparam,
@@ -811,6 +835,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_channels(
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
@@ -823,6 +850,9 @@ impl<T: Operations> VTable<T> {
             .store(channels);
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn set_channels(
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
@@ -841,6 +871,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_coalesce(
         dev: *mut bindings::net_device,
         coalesce: *mut bindings::ethtool_coalesce,
@@ -858,6 +891,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn set_coalesce(
         dev: *mut bindings::net_device,
         coalesce: *mut bindings::ethtool_coalesce,
@@ -878,6 +914,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_per_queue_coalesce(
         dev: *mut bindings::net_device,
         queue: u32,
@@ -898,6 +937,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn set_per_queue_coalesce(
         dev: *mut bindings::net_device,
         queue: u32,
@@ -917,6 +959,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_sset_count(
         dev: *mut bindings::net_device,
         sset: ffi::c_int,
@@ -937,6 +982,9 @@ impl<T: Operations> VTable<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, sset: u32, buf: *mut u8) {
         if sset != bindings::ethtool_stringset_ETH_SS_STATS || buf.is_null() {
             return;
@@ -965,6 +1013,9 @@ impl<T: Operations> VTable<T> {
         unsafe { Self::with(dev, f) };
     }
 
+    /// # Safety
+    ///
+    /// See [`VTable`].
     unsafe extern "C" fn get_ethtool_stats(
         dev: *mut bindings::net_device,
         _stats: *mut bindings::ethtool_stats,

@@ -1206,6 +1206,13 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         self.started.store(false, Relaxed);
     }
 
+    /// Whether the link is up, i.e. the network device has its carrier.
+    #[inline]
+    pub fn is_up(&self) -> bool {
+        // SAFETY: The network device is valid by the type invariants.
+        unsafe { bindings::netif_carrier_ok(self.netdev.as_ptr()) }
+    }
+
     /// Tells phylink that the MAC or the PCS has seen a change of the link. Callable in any context.
     ///
     /// With `up` false the link is taken down even if it has come back in the meantime.

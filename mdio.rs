@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The MDIO bus of a port.
+
+use kernel::{
+    net::mdio::{
+        Bus,
+        DevAddr,
+        PhyAddr,
+        Registration, //
+    },
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+use crate::hw::Hw;
+
+/// The station management of a core, as a bus controller.
+///
+/// The MDIO core serialises the accesses, and nobody else touches the registers.
+pub(crate) struct MdioBus<'a> {
+    hw: Arc<Hw<'a>>,
+    /// CR: divider from the CSR clock to MDC.
+    csr: u32,
+}
+
+impl<'a> MdioBus<'a> {
+    /// Derives MDC from the CSR clock.
+    fn new(hw: Arc<Hw<'a>>) -> Result<Self> {
+        let rate = hw.config.csr_rate;
+        let csr = hw.hwif.mdio.clock_range(rate).inspect_err(|_| {
+            dev_err!(
+                hw.dev,
+                "no MDC can be derived from a CSR clock of {} Hz: is the rate right?\n",
+                rate
+            );
+        })?;
+
+        Ok(Self { hw, csr })
+    }
+}
+
+#[vtable]
+impl Bus for MdioBus<'_> {
+    const NAME: &'static CStr = crate::NAME;
+
+    fn read(&self, addr: PhyAddr, reg: u8) -> Result<u16> {
+        let hw = &self.hw;
+        hw.hwif.mdio.read(hw.io(), self.csr, addr.get(), reg)
+    }
+
+    fn write(&self, addr: PhyAddr, reg: u8, val: u16) -> Result {
+        let hw = &self.hw;
+        hw.hwif.mdio.write(hw.io(), self.csr, addr.get(), reg, val)
+    }
+
+    fn read_c45(&self, addr: PhyAddr, dev: DevAddr, reg: u16) -> Result<u16> {
+        let hw = &self.hw;
+        hw.hwif
+            .mdio
+            .read_c45(hw.io(), self.csr, addr.get(), dev.get(), reg)
+    }
+
+    fn write_c45(&self, addr: PhyAddr, dev: DevAddr, reg: u16, val: u16) -> Result {
+        let hw = &self.hw;
+        hw.hwif
+            .mdio
+            .write_c45(hw.io(), self.csr, addr.get(), dev.get(), reg, val)
+    }
+}
+
+/// Registers the bus and scans it for PHYs.
+///
+/// The result must be kept in the data of the network device, never forgotten.
+pub(crate) fn register<'a>(hw: &Arc<Hw<'a>>) -> Result<Registration<'a, MdioBus<'a>>> {
+    let bus = MdioBus::new(hw.clone())?;
+    let id = CString::try_from_fmt(fmt!(
+        "{}-{}",
+        crate::NAME.to_str().unwrap_or(""),
+        hw.dev.name().to_str().unwrap_or("")
+    ))?;
+
+    // SAFETY: The only caller stores the registration in the data of the network device, which is
+    // dropped before the device is unbound.
+    unsafe { Registration::new(hw.dev, &id, hw.config.phy_mask, Ok::<_, Error>(bus)) }.inspect_err(
+        |err| {
+            dev_err!(
+                hw.dev,
+                "cannot register the MDIO bus: {}; does the CSR clock run?\n",
+                err.to_errno()
+            );
+        },
+    )
+}
