@@ -925,3 +925,311 @@ impl Drop for Consumer<'_> {
         self.release();
     }
 }
+
+#[kunit_tests(rust_net_inflight)]
+mod tests {
+    use super::*;
+    use crate::{
+        faux,
+        page::PAGE_SIZE, //
+    };
+
+    /// A sequence of numbers without apparent order (a linear congruential generator).
+    struct Random(u32);
+
+    impl Random {
+        fn below(&mut self, end: u32) -> u32 {
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (self.0 >> 8) % end
+        }
+    }
+
+    #[test]
+    fn capacity_is_a_power_of_two() {
+        for bad in [0, 3, 6, 511, MAX_SLOTS + 1, 2 * MAX_SLOTS, u32::MAX] {
+            assert!(Indices::new(bad).is_err());
+        }
+        for shift in 0..=15 {
+            assert!(Indices::new(1 << shift).is_ok());
+        }
+    }
+
+    #[test]
+    fn indices_match_unbounded_counters() -> Result {
+        for capacity in [1, 2, 16, 512, MAX_SLOTS] {
+            let indices = Indices::new(capacity)?;
+            let mut random = Random(capacity);
+            let (mut head, mut tail) = (indices.start(), indices.start());
+            let (mut produced, mut consumed) = (0u64, 0u64);
+
+            assert_eq!(indices.mask(head), 0);
+
+            // Many laps, the first of which ends with the wrap-around.
+            while produced < 10 * u64::from(capacity) {
+                let n = random.below(indices.free(head, tail) + 1);
+                head = head.wrapping_add(n);
+                produced += u64::from(n);
+
+                let n = random.below(indices.used(head, tail) + 1);
+                tail = tail.wrapping_add(n);
+                consumed += u64::from(n);
+
+                assert_eq!(u64::from(indices.used(head, tail)), produced - consumed);
+                assert_eq!(
+                    indices.used(head, tail) + indices.free(head, tail),
+                    capacity
+                );
+                assert_eq!(
+                    u64::from(indices.mask(head)),
+                    produced % u64::from(capacity)
+                );
+                assert_eq!(
+                    u64::from(indices.mask(tail)),
+                    consumed % u64::from(capacity)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn segments_cover_the_length() {
+        for max in [1, 2, 7, 4096, 16383, u32::MAX] {
+            for len in [0, 1, 6, 7, 8, 4095, 4096, 4097, 65536, u32::MAX] {
+                let n = u64::from(segments(len, max));
+
+                assert!(n * u64::from(max) >= u64::from(len));
+                assert!(n == 0 || (n - 1) * u64::from(max) < u64::from(len));
+            }
+        }
+    }
+
+    /// Creates a device that can do DMA anywhere.
+    fn device() -> Result<faux::Registration> {
+        let reg = faux::Registration::new(c"rust-net-inflight", None)?;
+        let dev = AsRef::<device::Device<Bound>>::as_ref(reg.as_ref()).as_raw();
+
+        // SAFETY: Nobody else uses the device.
+        unsafe {
+            (*dev).dma_mask = &raw mut (*dev).coherent_dma_mask;
+            (*dev).coherent_dma_mask = u64::MAX;
+        }
+        Ok(reg)
+    }
+
+    /// Creates a packet with a linear part of `head` bytes, and fragments.
+    fn packet(head: u32, frags: &[u32]) -> Result<SkBuff> {
+        // SAFETY: This just allocates.
+        let raw = unsafe {
+            bindings::__alloc_skb(head.max(1), GFP_KERNEL.as_raw(), 0, bindings::NUMA_NO_NODE)
+        };
+        let raw = NonNull::new(raw).ok_or(ENOMEM)?;
+
+        // SAFETY: The packet was just allocated.
+        let skb = unsafe { SkBuff::from_raw(raw) };
+        // SAFETY: There is as much room.
+        unsafe { bindings::skb_put(raw.as_ptr(), head) };
+
+        for (i, len) in (0..).zip(frags) {
+            assert!(u32_as_usize(*len) <= PAGE_SIZE);
+            // SAFETY: This just allocates.
+            let page = unsafe { bindings::alloc_pages(GFP_KERNEL.as_raw(), 0) };
+            if page.is_null() {
+                return Err(ENOMEM);
+            }
+            // SAFETY: The packet has few fragments, and takes over the page.
+            unsafe {
+                bindings::skb_add_rx_frag(raw.as_ptr(), i, page, 0, *len as c_int, 4096);
+            }
+        }
+        Ok(skb)
+    }
+
+    fn bound(reg: &faux::Registration) -> &device::Device<Bound> {
+        reg.as_ref().as_ref()
+    }
+
+    #[test]
+    fn packets_come_out_as_they_went_in() -> Result {
+        let reg = device()?;
+        let (mut tx, mut done) = ring(bound(&reg), 64)?;
+        let mut random = Random(1);
+        let mut sent = KVec::new();
+        let mut reaped = 0;
+        let mut next = 0;
+        let mut free = 64;
+
+        for _ in 0..500 {
+            let frags = [1 + random.below(4000), 1 + random.below(4000)];
+            let nr_frags = u32_as_usize(random.below(3));
+            let frags = frags.get(..nr_frags).ok_or(EINVAL)?;
+            let skb = packet(random.below(2) * 100 + 1, frags)?;
+            let len = skb.len();
+            let prefix = random.below(2);
+            let max_seg = 1000 + random.below(4000);
+
+            assert_eq!((tx.index(), tx.free()), (next, free));
+            let refused = match tx.map(skb, prefix, max_seg) {
+                Err(refused) => refused,
+                Ok(pending) => {
+                    // The slots are consecutive, and the segments are all of the packet.
+                    assert_eq!(pending.first(), next);
+                    assert_eq!(pending.last(), (next + pending.count() - 1) % 64);
+                    let mut index = next + prefix;
+                    let mut bytes = 0;
+                    for segment in pending.segments() {
+                        assert_eq!(segment.index, index % 64);
+                        assert!(segment.len > 0 && segment.len <= max_seg);
+                        index += 1;
+                        bytes += segment.len;
+                    }
+                    assert_eq!(index, next + pending.count());
+                    assert_eq!(bytes, len);
+
+                    let count = pending.count();
+                    if random.below(4) == 0 {
+                        let skb = pending.abort();
+                        assert_eq!(skb.len(), len);
+                    } else {
+                        sent.push((pending.first(), pending.last(), len), GFP_KERNEL)?;
+                        pending.commit();
+                        next = (next + count) % 64;
+                        free -= count;
+                    }
+                    continue;
+                }
+            };
+
+            // The ring is full. The packet is as it was before.
+            let (e, skb) = refused;
+            assert_eq!(e, EBUSY);
+            assert_eq!(skb.len(), len);
+            assert!(free < prefix + 1 + 2 * 4);
+
+            while let Some(entry) = done.front() {
+                let (_, bytes) = done.take().ok_or(EINVAL)?;
+
+                assert_eq!(sent.get(reaped), Some(&(entry.first, entry.last, bytes)));
+                assert_eq!(entry.bytes, bytes);
+                reaped += 1;
+            }
+            assert_eq!(done.free_after_release(), 64);
+            done.release();
+            free = 64;
+        }
+
+        // Several laps were made.
+        assert!(sent.len() > 200);
+        let (packets, _) = done.pop_all();
+        assert_eq!(reaped + u32_as_usize(packets), sent.len());
+        assert_eq!(done.front(), None);
+        assert_eq!(tx.free(), 64);
+        Ok(())
+    }
+
+    #[test]
+    fn a_split_buffer_is_contiguous() -> Result {
+        let reg = device()?;
+        let (mut tx, _done) = ring(bound(&reg), 16)?;
+        let pending = tx.map(packet(2500, &[])?, 0, 1000).map_err(|(e, _)| e)?;
+        let mut segments = pending.segments();
+        let mut end = None;
+
+        for len in [1000, 1000, 500] {
+            let segment = segments.next().ok_or(EINVAL)?;
+
+            assert_eq!(segment.len, len);
+            assert!(end.is_none_or(|end| end == segment.addr));
+            end = Some(segment.addr + DmaAddress::from(segment.len));
+        }
+        assert_eq!(segments.next(), None);
+        Ok(())
+    }
+
+    #[test]
+    fn impossible_packets_are_handed_back() -> Result {
+        let reg = device()?;
+        let (mut tx, done) = ring(bound(&reg), 4)?;
+
+        for (head, prefix, max_seg) in [
+            (0, 0, 1000),
+            (100, 0, 0),
+            (100, 4, 1000),
+            (100, u32::MAX, 1000),
+            (100, 0, 20),
+        ] {
+            let Err((e, skb)) = tx.map(packet(head, &[])?, prefix, max_seg) else {
+                return Err(EINVAL);
+            };
+
+            assert_eq!(e, EINVAL);
+            assert_eq!(skb.len(), head);
+        }
+        assert_eq!(tx.free(), 4);
+        assert_eq!(done.front(), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_ring_wraps() -> Result {
+        let reg = device()?;
+        let (mut tx, mut done) = ring(bound(&reg), 4)?;
+
+        for _ in 0..3 {
+            for i in 0..4 {
+                assert_eq!(tx.index(), i);
+                tx.map(packet(60, &[])?, 0, 1000)
+                    .map_err(|(e, _)| e)?
+                    .commit();
+            }
+            assert_eq!(tx.free(), 0);
+            assert_eq!(tx.free_at_least(1), 0);
+            assert!(tx
+                .map(packet(60, &[])?, 0, 1000)
+                .is_err_and(|(e, _)| e == EBUSY));
+
+            // What is popped is not free before it is released.
+            assert!(done.take().is_some());
+            assert_eq!(tx.free(), 0);
+            done.release();
+            assert_eq!(tx.free(), 1);
+
+            assert_eq!(done.pop_all(), (3, 180));
+            assert_eq!(done.pop_all(), (0, 0));
+            assert_eq!(tx.free(), 4);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rewinding_needs_an_empty_ring() -> Result {
+        let reg = device()?;
+        let (mut tx, mut done) = ring(bound(&reg), 8)?;
+        let (_other_tx, mut other) = ring(bound(&reg), 8)?;
+
+        tx.map(packet(60, &[])?, 2, 1000)
+            .map_err(|(e, _)| e)?
+            .commit();
+        assert_eq!(tx.index(), 3);
+        assert_eq!(tx.rewind(&mut other), Err(EINVAL));
+        assert_eq!(tx.rewind(&mut done), Err(EBUSY));
+        assert_eq!(tx.index(), 3);
+
+        assert_eq!(done.pop_all(), (1, 60));
+        assert_eq!(tx.rewind(&mut done), Ok(()));
+        assert_eq!(tx.index(), 0);
+        assert_eq!(tx.free(), 8);
+
+        tx.map(packet(70, &[])?, 0, 1000)
+            .map_err(|(e, _)| e)?
+            .commit();
+        let first = Entry {
+            first: 0,
+            last: 0,
+            bytes: 70,
+        };
+        assert_eq!(done.front(), Some(first));
+        // Dropping the ends frees the packet.
+        Ok(())
+    }
+}
