@@ -54,22 +54,27 @@ pub(crate) struct FrameLimit {
 impl FrameLimit {
     /// The limit for frames of `bytes`, FCS not counted.
     pub(crate) fn new(bytes: u32) -> Self {
-        match bytes.saturating_add(FCS) {
-            0..=STANDARD_MAX => Self::default(),
-            total @ 0..=WATCHDOG_MAX => Self {
+        let total = bytes.saturating_add(FCS);
+
+        if total <= STANDARD_MAX {
+            Self::default()
+        } else if total <= WATCHDOG_MAX {
+            Self {
                 giant: Some(total),
                 ..Self::default()
-            },
-            0..=JUMBO_MAX => Self {
+            }
+        } else if total <= JUMBO_MAX {
+            Self {
                 jumbo: true,
                 ..Self::default()
-            },
+            }
+        } else {
             // JE has a limit of its own, so it has to be off for GPSL to count.
-            total => Self {
+            Self {
                 no_timers: true,
                 giant: Some(total.min(FRAME_MAX)),
                 ..Self::default()
-            },
+            }
         }
     }
 }

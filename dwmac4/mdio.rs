@@ -23,9 +23,9 @@ const BUSY_INTERVAL: Delta = Delta::from_micros(100);
 /// The slowest MDC that a divider leads to is some 60 kHz: 1 ms an access.
 const BUSY_TIMEOUT: Delta = Delta::from_millis(10);
 
-/// CR for a CSR clock of `rate` Hz: the smallest divider that keeps MDC within 2.5 MHz.
+/// CR for a CSR clock of `rate` Hz, so that MDC keeps to 2.5 MHz; `EINVAL` if no divider does.
 pub(crate) fn clock_range(rate: u64) -> Result<u32> {
-    // Ranges as the databook has them; within each MDC is between 1 and 2.5 MHz.
+    // Ranges and CR as the databook pairs them; from 20 MHz on, MDC is above 1 MHz.
     match rate {
         0 => Err(EINVAL),
         1..35_000_000 => Ok(2),

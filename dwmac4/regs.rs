@@ -574,24 +574,6 @@ register! {
     }
 }
 
-/// Highest speed of the MDC.
-pub(super) const MDC_MAX: u64 = 2_500_000;
-
-impl MAC_MDIO_ADDRESS {
-    /// Dividers from CSR clock to MDC that keep to [`MDC_MAX`], with the CR that selects them;
-    /// smallest first.
-    pub(super) const DIVIDERS: [(u32, u32); 8] = [
-        (16, 2),
-        (26, 3),
-        (42, 0),
-        (62, 1),
-        (102, 4),
-        (124, 5),
-        (204, 6),
-        (324, 7),
-    ];
-}
-
 impl MAC_ADDRESS_HIGH {
     /// High word of `addr`, enabled.
     pub(super) fn enabled(addr: &[u8; 6]) -> Self {

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Descriptors of GMAC 4.x and 5.x.
+
+use kernel::prelude::*;
+
+#[kunit_tests(rust_stmmac_desc)]
+mod tests {
+    use crate::{
+        desc::{
+            Format,
+            RxChecksum,
+            RxStatus,
+            TxBuffer,
+            TxChecksum,
+            TxStatus, //
+        },
+        dwmac4::desc::Gmac4,
+    };
+
+    /// The only buffer of a frame.
+    const WHOLE: TxBuffer = TxBuffer {
+        addr: 0x12_3456_7890,
+        len: 60,
+        frame_len: 60,
+        first: true,
+        last: true,
+        interrupt: false,
+        checksum: TxChecksum::None,
+    };
+
+    /// A whole frame without anything remarkable.
+    const FRAME: RxStatus = RxStatus {
+        first: true,
+        last: true,
+        context: false,
+        len: 60,
+        error: false,
+        crc_error: false,
+        overflow: false,
+        length_error: false,
+        frame_error: false,
+        checksum: RxChecksum::None,
+    };
+
+    #[test]
+    fn tx_buffers() {
+        let cases = [
+            // OWN, FD, LD, FL.
+            (WHOLE, [0x3456_7890, 0x12, 60, 0xb000_003c]),
+            // IOC.
+            (
+                TxBuffer {
+                    interrupt: true,
+                    ..WHOLE
+                },
+                [0x3456_7890, 0x12, 0x8000_003c, 0xb000_003c],
+            ),
+            // CIC.
+            (
+                TxBuffer {
+                    checksum: TxChecksum::Full,
+                    ..WHOLE
+                },
+                [0x3456_7890, 0x12, 60, 0xb003_003c],
+            ),
+            // The first of several: FL is the frame's, IOC waits for the last.
+            (
+                TxBuffer {
+                    frame_len: 9014,
+                    last: false,
+                    interrupt: true,
+                    checksum: TxChecksum::Full,
+                    ..WHOLE
+                },
+                [0x3456_7890, 0x12, 60, 0xa003_2336],
+            ),
+            // One in the middle has neither FL nor CIC.
+            (
+                TxBuffer {
+                    frame_len: 9014,
+                    first: false,
+                    last: false,
+                    checksum: TxChecksum::Full,
+                    ..WHOLE
+                },
+                [0x3456_7890, 0x12, 60, 0x8000_0000],
+            ),
+            // The last.
+            (
+                TxBuffer {
+                    addr: 0xffff_ffff,
+                    len: Gmac4::TX_BUFFER_MAX,
+                    frame_len: 16383,
+                    first: false,
+                    interrupt: true,
+                    ..WHOLE
+                },
+                [0xffff_ffff, 0, 0x8000_3ff0, 0x9000_0000],
+            ),
+        ];
+
+        for (buf, words) in cases {
+            assert_eq!(Gmac4::tx_buffer(&buf), words);
+        }
+    }
+
+    #[test]
+    fn tx_lengths_stay_in_their_fields() {
+        let words = Gmac4::tx_buffer(&TxBuffer {
+            len: u32::MAX,
+            frame_len: u32::MAX,
+            ..WHOLE
+        });
+
+        assert_eq!(words, [0x3456_7890, 0x12, 0x3fff, 0xb000_7fff]);
+    }
+
+    #[test]
+    fn tx_statuses() {
+        const LD: u32 = 1 << 28;
+        const ES: u32 = 1 << 15;
+
+        let error = TxStatus {
+            error: true,
+            ..TxStatus::default()
+        };
+        let link_error = TxStatus {
+            link_error: true,
+            ..error
+        };
+        let cases = [
+            (LD, TxStatus::default()),
+            // Deferred, collided: not lost.
+            (LD | 1 << 1 | 3 << 4, TxStatus::default()),
+            // Without LD there is no status.
+            (ES | 1 << 2, TxStatus::default()),
+            // A context descriptor has none either.
+            (LD | ES | 1 << 30, TxStatus::default()),
+            (
+                LD | ES | 1 << 2,
+                TxStatus {
+                    underflow: true,
+                    ..error
+                },
+            ),
+            (LD | ES | 1 << 3, link_error),
+            (LD | ES | 1 << 8, link_error),
+            (LD | ES | 1 << 9, link_error),
+            (LD | ES | 1 << 10, link_error),
+            (LD | ES | 1 << 11, link_error),
+            (
+                LD | ES | 1,
+                TxStatus {
+                    checksum_error: true,
+                    ..error
+                },
+            ),
+            (
+                LD | ES | 1 << 12,
+                TxStatus {
+                    checksum_error: true,
+                    ..error
+                },
+            ),
+            // Flushed, jabber.
+            (LD | ES | 1 << 13, error),
+            (LD | ES | 1 << 14, error),
+        ];
+
+        for (word, status) in cases {
+            // The other words are not the status's.
+            assert_eq!(Gmac4::tx_status(&[!0, !0, !0, word]), status);
+        }
+    }
+
+    #[test]
+    fn rx_buffers() {
+        // OWN, BUF1V.
+        assert_eq!(
+            Gmac4::rx_buffer(0xab_cdef_0120, false),
+            [0xcdef_0120, 0xab, 0, 0x8100_0000]
+        );
+        // IOC.
+        assert_eq!(Gmac4::rx_buffer(0x1000, true), [0x1000, 0, 0, 0xc100_0000]);
+    }
+
+    #[test]
+    fn ownership() {
+        assert!(Gmac4::owned(0x8000_0000));
+        assert!(!Gmac4::owned(0x7fff_ffff));
+
+        // What is composed is the DMA's.
+        let tx = Gmac4::tx_buffer(&WHOLE);
+        let rx = Gmac4::rx_buffer(0, false);
+        assert!(tx.get(Gmac4::OWN_WORD).is_some_and(|w| Gmac4::owned(*w)));
+        assert!(rx.get(Gmac4::OWN_WORD).is_some_and(|w| Gmac4::owned(*w)));
+    }
+
+    #[test]
+    fn rx_statuses() {
+        const FD: u32 = 1 << 29;
+        const LD: u32 = 1 << 28;
+        const ES: u32 = 1 << 15;
+
+        let error = RxStatus {
+            error: true,
+            ..FRAME
+        };
+        let length_error = RxStatus {
+            length_error: true,
+            ..error
+        };
+        let frame_error = RxStatus {
+            frame_error: true,
+            ..error
+        };
+        let cases = [
+            (FD | LD | 60, FRAME),
+            (
+                FD | 60,
+                RxStatus {
+                    last: false,
+                    ..FRAME
+                },
+            ),
+            (
+                LD | 60,
+                RxStatus {
+                    first: false,
+                    ..FRAME
+                },
+            ),
+            (
+                60,
+                RxStatus {
+                    first: false,
+                    last: false,
+                    ..FRAME
+                },
+            ),
+            // PL has 15 bits.
+            (
+                FD | LD | 0x7fff,
+                RxStatus {
+                    len: 0x7fff,
+                    ..FRAME
+                },
+            ),
+            (
+                FD | LD | ES | 1 << 24 | 60,
+                RxStatus {
+                    crc_error: true,
+                    ..error
+                },
+            ),
+            (
+                FD | LD | ES | 1 << 21 | 60,
+                RxStatus {
+                    overflow: true,
+                    ..error
+                },
+            ),
+            (FD | LD | ES | 1 << 23 | 60, length_error),
+            (FD | LD | ES | 1 << 22 | 60, length_error),
+            (FD | LD | ES | 1 << 20 | 60, frame_error),
+            (FD | LD | ES | 1 << 19 | 60, frame_error),
+            // Errors are known with the last buffer only.
+            (
+                FD | ES | 1 << 24 | 60,
+                RxStatus {
+                    last: false,
+                    ..FRAME
+                },
+            ),
+            // A context descriptor is no part of a frame, whatever its other bits.
+            (
+                1 << 30 | FD | LD | ES | 1 << 24 | 60,
+                RxStatus {
+                    first: false,
+                    last: false,
+                    context: true,
+                    ..FRAME
+                },
+            ),
+        ];
+
+        for (word, status) in cases {
+            // RDES1 claims a good checksum, but is not valid.
+            assert_eq!(Gmac4::rx_status(&[!0, 0x12, !0, word]), status);
+        }
+    }
+
+    #[test]
+    fn rx_checksums() {
+        const LAST: u32 = 0x3400_003c;
+        const V4: u32 = 1 << 4;
+        const V6: u32 = 1 << 5;
+        const IPHE: u32 = 1 << 3;
+        const IPCB: u32 = 1 << 6;
+        const IPCE: u32 = 1 << 7;
+
+        let cases = [
+            (V4 | 1, RxChecksum::Good),
+            (V4 | 2, RxChecksum::Good),
+            (V4 | 3, RxChecksum::Good),
+            (V6 | 1, RxChecksum::Good),
+            (V6 | 2, RxChecksum::Good),
+            // A payload that the engine does not know; IGMP.
+            (V4, RxChecksum::None),
+            (V4 | 4, RxChecksum::None),
+            // No IP at all; a tunnel.
+            (0, RxChecksum::None),
+            (2, RxChecksum::None),
+            (V4 | V6 | 2, RxChecksum::None),
+            // A fragment.
+            (V4 | IPCB | 1, RxChecksum::None),
+            (V4 | IPCE | 2, RxChecksum::Bad),
+            (V4 | IPHE | 2, RxChecksum::Bad),
+            (V4 | IPHE | IPCB, RxChecksum::Bad),
+            (V4 | IPCB | IPCE | 2, RxChecksum::None),
+        ];
+
+        for (des1, checksum) in cases {
+            assert_eq!(
+                Gmac4::rx_status(&[0, des1, 0, LAST]),
+                RxStatus { checksum, ..FRAME }
+            );
+        }
+    }
+}
