@@ -45,6 +45,27 @@ mod tx;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/datapath.rs"]
 mod kunit_datapath;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/desc.rs"]
+mod kunit_desc;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/dma.rs"]
+mod kunit_dma;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/features.rs"]
+mod kunit_features;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/hwif.rs"]
+mod kunit_hwif;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/mac.rs"]
+mod kunit_mac;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/mdio.rs"]
+mod kunit_mdio;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/mtl.rs"]
+mod kunit_mtl;
 
 /// Name of the driver and of its interrupts.
 pub(crate) const NAME: &core::ffi::CStr = <LocalModule as kernel::ModuleMetadata>::NAME;
