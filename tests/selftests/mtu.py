@@ -7,7 +7,7 @@ import socket
 
 from lib import Failure, case, check, check_equal, main
 
-VALUES = (68, 69, 576, 1280, 1499, 1500, 1501, 1536, 2000, 2048, 4000, 4096, 8000, 8999, 9000)
+VALUES = (68, 576, 1280, 1501, 2000, 4000, 8000, 9000)
 # IPv4 with ICMP or UDP.
 HEADERS = 28
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
@@ -33,8 +33,7 @@ def largest(env):
 def verify(env, mtu):
     check_equal(int(env.local.sys("mtu")), mtu, "the MTU after the change")
     env.wait_link()
-    for size in (mtu - HEADERS, mtu - HEADERS - 1):
-        env.ping(size=size)
+    env.ping(size=mtu - HEADERS)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
         try:

@@ -12,14 +12,14 @@ def ping(env, mtu, v6):
     env.set_mtu(mtu)
     largest = mtu - OVERHEAD[v6]
     addr = env.peer_v6 if v6 else env.peer_v4
-    for size in sorted({0, 17, 18, 19, 56, 512, 1024, 1400, largest // 2, largest - 1, largest}):
+    for size in (0, 17, 18, 56, 1024, largest - 1, largest):
         env.ping(addr, size)
 
 
 def fragments(env, mtu, v6):
     env.set_mtu(mtu)
     addr = env.peer_v6 if v6 else env.peer_v4
-    for size in (mtu, 3 * mtu, 20000, 65000):
+    for size in (mtu, 3 * mtu, 65000):
         env.ping(addr, size, dont_fragment=False)
 
 

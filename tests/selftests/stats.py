@@ -24,6 +24,8 @@ def quiet(env):
         env.defer(env.configure, end, ifname)
         env.defer(end.write, path, 0)
         end.write(path, 1)
+        # No neighbour is asked whether it is still there.
+        end.run("ip", "neigh", "flush", "dev", ifname)
         # Frames on their way out are counted late: wait until nothing moves.
         last = []
 

@@ -8,7 +8,7 @@ MEGABYTE = 1 << 20
 
 
 def tcp(env, to_peer, v6):
-    env.tcp(to_peer, v6, 6 * MEGABYTE, seed=3)
+    env.tcp(to_peer, v6, 4 * MEGABYTE, seed=3)
 
 
 def tcp_both_ways(env):
@@ -43,7 +43,7 @@ def tcp_many(env):
 
 def tcp_jumbo(env, to_peer):
     env.set_mtu(9000)
-    env.tcp(to_peer, size=6 * MEGABYTE, seed=5)
+    env.tcp(to_peer, size=4 * MEGABYTE, seed=5)
 
 
 def udp(env, to_peer, v6):
@@ -51,7 +51,7 @@ def udp(env, to_peer, v6):
     # and what the stack cuts into fragments.
     largest = 1500 - (48 if v6 else 28)
     env.udp([0, *range(1, 40), *range(500, 516), *range(largest - 20, largest + 1), 1473, 2000, 3000, 8000]
-            + 100 * [largest], to_peer, v6)
+            + 50 * [largest], to_peer, v6)
 
 
 def udp_jumbo(env, to_peer):
