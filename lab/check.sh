@@ -58,7 +58,7 @@ in_guest() {
 }
 
 check_kunit() {
-	local log=$LAB_LOG/test-kunit.log p f s
+	local log=$LAB_LOG/test-kunit.log p f s suite
 	say "== kunit: log: $(shown "$log")"
 	guest_defaults
 	opt_ports=0 opt_timeout=300
@@ -66,9 +66,17 @@ check_kunit() {
 	in_guest "$log" /src/lab/guest/kunit
 	read -r p f s < <(ktap_count "$log")
 	grep -E '^ *not ok' "$log" | head -n 20 || true
+	# Every suite of this repository must have run.
+	while read -r suite; do
+		grep -qE "^ *# Subtest: $suite[[:space:]]*\$" "$log" || {
+			say "kunit: suite $suite did not run"
+			f=$((f + 1))
+		}
+	done < <({ driver_sources; find "$LAB_SRC_IN/rust" -name '*.rs'; } | xargs -d '\n' sed -nE 's/^#\[(.*::)?kunit_tests\((\w+)\)\].*/\2/p' | sort -u)
 	part kunit "$p" "$f" "$s" "$guest_status"
 }
-KUNIT_FILTER='*rust*'
+# Suites of the kernel crate (upstream's too) and of the driver.
+KUNIT_FILTER='rust_*'
 
 check_selftests() {
 	local driver log p f s

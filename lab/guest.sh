@@ -14,6 +14,7 @@ guest_help() {
 	  --irq KIND[+KIND]  what the ports offer: intx, msi, msix (default: all three)
 	  --version V       GMAC version register, e.g. 0x42 (default 0x52)
 	  --port-opts K=V,..  further options of every port, as in dwmac-model serve --port
+	  --pcap PREFIX     capture each port into PREFIX-a.pcap, ... (under /cache or /src)
 	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G), kernel command line
 	  --iommu           a virtual IOMMU: the device reaches only what the driver mapped
 	  --timeout S       end the guest after S seconds (default 600; a shell: never)
@@ -66,11 +67,12 @@ start_model() {
 	local i ids=() args=() opts
 	IFS=, read -ra ids <<< "$opt_ids"
 	for ((i = 0; i < opt_ports; i++)); do
-		opts="name=$(port_name "$i"),socket=$run/port$i.sock,id=${ids[i % ${#ids[@]}]}"
+		opts="name=$(port_name "$i"),socket=$run/port$i.sock,id=${ids[i % ${#ids[@]}]},mac=02:00:00:00:00:0$((i + 1))"
 		[ -z "$opt_version" ] || opts+=",version=$opt_version"
 		[ -z "$opt_irq" ] || opts+=",irq=$opt_irq"
 		[ -z "$opt_port_opts" ] || opts+=",$opt_port_opts"
 		args+=(--port "$opts")
+		[ -z "$opt_pcap" ] || args+=(--pcap "$(port_name "$i")=$opt_pcap-$(port_name "$i").pcap")
 	done
 	for ((i = 0; i + 1 < opt_ports; i += 2)); do
 		args+=(--wire "$(port_name "$i"):$(port_name $((i + 1)))")
@@ -172,7 +174,7 @@ console_extract() {
 guest_defaults() {
 	opt_ports=2 opt_ids=8086:4b30,8086:4ba0,16c3:7102,8086:4bb0 opt_irq='' opt_version='' opt_port_opts=''
 	opt_smp=2 opt_mem=1G opt_append='' opt_iommu=0 opt_timeout=600 opt_env=()
-	opt_allow_warnings=0 opt_build=1 opt_keep=0
+	opt_pcap='' opt_allow_warnings=0 opt_build=1 opt_keep=0
 	interactive=0
 }
 
@@ -182,7 +184,7 @@ guest_parse() {
 	guest_args=()
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--ports | --ids | --irq | --version | --port-opts | --smp | --mem | --append | --timeout)
+		--ports | --ids | --irq | --version | --port-opts | --pcap | --smp | --mem | --append | --timeout)
 			[ $# -ge 2 ] || die "guest: $1 wants a value"
 			printf -v "opt_$(tr - _ <<< "${1#--}")" %s "$2"
 			shift
