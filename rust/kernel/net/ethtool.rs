@@ -13,6 +13,97 @@
 //! [`UnregisteredDevice`] never does. That is why they all get an [`&Rtnl`](Rtnl).
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
+//!
+//! # Examples
+//!
+//! The operations of a driver that has one statistic a queue:
+//!
+//! ```
+//! # use kernel::net::{
+//! #     device::{Driver, Xmit},
+//! #     queue::TxQueue,
+//! #     skbuff::SkBuff,
+//! # };
+//! use kernel::{
+//!     net::{
+//!         device::{
+//!             Device,
+//!             UnregisteredDevice, //
+//!         },
+//!         ethtool::{
+//!             DriverInfo,
+//!             Operations,
+//!             Strings,
+//!             Values, //
+//!         },
+//!         rtnl::Rtnl, //
+//!     },
+//!     prelude::*, //
+//! };
+//!
+//! struct MyDriver;
+//!
+//! struct MyData {
+//!     packets: [u64; 4],
+//! }
+//!
+//! # #[vtable]
+//! # impl Driver for MyDriver {
+//! #     type Data<'a> = MyData;
+//! #
+//! #     fn open<'a>(_: &Device<Self>, _: Pin<&MyData>, _: &Rtnl) -> Result {
+//! #         Ok(())
+//! #     }
+//! #     fn stop<'a>(_: &Device<Self>, _: Pin<&MyData>, _: &Rtnl) {}
+//! #     fn start_xmit<'a>(
+//! #         _: &Device<Self>,
+//! #         _: Pin<&MyData>,
+//! #         _: &mut TxQueue<'_>,
+//! #         _: SkBuff,
+//! #     ) -> Xmit {
+//! #         Xmit::Sent
+//! #     }
+//! # }
+//! #[vtable]
+//! impl Operations for MyDriver {
+//!     fn drvinfo<'a>(
+//!         _dev: &Device<Self>,
+//!         _data: Pin<&MyData>,
+//!         info: &mut DriverInfo,
+//!         _rtnl: &Rtnl,
+//!     ) {
+//!         info.set_fw_version(fmt!("{}.{}", 1, 2));
+//!     }
+//!
+//!     fn stats_count<'a>(_dev: &Device<Self>, _data: Pin<&MyData>, _rtnl: &Rtnl) -> u32 {
+//!         4
+//!     }
+//!
+//!     fn stat_names<'a>(
+//!         _dev: &Device<Self>,
+//!         data: Pin<&MyData>,
+//!         names: &mut Strings<'_>,
+//!         _rtnl: &Rtnl,
+//!     ) {
+//!         for i in 0..data.packets.len() {
+//!             names.push(fmt!("q{}_packets", i));
+//!         }
+//!     }
+//!
+//!     fn stats<'a>(
+//!         _dev: &Device<Self>,
+//!         data: Pin<&MyData>,
+//!         values: &mut Values<'_>,
+//!         _rtnl: &Rtnl,
+//!     ) {
+//!         values.extend(data.packets);
+//!     }
+//! }
+//!
+//! fn set_up(dev: &mut UnregisteredDevice<'_, MyDriver>) {
+//!     dev.set_ethtool_ops();
+//! }
+//! ```
 
 use super::{
     device::{
@@ -1047,7 +1138,7 @@ impl<T: Operations> VTable<T> {
     }
 }
 
-#[macros::kunit_tests(rust_kernel_net_ethtool)]
+#[macros::kunit_tests(rust_net_ethtool)]
 mod tests {
     use super::*;
 

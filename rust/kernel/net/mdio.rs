@@ -10,6 +10,46 @@
 //!
 //! C headers: [`include/linux/phy.h`](srctree/include/linux/phy.h),
 //! [`include/linux/mdio.h`](srctree/include/linux/mdio.h)
+//!
+//! # Examples
+//!
+//! A bus that nothing is connected to:
+//!
+//! ```
+//! use kernel::{
+//!     device,
+//!     net::mdio::{
+//!         Bus,
+//!         PhyAddr,
+//!         Registration, //
+//!     },
+//!     prelude::*, //
+//! };
+//!
+//! struct Nothing;
+//!
+//! #[vtable]
+//! impl Bus for Nothing {
+//!     const NAME: &'static CStr = c"nothing";
+//!
+//!     fn read(&self, _addr: PhyAddr, _reg: u8) -> Result<u16> {
+//!         // What the pull-up resistor of the data line makes of an access that nobody answers.
+//!         Ok(0xffff)
+//!     }
+//!
+//!     fn write(&self, _addr: PhyAddr, _reg: u8, _val: u16) -> Result {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn probe<'a>(dev: &'a device::Device<device::Bound>) -> Result<Registration<'a, Nothing>> {
+//!     // SAFETY: The caller keeps the registration in its driver data.
+//!     let bus = unsafe { Registration::new(dev, c"nothing-0", 0, Ok::<_, Error>(Nothing)) }?;
+//!
+//!     assert!(bus.find_first().is_none());
+//!     Ok(bus)
+//! }
+//! ```
 
 use crate::{
     bindings,
@@ -503,9 +543,50 @@ fn of_node(fwnode: &FwNode) -> Option<NonNull<bindings::device_node>> {
     NonNull::new(unsafe { crate::container_of!(fwnode.as_raw(), bindings::device_node, fwnode) })
 }
 
-#[macros::kunit_tests(rust_kernel_net_mdio)]
-mod tests {
+#[macros::kunit_tests(rust_net_mdio)]
+pub(super) mod tests {
     use super::*;
+    use crate::faux;
+
+    /// A bus with one gigabit PHY, which has found a partner that can do all that it can.
+    pub(in crate::net) struct OnePhy;
+
+    impl OnePhy {
+        pub(in crate::net) const ADDR: PhyAddr = PhyAddr(3);
+    }
+
+    #[vtable]
+    impl Bus for OnePhy {
+        const NAME: &'static CStr = c"one PHY";
+
+        fn read(&self, addr: PhyAddr, reg: u8) -> Result<u16> {
+            if addr != Self::ADDR {
+                return Ok(0xffff);
+            }
+
+            Ok(match reg {
+                // BMCR: autonegotiation, full duplex, 1000 Mbit/s.
+                0x0 => 0x1140,
+                // BMSR: all of 10 and 100 Mbit/s, ESTATUS, negotiation possible and complete, link.
+                0x1 => 0x796d,
+                // PHYSID: of no vendor.
+                0x2 => 0x0a5a,
+                0x3 => 0x5a50,
+                // ADVERTISE and LPA: all of 10 and 100 Mbit/s, pause; the partner acknowledges.
+                0x4 => 0x05e1,
+                0x5 => 0x45e1,
+                // CTRL1000, STAT1000 and ESTATUS: both duplexes.
+                0x9 => 0x0300,
+                0xa => 0x3c00,
+                0xf => 0x3000,
+                _ => 0,
+            })
+        }
+
+        fn write(&self, _addr: PhyAddr, _reg: u8, _val: u16) -> Result {
+            Ok(())
+        }
+    }
 
     #[test]
     fn phy_addresses() {
@@ -528,5 +609,43 @@ mod tests {
         assert!(c45_reg(0xffff).is_ok());
         assert!(c45_reg(0x1_0000).is_err());
         assert!(c45_reg(-1).is_err());
+    }
+
+    fn register<'a>(
+        dev: &'a faux::Registration,
+        id: &CStr,
+        phy_mask: u32,
+    ) -> Result<Registration<'a, OnePhy>> {
+        let dev: &faux::Device<Bound> = dev.as_ref();
+
+        // SAFETY: The callers drop it.
+        unsafe { Registration::new(dev.as_ref(), id, phy_mask, Ok::<_, Error>(OnePhy)) }
+    }
+
+    #[test]
+    fn bus_is_scanned() -> Result {
+        let dev = faux::Registration::new(c"rust_net_mdio", None)?;
+
+        let bus = register(&dev, c"kunit-mdio", 0)?;
+        assert!(bus.find_first() == Some(OnePhy::ADDR));
+        assert!(bus.has_phy(OnePhy::ADDR));
+        assert!(!bus.has_phy(PhyAddr(4)));
+        drop(bus);
+
+        // The name is free again, and nothing is looked for where it is not wanted.
+        let bus = register(&dev, c"kunit-mdio", 1 << OnePhy::ADDR.get())?;
+        assert!(bus.find_first().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn long_ids_are_refused() -> Result {
+        let dev = faux::Registration::new(c"rust_net_mdio", None)?;
+        // One byte too long, with the NUL.
+        let id = c"kunit-mdio-01234567890123456789012345678901234567890123456789";
+
+        assert_eq!(id.count_bytes(), bindings::MII_BUS_ID_SIZE as usize);
+        assert!(register(&dev, id, 0).is_err_and(|e| e == EINVAL));
+        Ok(())
     }
 }

@@ -11,6 +11,81 @@
 //! belongs to phylink.
 //!
 //! C header: [`include/linux/phylink.h`](srctree/include/linux/phylink.h)
+//!
+//! # Examples
+//!
+//! ```
+//! use kernel::{
+//!     net::{
+//!         device::{
+//!             Device,
+//!             Driver, //
+//!         },
+//!         mdio,
+//!         phylink::{
+//!             Config,
+//!             Interface,
+//!             Interfaces,
+//!             Link,
+//!             LinkState,
+//!             MacCapabilities,
+//!             MacOps,
+//!             Mode,
+//!             Phylink, //
+//!         },
+//!         rtnl::Rtnl, //
+//!     },
+//!     prelude::*, //
+//! };
+//!
+//! /// A MAC, which would hold its registers.
+//! struct Mac;
+//!
+//! #[vtable]
+//! impl MacOps for Mac {
+//!     fn config(&self, _mode: Mode, state: &LinkState) {
+//!         pr_info!("use {:?}\n", state.interface());
+//!     }
+//!
+//!     fn link_up(&self, link: &Link) {
+//!         pr_info!("run at {} Mbit/s\n", link.speed);
+//!     }
+//!
+//!     fn link_down(&self, _mode: Mode, _interface: Interface) {
+//!         pr_info!("stop\n");
+//!     }
+//! }
+//!
+//! fn create<'a, T: Driver>(dev: &'a Device<T>) -> impl PinInit<Phylink<'a, Mac>, Error> + 'a {
+//!     let config = Config {
+//!         interfaces: Interfaces::RGMII,
+//!         mac_capabilities: MacCapabilities::MAC_100 | MacCapabilities::MAC_1000FD,
+//!         ..Default::default()
+//!     };
+//!
+//!     // SAFETY: The caller makes it a part of the data of the network device.
+//!     unsafe { Phylink::new(dev, None, Interface::RgmiiId, &config, Ok::<_, Error>(Mac)) }
+//! }
+//!
+//! /// Called by `Driver::open()`.
+//! fn open<B: mdio::Bus>(
+//!     phylink: &Phylink<'_, Mac>,
+//!     bus: &mdio::Registration<'_, B>,
+//!     rtnl: &Rtnl,
+//! ) -> Result {
+//!     let addr = bus.find_first().ok_or(ENODEV)?;
+//!
+//!     phylink.connect_mdio(bus, addr, rtnl)?;
+//!     phylink.start(rtnl);
+//!     Ok(())
+//! }
+//!
+//! /// Called by `Driver::stop()`.
+//! fn stop(phylink: &Phylink<'_, Mac>, rtnl: &Rtnl) {
+//!     phylink.stop(rtnl);
+//!     phylink.disconnect(rtnl);
+//! }
+//! ```
 
 use super::{
     device::{
@@ -499,10 +574,7 @@ impl LinkModes {
 
     /// Whether the mode with the number `bit` is in the set.
     pub fn contains(&self, bit: u32) -> bool {
-        let (word, bit) = (
-            bit / ffi::c_ulong::BITS as u32,
-            bit % ffi::c_ulong::BITS as u32,
-        );
+        let (word, bit) = (bit / ffi::c_ulong::BITS, bit % ffi::c_ulong::BITS);
 
         self.0
             .get(word as usize)
@@ -1467,9 +1539,199 @@ fn fwnode_phy_is_attached(fwnode: &FwNode) -> bool {
     attached
 }
 
-#[macros::kunit_tests(rust_kernel_net_phylink)]
+#[macros::kunit_tests(rust_net_phylink)]
 mod tests {
     use super::*;
+    use crate::{
+        device::{
+            self,
+            Bound, //
+        },
+        faux,
+        net::{
+            device::{
+                UnregisteredDevice,
+                Xmit, //
+            },
+            mdio::tests::OnePhy,
+            queue::TxQueue,
+            skbuff::SkBuff, //
+        },
+        sync::Arc,
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    /// A network device that is never registered.
+    struct Netdev;
+
+    #[vtable]
+    impl Driver for Netdev {
+        type Data<'a> = ();
+
+        fn open<'a>(_dev: &Device<Self>, _data: Pin<&()>, _rtnl: &Rtnl) -> Result {
+            Ok(())
+        }
+
+        fn stop<'a>(_dev: &Device<Self>, _data: Pin<&()>, _rtnl: &Rtnl) {}
+
+        fn start_xmit<'a>(
+            _dev: &Device<Self>,
+            _data: Pin<&()>,
+            _queue: &mut TxQueue<'_>,
+            _skb: SkBuff,
+        ) -> Xmit {
+            Xmit::Sent
+        }
+    }
+
+    /// What a MAC is told.
+    struct Record {
+        configs: Atomic<u32>,
+        ups: Atomic<u32>,
+        downs: Atomic<u32>,
+        speed: Atomic<u32>,
+    }
+
+    impl Record {
+        fn new() -> Result<Arc<Self>> {
+            let record = Self {
+                configs: Atomic::new(0),
+                ups: Atomic::new(0),
+                downs: Atomic::new(0),
+                speed: Atomic::new(0),
+            };
+            Ok(Arc::new(record, GFP_KERNEL)?)
+        }
+    }
+
+    /// Waits, for longer than phylib takes to notice anything, until `n` is 1.
+    fn becomes_one(n: &Atomic<u32>) -> bool {
+        (0..500).any(|_| {
+            if n.load(Relaxed) == 1 {
+                return true;
+            }
+            fsleep(Delta::from_millis(10));
+            false
+        })
+    }
+
+    struct Mac(Arc<Record>);
+
+    #[vtable]
+    impl MacOps for Mac {
+        fn config(&self, _mode: Mode, state: &LinkState) {
+            assert!(state.interface() == Interface::Gmii);
+            self.0.configs.fetch_add(1, Relaxed);
+        }
+
+        fn link_up(&self, link: &Link) {
+            assert!(link.interface == Interface::Gmii && link.duplex == Duplex::Full);
+            self.0.speed.store(link.speed, Relaxed);
+            self.0.ups.fetch_add(1, Relaxed);
+        }
+
+        fn link_down(&self, _mode: Mode, _interface: Interface) {
+            self.0.downs.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn create<'a>(
+        parent: &'a faux::Device<Bound>,
+        record: &Arc<Record>,
+    ) -> Result<Pin<KBox<Phylink<'a, Mac>>>> {
+        let parent: &device::Device<Bound> = parent.as_ref();
+        let dev = UnregisteredDevice::<Netdev>::new(parent, 1, 1)?.device();
+        let config = Config {
+            interfaces: Interface::Gmii.into(),
+            mac_capabilities: MacCapabilities::MAC_100FD | MacCapabilities::MAC_1000FD,
+            ..Default::default()
+        };
+        let mac = Mac(record.clone());
+
+        // SAFETY: The callers drop it, unless they fail: then its memory leaks, as nothing of the
+        // thread of the test is dropped, and the parent stays bound.
+        let phylink =
+            unsafe { Phylink::new(dev, None, Interface::Gmii, &config, Ok::<_, Error>(mac)) };
+        KBox::pin_init(phylink, GFP_KERNEL)
+    }
+
+    #[test]
+    fn fixed_link() -> Result {
+        let parent = faux::Registration::new(c"rust_net_phylink", None)?;
+        let record = Record::new()?;
+        let phylink = create(parent.as_ref(), &record)?;
+
+        let rtnl = rtnl::lock();
+        assert!(phylink.expects_phy());
+        assert!(phylink.set_fixed_link(7, Duplex::Full, &rtnl).is_err());
+        phylink.set_fixed_link(100, Duplex::Full, &rtnl)?;
+        assert!(!phylink.expects_phy());
+        // Nothing to be stopped.
+        phylink.stop(&rtnl);
+        assert_eq!(record.configs.load(Relaxed), 0);
+
+        phylink.start(&rtnl);
+        phylink.start(&rtnl);
+        assert_eq!(record.configs.load(Relaxed), 1);
+        assert!(becomes_one(&record.ups));
+        assert_eq!(record.speed.load(Relaxed), 100);
+        assert!(phylink.set_fixed_link(1000, Duplex::Full, &rtnl).is_err());
+
+        phylink.stop(&rtnl);
+        assert_eq!(record.downs.load(Relaxed), 1);
+        phylink.stop(&rtnl);
+        assert_eq!(record.downs.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn phy_vanishes() -> Result {
+        let parent = faux::Registration::new(c"rust_net_phylink", None)?;
+        let record = Record::new()?;
+        let dev: &faux::Device<Bound> = parent.as_ref();
+        let dev = dev.as_ref();
+        let phy = Ok::<_, Error>(OnePhy);
+        // SAFETY: It is dropped below; for failures see `create`.
+        let bus = unsafe { mdio::Registration::new(dev, c"kunit-phylink", 0, phy) }?;
+        let phylink = create(parent.as_ref(), &record)?;
+        let other = create(parent.as_ref(), &record)?;
+        let nobody = mdio::PhyAddr::new(9).ok_or(EINVAL)?;
+
+        let rtnl = rtnl::lock();
+        assert!(phylink
+            .connect_mdio(&bus, nobody, &rtnl)
+            .is_err_and(|e| e == ENODEV));
+        phylink.connect_mdio(&bus, OnePhy::ADDR, &rtnl)?;
+        assert!(phylink
+            .connect_mdio(&bus, OnePhy::ADDR, &rtnl)
+            .is_err_and(|e| e == EBUSY));
+        // The attempt must not disturb the one that has the PHY.
+        assert!(other
+            .connect_mdio(&bus, OnePhy::ADDR, &rtnl)
+            .is_err_and(|e| e == EBUSY));
+        phylink.start(&rtnl);
+        assert!(phylink
+            .connect_mdio(&bus, OnePhy::ADDR, &rtnl)
+            .is_err_and(|e| e == EBUSY));
+        drop(rtnl);
+
+        assert!(becomes_one(&record.ups));
+        assert_eq!(record.speed.load(Relaxed), 1000);
+        assert!(phylink.is_up());
+
+        // In the wrong order, and with everything still running.
+        drop(bus);
+        assert!(becomes_one(&record.downs));
+        assert!(!phylink.is_up());
+        drop(phylink);
+        drop(other);
+        assert_eq!(record.ups.load(Relaxed), 1);
+        assert_eq!(record.downs.load(Relaxed), 1);
+        Ok(())
+    }
 
     #[test]
     fn interfaces() {
