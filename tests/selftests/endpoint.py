@@ -50,7 +50,10 @@ class Endpoint:
         self.sockets = {}
         self.next_handle = 1
         self.flood = None
+        self.flood_sent = 0
         self.flood_stop_event = threading.Event()
+        self.repeat = None
+        self.repeat_stop_event = threading.Event()
 
     # -- commands and files
 
@@ -288,6 +291,27 @@ class Endpoint:
         self.flood_stop_event.set()
         self.flood.join(PATIENCE)
         return self.flood_sent
+
+    def repeat_start(self, frame, interval):
+        """Sends one raw frame again and again."""
+        self.repeat_stop_event.clear()
+        self.repeat = threading.Thread(target=self.repeat_run, args=(frame, interval), daemon=True)
+        self.repeat.start()
+
+    def repeat_run(self, frame, interval):
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+            sock.bind((self.ifname, ETH_P_TEST))
+            sock.settimeout(1)
+            while not self.repeat_stop_event.wait(interval):
+                try:
+                    sock.send(frame)
+                except OSError:  # no link right now
+                    pass
+
+    def repeat_stop(self):
+        self.repeat_stop_event.set()
+        if self.repeat:
+            self.repeat.join(PATIENCE)
 
 
 # -- the wire format between a test and its peer: a JSON text a line
