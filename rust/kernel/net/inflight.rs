@@ -930,7 +930,7 @@ impl Drop for Consumer<'_> {
 mod tests {
     use super::*;
     use crate::{
-        faux,
+        net::napi::testing::Parent,
         page::PAGE_SIZE, //
     };
 
@@ -1004,19 +1004,6 @@ mod tests {
         }
     }
 
-    /// Creates a device that can do DMA anywhere.
-    fn device() -> Result<faux::Registration> {
-        let reg = faux::Registration::new(c"rust-net-inflight", None)?;
-        let dev = AsRef::<device::Device<Bound>>::as_ref(reg.as_ref()).as_raw();
-
-        // SAFETY: Nobody else uses the device.
-        unsafe {
-            (*dev).dma_mask = &raw mut (*dev).coherent_dma_mask;
-            (*dev).coherent_dma_mask = u64::MAX;
-        }
-        Ok(reg)
-    }
-
     /// Creates a packet with a linear part of `head` bytes, and fragments.
     fn packet(head: u32, frags: &[u32]) -> Result<SkBuff> {
         // SAFETY: This just allocates.
@@ -1045,14 +1032,10 @@ mod tests {
         Ok(skb)
     }
 
-    fn bound(reg: &faux::Registration) -> &device::Device<Bound> {
-        reg.as_ref().as_ref()
-    }
-
     #[test]
     fn packets_come_out_as_they_went_in() -> Result {
-        let reg = device()?;
-        let (mut tx, mut done) = ring(bound(&reg), 64)?;
+        let parent = Parent::new()?;
+        let (mut tx, mut done) = ring(parent.device(), 64)?;
         let mut random = Random(1);
         let mut sent = KVec::new();
         let mut reaped = 0;
@@ -1129,8 +1112,8 @@ mod tests {
 
     #[test]
     fn a_split_buffer_is_contiguous() -> Result {
-        let reg = device()?;
-        let (mut tx, _done) = ring(bound(&reg), 16)?;
+        let parent = Parent::new()?;
+        let (mut tx, _done) = ring(parent.device(), 16)?;
         let pending = tx.map(packet(2500, &[])?, 0, 1000).map_err(|(e, _)| e)?;
         let mut segments = pending.segments();
         let mut end = None;
@@ -1148,8 +1131,8 @@ mod tests {
 
     #[test]
     fn impossible_packets_are_handed_back() -> Result {
-        let reg = device()?;
-        let (mut tx, done) = ring(bound(&reg), 4)?;
+        let parent = Parent::new()?;
+        let (mut tx, done) = ring(parent.device(), 4)?;
 
         for (head, prefix, max_seg) in [
             (0, 0, 1000),
@@ -1172,8 +1155,8 @@ mod tests {
 
     #[test]
     fn a_full_ring_wraps() -> Result {
-        let reg = device()?;
-        let (mut tx, mut done) = ring(bound(&reg), 4)?;
+        let parent = Parent::new()?;
+        let (mut tx, mut done) = ring(parent.device(), 4)?;
 
         for _ in 0..3 {
             for i in 0..4 {
@@ -1203,9 +1186,9 @@ mod tests {
 
     #[test]
     fn rewinding_needs_an_empty_ring() -> Result {
-        let reg = device()?;
-        let (mut tx, mut done) = ring(bound(&reg), 8)?;
-        let (_other_tx, mut other) = ring(bound(&reg), 8)?;
+        let parent = Parent::new()?;
+        let (mut tx, mut done) = ring(parent.device(), 8)?;
+        let (_other_tx, mut other) = ring(parent.device(), 8)?;
 
         tx.map(packet(60, &[])?, 2, 1000)
             .map_err(|(e, _)| e)?

@@ -64,7 +64,7 @@
 //!
 //!     // SAFETY: The owner of the returned box keeps it in the driver data and drops it.
 //!     KBox::pin_init(
-//!         unsafe { Napi::new(dev, gate, Channel { pending: 0 }) },
+//!         unsafe { Napi::new(dev, gate, Ok(Channel { pending: 0 })) },
 //!         GFP_KERNEL,
 //!     )
 //! }
@@ -417,7 +417,8 @@ impl<'a, P: Poll> Napi<'a, P> {
     /// Adds a NAPI to `dev`.
     ///
     /// `irq` is what [`Poll::rearm`] and, by means of [`irq()`](Self::irq), the interrupt handler
-    /// get to see. `inner` is what [`Poll::poll`] works on. It is dropped with the NAPI.
+    /// get to see. `inner` initializes what [`Poll::poll`] works on, it may be as simple as
+    /// `Ok(value)`. The value is not pinned, and dropped with the NAPI.
     ///
     /// # Safety
     ///
@@ -442,9 +443,6 @@ impl<'a, P: Poll> Napi<'a, P> {
             _dev: PhantomData,
             _pin: PhantomPinned,
             _: {
-                // SAFETY: The object is initialized up to here.
-                let core: &Core = unsafe { &*(&raw const (*this.as_ptr()).core) };
-
                 // SAFETY: Nobody else has a reference to `core` yet.
                 // INVARIANT: `this` is pinned.
                 unsafe { *core.owner.get() = this.as_ptr().cast_const().cast() };
@@ -724,9 +722,100 @@ unsafe extern "C" fn poll_callback<P: Poll>(
     work
 }
 
+/// A network device for tests.
+#[cfg(CONFIG_KUNIT = "y")]
+pub(super) mod testing {
+    use super::*;
+    use crate::{
+        device::{
+            self,
+            Bound, //
+        },
+        faux,
+        net::{
+            device::{
+                UnregisteredDevice,
+                Xmit, //
+            },
+            queue::TxQueue, //
+        },
+        time::delay::fsleep, //
+    };
+
+    /// A driver that drops everything.
+    pub(in crate::net) struct Null;
+
+    #[vtable]
+    impl Driver for Null {
+        type Data<'a> = ();
+
+        fn open<'a>(_dev: &Device<Self>, _data: Pin<&()>, _rtnl: &Rtnl) -> Result {
+            Ok(())
+        }
+
+        fn stop<'a>(_dev: &Device<Self>, _data: Pin<&()>, _rtnl: &Rtnl) {}
+
+        fn start_xmit<'a>(
+            _dev: &Device<Self>,
+            _data: Pin<&()>,
+            _queue: &mut TxQueue<'_>,
+            skb: SkBuff,
+        ) -> Xmit {
+            drop(skb);
+            Xmit::Sent
+        }
+    }
+
+    /// The parent device, which is able to do DMA anywhere.
+    pub(in crate::net) struct Parent(faux::Registration);
+
+    impl Parent {
+        pub(in crate::net) fn new() -> Result<Self> {
+            let this = Self(faux::Registration::new(c"rust-net-test", None)?);
+            let dev = this.device().as_raw();
+
+            // SAFETY: Nobody else uses the device.
+            unsafe {
+                (*dev).dma_mask = &raw mut (*dev).coherent_dma_mask;
+                (*dev).coherent_dma_mask = u64::MAX;
+            }
+            Ok(this)
+        }
+
+        pub(in crate::net) fn device(&self) -> &device::Device<Bound> {
+            self.0.as_ref().as_ref()
+        }
+
+        pub(in crate::net) fn netdev(&self) -> Result<&Device<Null>> {
+            Ok(UnregisteredDevice::new(self.device(), 1, 1)?.device())
+        }
+    }
+
+    /// Waits for a condition, but not forever.
+    pub(in crate::net) fn eventually(condition: impl Fn() -> bool) -> bool {
+        for _ in 0..1000 {
+            if condition() {
+                return true;
+            }
+            fsleep(Delta::from_millis(2));
+        }
+        false
+    }
+}
+
 #[kunit_tests(rust_net_napi)]
 mod tests {
-    use super::*;
+    use super::{
+        testing::{
+            eventually,
+            Parent, //
+        },
+        *,
+    };
+    use crate::{
+        net::rtnl,
+        time::delay::fsleep, //
+    };
 
     #[test]
     fn done_is_less_than_budget() {
@@ -753,5 +842,186 @@ mod tests {
         assert_eq!(Polled::Again.settle(0), (0, false));
         assert_eq!(Polled::Done(0).settle(0), (0, false));
         assert_eq!(Polled::Done(5).settle(0), (0, false));
+    }
+
+    struct Calls {
+        poll: Atomic<u32>,
+        rearm: Atomic<u32>,
+        dropped: Atomic<bool>,
+    }
+
+    /// Processes `left` packets, as many as possible at a time.
+    struct Work {
+        left: u32,
+        calls: Arc<Calls>,
+    }
+
+    impl Poll for Work {
+        type Irq = Arc<Calls>;
+
+        fn poll(&mut self, cx: &mut PollContext<'_>) -> Polled {
+            self.calls.poll.add(1, Relaxed);
+            let done = self.left.min(cx.budget());
+            self.left -= done;
+            if done == cx.budget() {
+                Polled::Again
+            } else {
+                Polled::Done(done)
+            }
+        }
+
+        fn rearm(irq: &Arc<Calls>) {
+            irq.rearm.add(1, Relaxed);
+        }
+    }
+
+    impl Drop for Work {
+        fn drop(&mut self) {
+            self.calls.dropped.store(true, Relaxed);
+        }
+    }
+
+    type Counted<'a> = (Pin<KBox<Napi<'a, Work>>>, Arc<Calls>);
+
+    fn napi(parent: &Parent, left: u32) -> Result<Counted<'_>> {
+        let calls = Arc::new(
+            Calls {
+                poll: Atomic::new(0),
+                rearm: Atomic::new(0),
+                dropped: Atomic::new(false),
+            },
+            GFP_KERNEL,
+        )?;
+        let work = Work {
+            left,
+            calls: calls.clone(),
+        };
+
+        // SAFETY: The tests drop it.
+        let napi = unsafe { Napi::new(parent.netdev()?, calls.clone(), Ok(work)) };
+
+        Ok((KBox::pin_init(napi, GFP_KERNEL)?, calls))
+    }
+
+    #[test]
+    fn polls_until_all_is_done() -> Result {
+        let parent = Parent::new()?;
+        let (napi, calls) = napi(&parent, 200)?;
+
+        napi.enable();
+        assert!(napi.schedule());
+        assert!(eventually(|| calls.rearm.load(Relaxed) == 1));
+        napi.disable();
+
+        // 64 + 64 + 64 + 8
+        assert_eq!(calls.poll.load(Relaxed), 4);
+        assert_eq!(calls.rearm.load(Relaxed), 1);
+        assert_eq!(napi.with_disabled(|work, _| work.left), Some(0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_disabled_napi_is_not_polled() -> Result {
+        let parent = Parent::new()?;
+        let (napi, calls) = napi(&parent, 1)?;
+
+        assert!(!napi.schedule());
+        napi.disable();
+        assert!(!napi.schedule());
+        napi.schedule_after(Delta::from_micros(1));
+        fsleep(Delta::from_millis(5));
+        assert_eq!(calls.poll.load(Relaxed), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn state_is_accessible_while_disabled() -> Result {
+        let parent = Parent::new()?;
+        let (napi, calls) = napi(&parent, 3)?;
+
+        assert_eq!(napi.with_disabled(|work, _| work.left), Some(3));
+        for _ in 0..2 {
+            napi.enable();
+            napi.enable();
+            assert_eq!(napi.with_disabled(|work, _| work.left), None);
+            napi.disable();
+            napi.disable();
+            assert_eq!(
+                napi.with_disabled(|work, cx| (cx.is_disabled(), cx.budget(), work.left)),
+                Some((true, 0, 3))
+            );
+        }
+        assert_eq!(calls.poll.load(Relaxed), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_delay_leads_to_one_poll() -> Result {
+        let parent = Parent::new()?;
+        let (napi, calls) = napi(&parent, 1)?;
+
+        napi.enable();
+        for _ in 0..3 {
+            napi.schedule_after(Delta::from_millis(50));
+        }
+        assert!(eventually(|| calls.rearm.load(Relaxed) == 1));
+        fsleep(Delta::from_millis(60));
+        assert_eq!(calls.poll.load(Relaxed), 1);
+
+        // It can be used again.
+        napi.schedule_after(Delta::from_micros(1));
+        assert!(eventually(|| calls.rearm.load(Relaxed) == 2));
+        Ok(())
+    }
+
+    #[test]
+    fn disabling_stops_the_delay() -> Result {
+        let parent = Parent::new()?;
+        let (napi, calls) = napi(&parent, 1)?;
+
+        napi.enable();
+        napi.schedule_after(Delta::from_millis(20));
+        napi.disable();
+        napi.enable();
+        fsleep(Delta::from_millis(40));
+        assert_eq!(calls.poll.load(Relaxed), 0);
+
+        napi.schedule_after(Delta::from_micros(1));
+        assert!(eventually(|| calls.rearm.load(Relaxed) == 1));
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_ends_everything() -> Result {
+        let parent = Parent::new()?;
+        let (napi, calls) = napi(&parent, u32::MAX)?;
+
+        napi.enable();
+        napi.schedule();
+        assert!(eventually(|| calls.poll.load(Relaxed) > 10));
+        napi.schedule_after(Delta::from_millis(1));
+        assert!(!calls.dropped.load(Relaxed));
+        drop(napi);
+
+        assert!(calls.dropped.load(Relaxed));
+        let polls = calls.poll.load(Relaxed);
+        fsleep(Delta::from_millis(5));
+        assert_eq!(calls.poll.load(Relaxed), polls);
+        Ok(())
+    }
+
+    #[test]
+    fn only_existing_queues_can_be_linked() -> Result {
+        let parent = Parent::new()?;
+        let (napi, _) = napi(&parent, 1)?;
+        let rtnl = rtnl::lock();
+
+        assert_eq!(napi.link_queues(Some(1), None, &rtnl), Err(EINVAL));
+        assert_eq!(napi.link_queues(None, Some(1), &rtnl), Err(EINVAL));
+        assert_eq!(napi.link_queues(Some(0), Some(0), &rtnl), Ok(()));
+        assert_eq!(napi.link_queues(Some(0), None, &rtnl), Ok(()));
+        napi.unlink_queues(&rtnl);
+        napi.unlink_queues(&rtnl);
+        Ok(())
     }
 }

@@ -538,6 +538,22 @@ impl Drop for RxBuffer {
 #[kunit_tests(rust_net_page_pool)]
 mod tests {
     use super::*;
+    use crate::{
+        net::napi::{
+            testing::{
+                eventually,
+                Parent, //
+            },
+            Napi,
+            Poll,
+            Polled, //
+        },
+        sync::atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        }, //
+    };
 
     #[test]
     fn layout_holds_the_data() {
@@ -586,5 +602,222 @@ mod tests {
         assert_eq!(half.effective(64), Ok(half));
         assert_eq!(more.effective(64).map(|l| l.frag_size), Ok(PAGE_BYTES));
         assert_eq!(odd.effective(64).map(|l| l.frag_size), Ok(1024));
+    }
+
+    const CONFIG: Config = Config {
+        pool_size: 16,
+        frag_size: RxLayout::new(64, 1536).frag_size,
+        headroom: 64,
+    };
+
+    /// Turns two buffers into a packet when polled.
+    #[derive(Default)]
+    struct Rx<'a> {
+        pool: Option<PagePool<'a>>,
+        buffers: [Option<RxBuffer>; 2],
+        outcome: Option<Result>,
+        done: Option<Arc<Atomic<bool>>>,
+    }
+
+    impl Rx<'_> {
+        fn receive(&mut self, cx: &PollContext<'_>) -> Result {
+            let first = self.buffers[0].take().ok_or(ENOENT)?;
+            let capacity = first.capacity();
+
+            let Err((EINVAL, first)) = first.into_skb(cx, capacity + 1) else {
+                return Err(EIO);
+            };
+            let mut skb = first.into_skb(cx, 100).map_err(|(e, _)| e)?;
+            if (skb.len(), skb.headlen(), skb.nr_frags()) != (100, 100, 0) {
+                return Err(EIO);
+            }
+
+            let second = self.buffers[1].take().ok_or(ENOENT)?;
+            let Err((EINVAL, second)) = second.add_to(cx, &mut skb, capacity + 1) else {
+                return Err(EIO);
+            };
+            second.add_to(cx, &mut skb, capacity).map_err(|(e, _)| e)?;
+            if (skb.len(), skb.headlen(), skb.nr_frags()) != (100 + capacity, 100, 1) {
+                return Err(EIO);
+            }
+
+            // A packet has room for a limited number of fragments.
+            let pool = self.pool.as_mut().ok_or(ENOENT)?;
+            for _ in 0..100 {
+                let buffer = pool.alloc(cx, GFP_ATOMIC)?;
+                match buffer.add_to(cx, &mut skb, 1) {
+                    Ok(()) => {}
+                    Err((EMSGSIZE, _)) => return Ok(()),
+                    Err((e, _)) => return Err(e),
+                }
+            }
+            Err(EIO)
+        }
+    }
+
+    impl Poll for Rx<'_> {
+        type Irq = ();
+
+        fn poll(&mut self, cx: &mut PollContext<'_>) -> Polled {
+            self.outcome = Some(self.receive(cx));
+            if let Some(done) = &self.done {
+                done.store(true, Release);
+            }
+            Polled::Done(1)
+        }
+
+        fn rearm(_irq: &()) {}
+    }
+
+    fn napi(parent: &Parent) -> Result<Pin<KBox<Napi<'_, Rx<'_>>>>> {
+        // SAFETY: The tests drop it.
+        KBox::pin_init(
+            unsafe { Napi::new(parent.netdev()?, (), Ok(Rx::default())) },
+            GFP_KERNEL,
+        )
+    }
+
+    /// Calls a function with access to a disabled NAPI.
+    fn disabled<'a, R>(
+        napi: &Napi<'a, Rx<'a>>,
+        f: impl FnOnce(&mut Rx<'a>, &Context<'_>) -> Result<R>,
+    ) -> Result<R> {
+        napi.with_disabled(f).ok_or(EBUSY)?
+    }
+
+    #[test]
+    fn fragments_do_not_overlap() -> Result {
+        let parent = Parent::new()?;
+        let napi = napi(&parent)?;
+
+        disabled(&napi, |_, cx| {
+            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
+            let mut buffers = KVec::new();
+
+            for _ in 0..32 {
+                buffers.push(pool.alloc(cx, GFP_KERNEL)?, GFP_KERNEL)?;
+            }
+            let size = DmaAddress::from(CONFIG.frag_size);
+            for (i, a) in buffers.iter().enumerate() {
+                assert!(a.capacity() >= 1536);
+                assert_eq!(a.capacity(), pool.capacity());
+                for b in buffers.iter().skip(i + 1) {
+                    assert!(a.dma_address().abs_diff(b.dma_address()) >= size);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn memory_is_reused() -> Result {
+        let parent = Parent::new()?;
+        let napi = napi(&parent)?;
+
+        disabled(&napi, |_, cx| {
+            let whole_page = Config {
+                frag_size: PAGE_BYTES,
+                ..CONFIG
+            };
+            let mut pool = PagePool::new(parent.device(), cx, &whole_page)?;
+
+            // Nothing but the pages allocated at first is handed out after they were returned.
+            let mut seen = KVec::new();
+            for _ in 0..128 {
+                let address = pool.alloc(cx, GFP_KERNEL)?.dma_address();
+                if !seen.contains(&address) {
+                    seen.push(address, GFP_KERNEL)?;
+                }
+            }
+            assert!(seen.len() < 128);
+            pool.destroy(cx);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn buffers_become_packets() -> Result {
+        let parent = Parent::new()?;
+        let napi = napi(&parent)?;
+        let done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+
+        disabled(&napi, |rx, cx| {
+            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
+
+            rx.buffers = [
+                Some(pool.alloc(cx, GFP_KERNEL)?),
+                Some(pool.alloc(cx, GFP_KERNEL)?),
+            ];
+            rx.pool = Some(pool);
+            rx.done = Some(done.clone());
+            Ok(())
+        })?;
+
+        napi.enable();
+        napi.schedule();
+        assert!(eventually(|| done.load(Acquire)));
+        napi.disable();
+
+        disabled(&napi, |rx, cx| {
+            if let Some(pool) = rx.pool.take() {
+                pool.destroy(cx);
+            }
+            rx.outcome.take().ok_or(ENOENT)?
+        })
+    }
+
+    #[test]
+    fn a_pool_serves_one_napi() -> Result {
+        let parent = Parent::new()?;
+        let (owner, other) = (napi(&parent)?, napi(&parent)?);
+        let mut pool = disabled(&owner, |_, cx| PagePool::new(parent.device(), cx, &CONFIG))?;
+
+        disabled(&other, |_, cx| {
+            assert_eq!(pool.alloc(cx, GFP_KERNEL).err(), Some(EINVAL));
+            Ok(())
+        })?;
+        disabled(&owner, |_, cx| pool.alloc(cx, GFP_KERNEL).map(drop))
+    }
+
+    #[test]
+    fn pool_and_buffers_may_outlive_the_napi() -> Result {
+        let parent = Parent::new()?;
+        let owner = napi(&parent)?;
+        let (pool, buffer) = disabled(&owner, |_, cx| {
+            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
+            let buffer = pool.alloc(cx, GFP_KERNEL)?;
+            Ok((pool, buffer))
+        })?;
+
+        drop(owner);
+        drop(pool);
+        drop(buffer);
+        Ok(())
+    }
+
+    #[test]
+    fn orphans_do_not_become_packets() -> Result {
+        let parent = Parent::new()?;
+        let napi = napi(&parent)?;
+        let done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+
+        disabled(&napi, |rx, cx| {
+            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
+
+            rx.buffers = [Some(pool.alloc(cx, GFP_KERNEL)?), None];
+            rx.done = Some(done.clone());
+            pool.destroy(cx);
+            Ok(())
+        })?;
+
+        napi.enable();
+        napi.schedule();
+        assert!(eventually(|| done.load(Acquire)));
+        napi.disable();
+
+        disabled(&napi, |rx, _| {
+            assert_eq!(rx.outcome.take(), Some(Err(EINVAL)));
+            Ok(())
+        })
     }
 }
