@@ -54,6 +54,7 @@ Port options (comma-separated key=value):
   tx-fifo=BYTES, rx-fifo=BYTES   powers of two, 2048-131072 (default 65536)
   hash=BITS         hash table 0, 64 (default), 128, 256
   mac-addrs=N       address registers beside the first: 0, 1, 3, 7, 15, 31 (default), 63, 127
+  edse=0|1          32-byte transmit descriptors can be selected (default: from version 0x51)
   csr-hz=HZ         CSR clock, which also drives RIWT and MDC (default 200000000)
 
 A configuration file is a JSON object:
@@ -166,8 +167,8 @@ impl Plan {
         let mut plan = Plan::default();
         let mut wires = Vec::new();
         if let Some(path) = &args.config {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| format!("{}: {e}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
             let file: File =
                 serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
             for map in &file.ports {
@@ -277,9 +278,7 @@ fn serve(args: &ServeArgs) -> Result<(), String> {
         let (medium, side) = media[i].take().unwrap_or_else(|| (Medium::open(), 0));
         let wire = Endpoint::new(medium, side, ingresses[i].clone(), clock.clone());
         let pcap = match plan.pcap.get(&cfg.name) {
-            Some(path) => {
-                Some(Pcap::create(path).map_err(|e| format!("{}: {e}", path.display()))?)
-            }
+            Some(path) => Some(Pcap::create(path).map_err(|e| format!("{}: {e}", path.display()))?),
             None => None,
         };
         ports.push(port::start(
@@ -329,49 +328,9 @@ fn ctl(args: &CtlArgs) -> Result<(), String> {
     if args.json {
         println!("{answer}");
     } else {
-        print_text(&answer, 0);
+        print!("{}", control::text(&answer));
     }
     Ok(())
-}
-
-fn plain(v: &Value) -> String {
-    match v {
-        Value::String(s) => s.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn print_text(v: &Value, indent: usize) {
-    let pad = " ".repeat(indent);
-    match v {
-        Value::Object(map) => {
-            for (k, v) in map {
-                if v.is_object() || v.is_array() {
-                    println!("{pad}{k}:");
-                    print_text(v, indent + 2);
-                } else {
-                    println!("{pad}{k}: {}", plain(v));
-                }
-            }
-        }
-        Value::Array(list) => {
-            for (i, v) in list.iter().enumerate() {
-                match v {
-                    // A flat record: one line.
-                    Value::Object(map) if map.values().all(|v| !v.is_object() && !v.is_array()) => {
-                        let cells: Vec<_> = map.values().map(plain).collect();
-                        println!("{pad}{}", cells.join("  "));
-                    }
-                    Value::Object(_) => {
-                        println!("{pad}[{i}]");
-                        print_text(v, indent + 2);
-                    }
-                    v => println!("{pad}{}", plain(v)),
-                }
-            }
-        }
-        v => println!("{pad}{}", plain(v)),
-    }
 }
 
 /// Runs a command.
@@ -409,7 +368,10 @@ mod tests {
         for (args, word) in [
             (vec!["--port", a, "--port", a], "two ports"),
             (vec!["--port", a, "--wire", "a:b"], "'b'"),
-            (vec!["--port", a, "--wire", "a:loop", "--tap", "a=t"], "two cables"),
+            (
+                vec!["--port", a, "--wire", "a:loop", "--tap", "a=t"],
+                "two cables",
+            ),
             (vec!["--port", a, "--pcap", "z=t"], "'z'"),
             (vec![], "no port"),
         ] {

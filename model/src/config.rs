@@ -32,7 +32,11 @@ impl FromStr for IrqKinds {
                 "intx" => kinds.intx = true,
                 "msi" => kinds.msi = true,
                 "msix" => kinds.msix = true,
-                _ => return Err(format!("unknown interrupt kind '{kind}': use intx, msi, msix")),
+                _ => {
+                    return Err(format!(
+                        "unknown interrupt kind '{kind}': use intx, msi, msix"
+                    ))
+                }
             }
         }
         Ok(kinds)
@@ -96,6 +100,8 @@ pub struct Config {
     pub csr_hz: u64,
     /// Address that firmware left in MAC_Address0.
     pub mac: Option<[u8; 6]>,
+    /// Whether channels can use the 32-byte transmit descriptors of release 5.10 (EDSE).
+    pub edse: bool,
     /// Interrupt kinds offered.
     pub irq: IrqKinds,
 }
@@ -120,6 +126,7 @@ impl Default for Config {
             mac_addrs: 31,
             csr_hz: 200_000_000,
             mac: None,
+            edse: true,
             irq: IrqKinds {
                 intx: true,
                 msi: true,
@@ -167,40 +174,41 @@ impl Config {
     /// Parses `key=value,...`; see `dwmac-model serve --help` for the keys.
     pub fn parse(spec: &str) -> Result<Config, String> {
         let mut cfg = Config::default();
-        let mut phy_if = None;
+        let mut late = Late::default();
         for item in spec.split(',').filter(|s| !s.is_empty()) {
             let (key, value) = item
                 .split_once('=')
                 .ok_or_else(|| format!("port option '{item}' is not key=value"))?;
-            cfg.set(key, value, &mut phy_if)
+            cfg.set(key, value, &mut late)
                 .map_err(|e| format!("port option '{item}': {e}"))?;
         }
-        cfg.finish(phy_if)
+        cfg.finish(&late)
     }
 
     /// Takes the options of one port from a configuration file.
     pub fn from_map(map: &serde_json::Map<String, serde_json::Value>) -> Result<Config, String> {
         let mut cfg = Config::default();
-        let mut phy_if = None;
+        let mut late = Late::default();
         for (key, value) in map {
             let text = match value {
                 serde_json::Value::String(s) => s.clone(),
                 other => other.to_string(),
             };
-            cfg.set(key, &text, &mut phy_if)
+            cfg.set(key, &text, &mut late)
                 .map_err(|e| format!("port option '{key}': {e}"))?;
         }
-        cfg.finish(phy_if)
+        cfg.finish(&late)
     }
 
-    fn finish(mut self, phy_if: Option<PhyInterface>) -> Result<Config, String> {
+    fn finish(mut self, late: &Late) -> Result<Config, String> {
         if self.name.is_empty() {
             return Err("a port needs name=".into());
         }
         if self.socket.as_os_str().is_empty() {
             return Err(format!("port '{}' needs socket=", self.name));
         }
-        self.phy_if = phy_if.unwrap_or(if self.id.0 == 0x8086 {
+        self.edse = late.edse.unwrap_or(self.version >= 0x51);
+        self.phy_if = late.phy_if.unwrap_or(if self.id.0 == 0x8086 {
             PhyInterface::Rgmii
         } else {
             PhyInterface::Gmii
@@ -208,12 +216,7 @@ impl Config {
         Ok(self)
     }
 
-    fn set(
-        &mut self,
-        key: &str,
-        value: &str,
-        phy_if: &mut Option<PhyInterface>,
-    ) -> Result<(), String> {
+    fn set(&mut self, key: &str, value: &str, late: &mut Late) -> Result<(), String> {
         match key {
             "name" => self.name = value.to_string(),
             "socket" => self.socket = value.into(),
@@ -248,7 +251,7 @@ impl Config {
             }
             "phy-addr" => self.phy_addr = range(value, 0, 31)? as u8,
             "phy-if" => {
-                *phy_if = Some(match value {
+                late.phy_if = Some(match value {
                     "gmii" => PhyInterface::Gmii,
                     "rgmii" => PhyInterface::Rgmii,
                     _ => return Err("unknown; use gmii or rgmii".into()),
@@ -262,11 +265,19 @@ impl Config {
             "mac-addrs" => self.mac_addrs = one_of(value, &[0, 1, 3, 7, 15, 31, 63, 127])? as u8,
             "csr-hz" => self.csr_hz = range(value, 1_000_000, 1_000_000_000)?,
             "mac" => self.mac = Some(parse_mac(value)?),
+            "edse" => late.edse = Some(one_of(value, &[0, 1])? == 1),
             "irq" => self.irq = value.parse()?,
             _ => return Err("no such option; see dwmac-model serve --help".into()),
         }
         Ok(())
     }
+}
+
+/// Options whose default depends on others.
+#[derive(Default)]
+struct Late {
+    phy_if: Option<PhyInterface>,
+    edse: Option<bool>,
 }
 
 fn number(s: &str) -> Result<u64, String> {

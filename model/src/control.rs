@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The control socket: a JSON object a line for the request, one for the answer.
+//! The control socket.
+//!
+//! A request is a line. One that is a JSON object is answered by a JSON object in a line; one in
+//! plain words (`link down a`) by lines of text, the last of which is `ok` or `error: ...`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -119,16 +122,97 @@ fn client(stream: UnixStream, ports: &[Arc<Shared>]) {
         let Ok(line) = line else {
             return;
         };
-        let result = serde_json::from_str::<Request>(&line)
-            .map_err(|e| format!("not a request: {e}"))
-            .and_then(|r| handle(ports, &r));
-        let answer = match result {
-            Ok(v) => json!({"ok": v}),
-            Err(e) => json!({"error": e}),
-        };
-        if writeln!(out, "{answer}").is_err() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        if out.write_all(answer(ports, &line).as_bytes()).is_err() {
             return;
         }
+    }
+}
+
+fn answer(ports: &[Arc<Shared>], line: &str) -> String {
+    if line.trim_start().starts_with('{') {
+        let result = serde_json::from_str::<Request>(line)
+            .map_err(|e| format!("not a request: {e}"))
+            .and_then(|r| handle(ports, &r));
+        return match result {
+            Ok(v) => format!("{}\n", json!({"ok": v})),
+            Err(e) => format!("{}\n", json!({"error": e})),
+        };
+    }
+    match parse(line).and_then(|r| handle(ports, &r)) {
+        Ok(v) => text(&v) + "ok\n",
+        Err(e) => format!("error: {e}\n"),
+    }
+}
+
+const USAGE: &str = "ports | link up|down PORT | regs PORT | rings PORT | stats PORT";
+
+/// A request in words.
+pub fn parse(line: &str) -> Result<Request, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    Ok(match words[..] {
+        ["ports"] => Request::Ports,
+        ["link", state @ ("up" | "down"), port] => Request::Link {
+            port: port.into(),
+            up: state == "up",
+        },
+        ["regs", port] => Request::Regs { port: port.into() },
+        ["rings", port] => Request::Rings { port: port.into() },
+        ["stats", port] => Request::Stats { port: port.into() },
+        _ => return Err(format!("'{}' is no command; use {USAGE}", line.trim())),
+    })
+}
+
+fn plain(v: &Value) -> String {
+    match v {
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// An answer for people.
+pub fn text(v: &Value) -> String {
+    let mut out = String::new();
+    write_text(&mut out, v, 0);
+    out
+}
+
+fn write_text(out: &mut String, v: &Value, indent: usize) {
+    let pad = " ".repeat(indent);
+    let nested = |v: &Value| v.is_object() || v.is_array();
+    match v {
+        Value::Object(map) => {
+            for (k, v) in map {
+                if nested(v) {
+                    *out += &format!("{pad}{k}:\n");
+                    write_text(out, v, indent + 2);
+                } else {
+                    *out += &format!("{pad}{k}: {}\n", plain(v));
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (i, v) in list.iter().enumerate() {
+                match v {
+                    // A flat record: one line.
+                    Value::Object(map) if !map.values().any(nested) => {
+                        let cells: Vec<_> = map
+                            .iter()
+                            .map(|(k, v)| format!("{k}={}", plain(v)))
+                            .collect();
+                        *out += &format!("{pad}{}\n", cells.join(" "));
+                    }
+                    v if nested(v) => {
+                        *out += &format!("{pad}[{i}]\n");
+                        write_text(out, v, indent + 2);
+                    }
+                    v => *out += &format!("{pad}{}\n", plain(v)),
+                }
+            }
+        }
+        v => *out += &format!("{pad}{}\n", plain(v)),
     }
 }
 
@@ -144,7 +228,9 @@ pub fn call(path: &Path, request: &Request) -> Result<Value, String> {
     let line = serde_json::to_string(request).map_err(|e| e.to_string())?;
     writeln!(stream, "{line}").map_err(fail)?;
     let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).map_err(fail)?;
+    BufReader::new(stream)
+        .read_line(&mut answer)
+        .map_err(fail)?;
     let mut v: Value = serde_json::from_str(&answer).map_err(|e| format!("bad answer: {e}"))?;
     match v.get("error").and_then(Value::as_str) {
         Some(e) => Err(e.to_string()),
@@ -167,6 +253,19 @@ mod tests {
             }
         );
         assert!(serde_json::from_str::<Request>(r#"{"cmd":"reboot"}"#).is_err());
+    }
+
+    #[test]
+    fn words_and_text() {
+        assert_eq!(
+            parse("link up b").unwrap(),
+            serde_json::from_str(r#"{"cmd":"link","port":"b","up":true}"#).unwrap()
+        );
+        assert!(answer(&[], "link sideways a").starts_with("error: "));
+        assert_eq!(answer(&[], "ports"), "ok\n");
+        assert_eq!(answer(&[], r#"{"cmd":"ports"}"#), "{\"ok\":[]}\n");
+        let v = json!({"a": 1, "l": [{"x": "y"}, 3]});
+        assert_eq!(text(&v), "a: 1\nl:\n  x=y\n  3\n");
     }
 
     #[test]

@@ -96,8 +96,7 @@ fn layout(
     fragment: bool,
 ) -> Layout {
     let kind = payload_kind(ip, protocol).filter(|_| !fragment);
-    let short =
-        end > data.len() || start > end || kind.is_some_and(|k| end - start < min_len(k));
+    let short = end > data.len() || start > end || kind.is_some_and(|k| end - start < min_len(k));
     Layout {
         ip,
         l3,
@@ -207,10 +206,7 @@ fn pseudo(data: &[u8], l: &Layout, kind: Payload, len: usize) -> u32 {
         Ip::V4 => l.l3 + 12..l.l3 + 20,
         Ip::V6 => l.l3 + 8..l.l3 + 40,
     };
-    sum(
-        &data[addresses],
-        protocol_number(l.ip, kind) + len as u32,
-    )
+    sum(&data[addresses], protocol_number(l.ip, kind) + len as u32)
 }
 
 fn checksum_offset(kind: Payload) -> usize {

@@ -113,10 +113,7 @@ impl TxRead {
         let len1 = field(d.w[2], 0, 14);
         let len2 = field(d.w[2], 16, 14);
         let (buf1, buf2) = if wide {
-            (
-                (u64::from(d.w[1]) << 32 | u64::from(d.w[0]), len1),
-                (0, 0),
-            )
+            ((u64::from(d.w[1]) << 32 | u64::from(d.w[0]), len1), (0, 0))
         } else {
             ((u64::from(d.w[0]), len1), (u64::from(d.w[1]), len2))
         };
@@ -150,8 +147,7 @@ impl RxRead {
         let high = |word: u32| if wide { u64::from(word) << 32 } else { 0 };
         RxRead {
             buf1: (d.w[3] & RX_BUF1V != 0).then(|| high(d.w[1]) | u64::from(d.w[0])),
-            buf2: (d.w[3] & RX_BUF2V != 0)
-                .then(|| high(field(d.w[3], 0, 16)) | u64::from(d.w[2])),
+            buf2: (d.w[3] & RX_BUF2V != 0).then(|| high(field(d.w[3], 0, 16)) | u64::from(d.w[2])),
             ioc: d.w[3] & RX_IOC != 0,
         }
     }

@@ -9,8 +9,8 @@ use crate::gmac::{Ack, Gmac, Lines};
 use crate::mac::MAX_TX;
 use crate::mem::{BusError, DmaResult};
 use crate::mtl::RxPacket;
-use crate::regs::gmac4::*;
 use crate::regs::field;
+use crate::regs::gmac4::*;
 
 /// What a process does, as DMA_Debug_Status reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct RxChannel {
     pub state: Process,
     /// The descriptor it uses next.
     pub cur: u64,
+    /// It has used the last descriptor before the tail.
+    pub at_tail: bool,
     /// The queue whose packet it is writing.
     pub queue: Option<usize>,
     /// Starts from the list address instead of where it stopped.
@@ -148,8 +150,12 @@ impl Gmac {
             CH_TX_TAIL if self.tx[c].state == Process::Suspended => {
                 self.tx[c].state = Process::Running;
             }
-            CH_RX_TAIL if self.rx[c].state == Process::Suspended => {
-                self.rx[c].state = Process::Running;
+            CH_RX_TAIL => {
+                let rx = &mut self.rx[c];
+                rx.at_tail = false;
+                if rx.state == Process::Suspended {
+                    rx.state = Process::Running;
+                }
             }
             CH_RIWT if field(w.new, 0, 8) == 0 => {
                 if let Some(rx) = self.rx.get_mut(c) {
@@ -214,6 +220,7 @@ impl Gmac {
                 self.rxq[q].done = 0;
             }
         }
+        self.rx[c].at_tail = false;
         self.rx[c].state = Process::Running;
         self.show(c, CH_CUR_RX, self.rx[c].cur);
     }
@@ -247,9 +254,23 @@ impl Gmac {
         self.regs.set(ch(c, lo), addr as u32);
     }
 
-    fn next(&self, c: usize, cur: u64, base: u64, len_reg: u32) -> u64 {
+    /// Distance between descriptors: DSL counts bus words between them.
+    fn stride(&self, c: usize) -> u64 {
         let skip = field(self.regs.get(ch(c, CH_CONTROL)), 18, 3) * self.cfg.bus_bytes();
-        let stride = u64::from(16 + skip);
+        u64::from(16 + skip)
+    }
+
+    /// Where the four words that matter are in a transmit descriptor: behind the launch time, if
+    /// the channel uses enhanced ones.
+    fn tx_words(&self, c: usize) -> u64 {
+        if self.regs.get(ch(c, CH_TX_CONTROL)) & TX_EDSE != 0 {
+            16
+        } else {
+            0
+        }
+    }
+
+    fn next(&self, c: usize, cur: u64, base: u64, len_reg: u32, stride: u64) -> u64 {
         let last = base + u64::from(field(self.regs.get(ch(c, len_reg)), 0, 10)) * stride;
         if cur < base || cur >= last {
             base
@@ -260,13 +281,22 @@ impl Gmac {
 
     fn next_tx_desc(&mut self, c: usize) {
         let base = self.list_address(c, CH_TX_BASE_HI, CH_TX_BASE);
-        self.tx[c].cur = self.next(c, self.tx[c].cur, base, CH_TX_LEN);
+        self.tx[c].cur = self.next(
+            c,
+            self.tx[c].cur,
+            base,
+            CH_TX_LEN,
+            self.stride(c) + self.tx_words(c),
+        );
         self.show(c, CH_CUR_TX, self.tx[c].cur);
     }
 
     fn next_rx_desc(&mut self, c: usize) {
         let base = self.list_address(c, CH_RX_BASE_HI, CH_RX_BASE);
-        self.rx[c].cur = self.next(c, self.rx[c].cur, base, CH_RX_LEN);
+        self.rx[c].cur = self.next(c, self.rx[c].cur, base, CH_RX_LEN, self.stride(c));
+        // A tail that is moved to where the DMA already is says that the whole ring is valid, so
+        // only arriving at it counts.
+        self.rx[c].at_tail = self.rx[c].cur as u32 == self.regs.get(ch(c, CH_RX_TAIL));
         self.show(c, CH_CUR_RX, self.rx[c].cur);
     }
 
@@ -431,7 +461,8 @@ impl Gmac {
         if cur as u32 == self.regs.get(ch(c, CH_TX_TAIL)) {
             return self.suspend_tx(c);
         }
-        let desc = match self.mastered(Desc::load(&self.mem, cur)) {
+        let words = cur + self.tx_words(c);
+        let desc = match self.mastered(Desc::load(&self.mem, words)) {
             Ok(d) => d,
             Err(BusError) => {
                 self.bus_error(c, Dir::Tx, false, true);
@@ -447,7 +478,7 @@ impl Gmac {
             if self.tx[c].frame.is_some() {
                 self.raise(c, ST_CDE);
             }
-            return self.close_tx(c, cur, desc.w[3] & !OWN).then_some(false);
+            return self.close_tx(c, words, desc.w[3] & !OWN).then_some(false);
         }
         if d.first {
             self.tx[c].frame = Some(TxFrame {
@@ -460,7 +491,7 @@ impl Gmac {
             // The middle of a packet that has no start.
             self.raise(c, ST_CDE);
             let w3 = desc.w[3] & !OWN | TX_DE | TX_ES;
-            return self.close_tx(c, cur, w3).then_some(false);
+            return self.close_tx(c, words, w3).then_some(false);
         };
         for (addr, len) in [d.buf1, d.buf2] {
             if len == 0 {
@@ -481,7 +512,7 @@ impl Gmac {
         }
         if !d.last {
             self.tx[c].frame = Some(frame);
-            return self.close_tx(c, cur, desc.w[3] & !OWN).then_some(false);
+            return self.close_tx(c, words, desc.w[3] & !OWN).then_some(false);
         }
         let status = if frame.oversize {
             TX_FF | TX_ES
@@ -489,7 +520,7 @@ impl Gmac {
             self.transmit(c, frame.data, frame.cpc, frame.cic)
         };
         let w3 = desc.w[3] & (FD | LD) | status;
-        if !self.close_tx(c, cur, w3) {
+        if !self.close_tx(c, words, w3) {
             return None;
         }
         if d.ioc {
@@ -498,8 +529,8 @@ impl Gmac {
         Some(true)
     }
 
-    fn close_tx(&mut self, c: usize, cur: u64, w3: u32) -> bool {
-        let r = self.mem.store(cur + 12, w3);
+    fn close_tx(&mut self, c: usize, words: u64, w3: u32) -> bool {
+        let r = self.mem.store(words + 12, w3);
         if self.mastered(r).is_err() {
             self.bus_error(c, Dir::Tx, true, true);
             return false;
@@ -547,7 +578,7 @@ impl Gmac {
     /// Fills one descriptor from the first packet of a queue; `false` if it could not.
     fn rx_step(&mut self, q: usize, c: usize) -> bool {
         let cur = self.rx[c].cur;
-        if cur as u32 == self.regs.get(ch(c, CH_RX_TAIL)) {
+        if self.rx[c].at_tail {
             return self.suspend_rx(c);
         }
         let desc = match self.mastered(Desc::load(&self.mem, cur)) {
@@ -639,14 +670,13 @@ impl Gmac {
 
     /// The rings, for people: positions and all descriptors of each channel.
     pub fn rings(&self) -> serde_json::Value {
-        let ring = |c: usize, hi, lo, len, tail, cur: u64, state: Process| {
+        let ring = |c: usize, hi, lo, len, tail, cur: u64, state: Process, skip: u64| {
             let base = self.list_address(c, hi, lo);
             let n = field(self.regs.get(ch(c, len)), 0, 10) + 1;
-            let skip = field(self.regs.get(ch(c, CH_CONTROL)), 18, 3) * self.cfg.bus_bytes();
             let mut descs = Vec::new();
             if base != 0 {
                 for i in 0..n {
-                    let addr = base + u64::from(i * (16 + skip));
+                    let addr = base + u64::from(i) * (self.stride(c) + skip) + skip;
                     let mut w = [0u32; 4];
                     for (k, w) in w.iter_mut().enumerate() {
                         *w = self.mem.load(addr + 4 * k as u64).unwrap_or(0xdead_dead);
@@ -669,13 +699,31 @@ impl Gmac {
         let tx: Vec<_> = (0..self.tx.len())
             .map(|c| {
                 let t = &self.tx[c];
-                ring(c, CH_TX_BASE_HI, CH_TX_BASE, CH_TX_LEN, CH_TX_TAIL, t.cur, t.state)
+                ring(
+                    c,
+                    CH_TX_BASE_HI,
+                    CH_TX_BASE,
+                    CH_TX_LEN,
+                    CH_TX_TAIL,
+                    t.cur,
+                    t.state,
+                    self.tx_words(c),
+                )
             })
             .collect();
         let rx: Vec<_> = (0..self.rx.len())
             .map(|c| {
                 let r = &self.rx[c];
-                ring(c, CH_RX_BASE_HI, CH_RX_BASE, CH_RX_LEN, CH_RX_TAIL, r.cur, r.state)
+                ring(
+                    c,
+                    CH_RX_BASE_HI,
+                    CH_RX_BASE,
+                    CH_RX_LEN,
+                    CH_RX_TAIL,
+                    r.cur,
+                    r.state,
+                    0,
+                )
             })
             .collect();
         let queues: Vec<_> = self

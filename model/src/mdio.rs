@@ -212,7 +212,12 @@ mod tests {
     fn busy_for_the_length_of_a_frame() {
         let mut m = bus();
         // 64 bits at 200 MHz / 102.
-        m.start(5 << 21 | 4 << 8 | 3 << 2 | GB, 0, 200_000_000, Duration::ZERO);
+        m.start(
+            5 << 21 | 4 << 8 | 3 << 2 | GB,
+            0,
+            200_000_000,
+            Duration::ZERO,
+        );
         assert!(m.poll(Duration::from_nanos(32_639)).is_none());
         assert!(!m.start(GB, 0, 200_000_000, Duration::ZERO));
         assert!(m.poll(Duration::from_nanos(32_640)).is_some());

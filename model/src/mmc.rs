@@ -5,8 +5,8 @@
 use crate::csum::{Ip, Payload, RxStatus};
 use crate::desc::{RX_CE, RX_GP, RX_RWT};
 use crate::gmac::{Ack, Gmac};
-use crate::regs::gmac4::*;
 use crate::regs::bit;
+use crate::regs::gmac4::*;
 use crate::wire::Frame;
 
 const CNTRST: u32 = bit(0);
@@ -127,7 +127,12 @@ impl Gmac {
     }
 
     fn mmc_set_all(&mut self, value: u32) {
-        for (base, n) in [(MMC_TX, 26), (MMC_RX, 26), (MMC_IPC, 14), (MMC_IPC_OCTETS, 14)] {
+        for (base, n) in [
+            (MMC_TX, 26),
+            (MMC_RX, 26),
+            (MMC_IPC, 14),
+            (MMC_IPC_OCTETS, 14),
+        ] {
             for i in 0..n {
                 self.regs.set(base + 4 * i, value);
             }

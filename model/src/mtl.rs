@@ -123,7 +123,10 @@ impl Gmac {
     fn above_threshold(&self, q: usize) -> bool {
         let mode = self.regs.get(mtl(q, MTL_RXQ_MODE));
         let size = self.rxq_size(q);
-        self.rxq[q].bytes >= size.saturating_sub(Self::from_full(field(mode, 8, 6))).max(1)
+        self.rxq[q].bytes
+            >= size
+                .saturating_sub(Self::from_full(field(mode, 8, 6)))
+                .max(1)
     }
 
     fn update_flow_control(&mut self, q: usize) {

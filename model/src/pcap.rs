@@ -39,7 +39,10 @@ impl Pcap {
         ]) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
-        let result = self.out.write_all(&head).and_then(|()| self.out.write_all(kept));
+        let result = self
+            .out
+            .write_all(&head)
+            .and_then(|()| self.out.write_all(kept));
         self.check(result);
     }
 

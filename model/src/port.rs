@@ -63,9 +63,7 @@ impl Shared {
                         MutexGuard::bump(&mut f);
                     }
                 }
-                f.mac
-                    .deadline()
-                    .map(|at| at.saturating_sub(f.mac.now()))
+                f.mac.deadline().map(|at| at.saturating_sub(f.mac.now()))
             };
             self.notify.wait(deadline);
         }
@@ -115,9 +113,8 @@ pub fn start(
         .spawn(move || loop {
             let mut backend = Backend::new(s.clone());
             // The crate panics on malformed version data; that ends this client, not the port.
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                server.run(&mut backend)
-            }));
+            let result =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| server.run(&mut backend)));
             match result {
                 Ok(Ok(())) => tracing::info!("{}: client left", s.name),
                 Ok(Err(e)) => tracing::warn!("{}: client lost: {e}", s.name),

@@ -214,7 +214,12 @@ pub struct Medium {
 }
 
 impl Medium {
-    fn new(far: [Far; 2], phys: [Option<PhyState>; 2], notify: Vec<Arc<Notify>>, label: &str) -> Arc<Medium> {
+    fn new(
+        far: [Far; 2],
+        phys: [Option<PhyState>; 2],
+        notify: Vec<Arc<Notify>>,
+        label: &str,
+    ) -> Arc<Medium> {
         Arc::new(Medium {
             state: Mutex::new(State {
                 phys,
@@ -230,7 +235,12 @@ impl Medium {
 
     /// Nothing is plugged in.
     pub fn open() -> Arc<Medium> {
-        Medium::new([Far::Nothing, Far::Nothing], [None, None], vec![], "unconnected")
+        Medium::new(
+            [Far::Nothing, Far::Nothing],
+            [None, None],
+            vec![],
+            "unconnected",
+        )
     }
 
     /// A loop plug.
@@ -466,7 +476,10 @@ fn read_tap(mut tap: File, port: &Arc<Ingress>, wire: &Arc<Medium>) {
     }
 }
 
-nix::ioctl_write_int!(tun_set_iff, b'T', 202);
+#[allow(missing_docs)]
+mod tun {
+    nix::ioctl_write_int!(set_iff, b'T', 202);
+}
 
 /// Opens (and creates, if need be) a TAP device.
 pub fn open_tap(name: &str) -> std::io::Result<File> {
@@ -487,7 +500,12 @@ pub fn open_tap(name: &str) -> std::io::Result<File> {
     req[..name.len()].copy_from_slice(name.as_bytes());
     req[16..18].copy_from_slice(&(IFF_TAP | IFF_NO_PI).to_ne_bytes());
     // SAFETY: TUNSETIFF reads and writes a struct ifreq, for which `req` is large enough.
-    unsafe { tun_set_iff(file.as_raw_fd(), req.as_mut_ptr() as nix::sys::ioctl::ioctl_param_type) }?;
+    unsafe {
+        tun::set_iff(
+            file.as_raw_fd(),
+            req.as_mut_ptr() as nix::sys::ioctl::ioctl_param_type,
+        )
+    }?;
     Ok(file)
 }
 
@@ -586,10 +604,7 @@ mod tests {
         let f = Frame::good(b"123456789".to_vec());
         assert_eq!(f.fcs(), 0xcbf4_3926);
         assert!(f.intact());
-        let bad = Frame {
-            fcs: Some(1),
-            ..f
-        };
+        let bad = Frame { fcs: Some(1), ..f };
         assert!(!bad.intact());
     }
 }

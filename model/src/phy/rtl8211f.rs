@@ -118,7 +118,11 @@ impl Rtl8211f {
     fn gbsr(&self) -> u16 {
         let link = self.link();
         if !(link.up && link.speed == 1000) {
-            return if link.lp_1000 != 0 { link.lp_1000 << 2 } else { 0 };
+            return if link.lp_1000 != 0 {
+                link.lp_1000 << 2
+            } else {
+                0
+            };
         }
         let mut v = 0x3000 | link.lp_1000 << 2;
         if link.master {
@@ -210,7 +214,14 @@ impl Phy for Rtl8211f {
                 3 => PHYID as u16,
                 4 => self.anar,
                 5 => self.link().lp_adv,
-                6 => 0x0004 | if self.link().lp_adv & 0x4000 != 0 { 3 } else { 0 },
+                6 => {
+                    0x0004
+                        | if self.link().lp_adv & 0x4000 != 0 {
+                            3
+                        } else {
+                            0
+                        }
+                }
                 7 => 0x2001,
                 9 => self.gbcr,
                 10 => self.gbsr(),

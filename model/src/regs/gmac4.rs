@@ -263,6 +263,8 @@ pub const MODE_SWR: u32 = bit(0);
 pub const SYSBUS_EAME: u32 = bit(11);
 /// DMA_CH_Tx_Control: start.
 pub const TX_ST: u32 = bit(0);
+/// DMA_CH_Tx_Control: enhanced descriptor enable.
+pub const TX_EDSE: u32 = bit(28);
 /// DMA_CH_Rx_Control: start.
 pub const RX_SR: u32 = bit(0);
 /// DMA_CH_Rx_Control: receive packet flush.
@@ -356,7 +358,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             "MAC_Configuration",
             CONFIG_DM,
             // DM is fixed in a full-duplex-only core; ARPEN and SARC need options that are absent.
-            mask(27, 14) | mask(12, 0),
+            mask(27, 14) | mask(12, 8) | mask(6, 0),
         ),
         Def::rw(
             MAC_EXT_CONFIG,
@@ -370,12 +372,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             0,
             mask(10, 0) | FILTER_RA,
         ),
-        Def::rw(
-            MAC_WATCHDOG,
-            "MAC_Watchdog_Timeout",
-            0,
-            bit(8) | mask(3, 0),
-        ),
+        Def::rw(MAC_WATCHDOG, "MAC_Watchdog_Timeout", 0, bit(8) | mask(3, 0)),
         Def::rw(
             MAC_TX_FLOW,
             "MAC_Tx_Flow_Ctrl_Q",
@@ -399,11 +396,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             INT_RGSMIIIS | INT_TXSTSIS | INT_RXSTSIS | INT_MDIOIS,
         ),
         Def::ro(MAC_RX_TX_STATUS, "MAC_Rx_Tx_Status", 0).rc(mask(8, 0)),
-        Def::ro(
-            MAC_VERSION,
-            "MAC_Version",
-            0x1000 | u32::from(cfg.version),
-        ),
+        Def::ro(MAC_VERSION, "MAC_Version", 0x1000 | u32::from(cfg.version)),
         Def::ro(MAC_DEBUG, "MAC_Debug", 0),
         Def::ro(MAC_HW_FEATURE0, "MAC_HW_Feature0", feature0(cfg)),
         Def::ro(MAC_HW_FEATURE1, "MAC_HW_Feature1", feature1(cfg)),
@@ -450,8 +443,13 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
         )
         .sc(mask(9, 8)),
         Def::ro(MTL_INT_STATUS, "MTL_Interrupt_Status", 0),
-        Def::rw(DMA_MODE, "DMA_Mode", 0, mask(4, 1) | mask(14, 11) | mask(17, 16) | bit(8))
-            .sc(MODE_SWR),
+        Def::rw(
+            DMA_MODE,
+            "DMA_Mode",
+            0,
+            mask(4, 1) | mask(14, 11) | mask(17, 16) | bit(8),
+        )
+        .sc(MODE_SWR),
         Def::rw(
             DMA_SYSBUS,
             "DMA_SysBus_Mode",
@@ -463,7 +461,12 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
     ];
 
     if cfg.is_rgmii() {
-        d.push(Def::rw(MAC_PHYIF, "MAC_PHYIF_Control_Status", 0, mask(1, 0)));
+        d.push(Def::rw(
+            MAC_PHYIF,
+            "MAC_PHYIF_Control_Status",
+            0,
+            mask(1, 0),
+        ));
     }
     if cfg.hash_bits > 0 {
         d.push(
@@ -548,13 +551,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             .array(extra, 8),
         );
         d.push(
-            Def::rw(
-                MAC_ADDR_HIGH + 12,
-                "MAC_Address_Low_1+",
-                u32::MAX,
-                u32::MAX,
-            )
-            .array(extra, 8),
+            Def::rw(MAC_ADDR_HIGH + 12, "MAC_Address_Low_1+", u32::MAX, u32::MAX).array(extra, 8),
         );
     }
 
@@ -610,7 +607,14 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             reset,
             sizing | mask(19, 3) | mask(1, 0),
         ));
-        d.push(Def::ro(base + MTL_RXQ_MISSED, "MTL_RxQ_Missed_Packet_Overflow_Cnt", 0).rc(u32::MAX));
+        d.push(
+            Def::ro(
+                base + MTL_RXQ_MISSED,
+                "MTL_RxQ_Missed_Packet_Overflow_Cnt",
+                0,
+            )
+            .rc(u32::MAX),
+        );
         d.push(Def::ro(base + MTL_RXQ_DEBUG, "MTL_RxQ_Debug", 0));
         d.push(Def::rw(base + 0x3c, "MTL_RxQ_Control", 0, mask(3, 0)));
     }
@@ -631,15 +635,47 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 base + CH_TX_CONTROL,
                 "DMA_CH_Tx_Control",
                 0,
-                mask(27, 24) | mask(21, 16) | bit(15) | mask(4, 0),
+                mask(27, 24)
+                    | mask(21, 16)
+                    | bit(15)
+                    | mask(4, 0)
+                    | if cfg.edse { TX_EDSE } else { 0 },
             ));
-            d.push(Def::rw(base + CH_TX_BASE_HI, "DMA_CH_TxDesc_List_HAddress", 0, hi));
-            d.push(Def::rw(base + CH_TX_BASE, "DMA_CH_TxDesc_List_Address", 0, !align));
-            d.push(Def::rw(base + CH_TX_TAIL, "DMA_CH_TxDesc_Tail_Pointer", 0, !align));
-            d.push(Def::rw(base + CH_TX_LEN, "DMA_CH_TxDesc_Ring_Length", 0, mask(9, 0)));
+            d.push(Def::rw(
+                base + CH_TX_BASE_HI,
+                "DMA_CH_TxDesc_List_HAddress",
+                0,
+                hi,
+            ));
+            d.push(Def::rw(
+                base + CH_TX_BASE,
+                "DMA_CH_TxDesc_List_Address",
+                0,
+                !align,
+            ));
+            d.push(Def::rw(
+                base + CH_TX_TAIL,
+                "DMA_CH_TxDesc_Tail_Pointer",
+                0,
+                !align,
+            ));
+            d.push(Def::rw(
+                base + CH_TX_LEN,
+                "DMA_CH_TxDesc_Ring_Length",
+                0,
+                mask(9, 0),
+            ));
             d.push(Def::ro(base + CH_CUR_TX, "DMA_CH_Current_App_TxDesc", 0));
-            d.push(Def::ro(base + CH_CUR_TX_BUF_HI, "DMA_CH_Current_App_TxBuffer_H", 0));
-            d.push(Def::ro(base + CH_CUR_TX_BUF, "DMA_CH_Current_App_TxBuffer", 0));
+            d.push(Def::ro(
+                base + CH_CUR_TX_BUF_HI,
+                "DMA_CH_Current_App_TxBuffer_H",
+                0,
+            ));
+            d.push(Def::ro(
+                base + CH_CUR_TX_BUF,
+                "DMA_CH_Current_App_TxBuffer",
+                0,
+            ));
         }
         if c < rxq {
             d.push(Def::rw(
@@ -649,10 +685,30 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 // RBSZ counts whole bus words.
                 RX_RPF | mask(27, 24) | mask(21, 16) | (mask(14, 1) & !(align << 1)) | RX_SR,
             ));
-            d.push(Def::rw(base + CH_RX_BASE_HI, "DMA_CH_RxDesc_List_HAddress", 0, hi));
-            d.push(Def::rw(base + CH_RX_BASE, "DMA_CH_RxDesc_List_Address", 0, !align));
-            d.push(Def::rw(base + CH_RX_TAIL, "DMA_CH_RxDesc_Tail_Pointer", 0, !align));
-            d.push(Def::rw(base + CH_RX_LEN, "DMA_CH_RxDesc_Ring_Length", 0, mask(9, 0)));
+            d.push(Def::rw(
+                base + CH_RX_BASE_HI,
+                "DMA_CH_RxDesc_List_HAddress",
+                0,
+                hi,
+            ));
+            d.push(Def::rw(
+                base + CH_RX_BASE,
+                "DMA_CH_RxDesc_List_Address",
+                0,
+                !align,
+            ));
+            d.push(Def::rw(
+                base + CH_RX_TAIL,
+                "DMA_CH_RxDesc_Tail_Pointer",
+                0,
+                !align,
+            ));
+            d.push(Def::rw(
+                base + CH_RX_LEN,
+                "DMA_CH_RxDesc_Ring_Length",
+                0,
+                mask(9, 0),
+            ));
             d.push(Def::rw(
                 base + CH_RIWT,
                 "DMA_CH_Rx_Interrupt_Watchdog_Timer",
@@ -660,11 +716,23 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 mask(17, 16) | mask(7, 0),
             ));
             d.push(Def::ro(base + CH_CUR_RX, "DMA_CH_Current_App_RxDesc", 0));
-            d.push(Def::ro(base + CH_CUR_RX_BUF_HI, "DMA_CH_Current_App_RxBuffer_H", 0));
-            d.push(Def::ro(base + CH_CUR_RX_BUF, "DMA_CH_Current_App_RxBuffer", 0));
+            d.push(Def::ro(
+                base + CH_CUR_RX_BUF_HI,
+                "DMA_CH_Current_App_RxBuffer_H",
+                0,
+            ));
+            d.push(Def::ro(
+                base + CH_CUR_RX_BUF,
+                "DMA_CH_Current_App_RxBuffer",
+                0,
+            ));
             d.push(
-                Def::ro(base + miss_frame_cnt(cfg.version), "DMA_CH_Miss_Frame_Cnt", 0)
-                    .rc(mask(15, 0)),
+                Def::ro(
+                    base + miss_frame_cnt(cfg.version),
+                    "DMA_CH_Miss_Frame_Cnt",
+                    0,
+                )
+                .rc(mask(15, 0)),
             );
         }
         d.push(Def::rw(
