@@ -3,7 +3,8 @@
 //! What the data path asks of a descriptor format.
 //!
 //! A format is a type without values: its functions are pure and inlined into the data path, which
-//! is instantiated once per format. Words are in CPU order here; the ring stores them little-endian.
+//! is instantiated once per format. Words are in CPU order here; the ring stores them as
+//! little-endian.
 
 use crate::hwif::Mmio;
 

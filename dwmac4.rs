@@ -35,7 +35,6 @@ pub(crate) fn spec(io: Mmio<'_>) -> Spec {
 
 /// Releases 5.10 and later.
 pub(crate) const GMAC_5_10: Hwif = Hwif {
-    family: Family::Gmac4,
     min_snpsver: 0x51,
     max_snpsver: 0x5f,
     name: c"GMAC 5.10",

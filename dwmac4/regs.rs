@@ -2,9 +2,9 @@
 
 //! Registers of the DWC Ethernet QoS cores, 4.x and 5.x.
 //!
-//! Names are the databook's. Glossary: MAC, media access controller; MTL, MAC transaction layer (the
-//! FIFOs); DMA, the bus master with its channels; CSR, the register bus; EHFC, hardware flow
-//! control; TSO, TCP segmentation; SMA, station management agent (MDIO).
+//! Names are the databook's. Glossary: MAC, media access controller; MTL, MAC transaction layer
+//! (the FIFOs); DMA, the bus master with its channels; CSR, the register bus; EHFC, hardware flow
+//! control; SMA, station management agent (MDIO).
 //!
 //! Registers that exist once per queue or channel are arrays; [`peek`], [`poke`] and [`modify`]
 //! reach an element whose index is known at run time only.
@@ -679,9 +679,10 @@ register! {
     pub(super) MTL_RXQ_OPERATION_MODE(u32)[8, stride = 0x40] @ 0x0d30 {
         /// RQS: share of the FIFO, units of 256 bytes, less one.
         29:20 rqs;
-        /// RFD: end the pause at this fill level, see [`flow_level`](MTL_RXQ_OPERATION_MODE::flow_level).
+        /// RFD: end the pause at this level, see
+        /// [`try_with_flow_control`](MTL_RXQ_OPERATION_MODE::try_with_flow_control).
         19:14 rfd;
-        /// RFA: pause the peer at this fill level, see [`flow_level`](MTL_RXQ_OPERATION_MODE::flow_level).
+        /// RFA: pause the peer at this level, as RFD.
         13:8 rfa;
         /// EHFC: flow control by fill level.
         7:7 ehfc => bool;
