@@ -377,6 +377,13 @@ class Env:
     def defer(self, function, *args):
         self.deferred.append((function, args))
 
+    def settled(self):
+        """Whatever was written to our device has reached it when this
+        returns: a read of its configuration space passes no posted write."""
+        if self.pci:
+            with open(f"/sys/bus/pci/devices/{self.pci}/config", "rb") as file:
+                file.read(64)
+
     def undo(self):
         """Runs what was deferred, the last first; the first error is raised
         after everything has been tried."""

@@ -19,6 +19,7 @@ def restore(env, mac):
 
 def arrives(env, macs):
     """Which of the addresses get a frame through from the peer."""
+    env.settled()
     sink, source = env.local.raw_open(), env.peer.raw_open()
     try:
         end = b"end of the frames"
