@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/netdev_queues.h>
@@ -93,6 +94,11 @@ __rust_helper void rust_helper_netif_tx_start_all_queues(struct net_device *dev)
 	netif_tx_start_all_queues(dev);
 }
 
+__rust_helper void rust_helper_netif_tx_wake_all_queues(struct net_device *dev)
+{
+	netif_tx_wake_all_queues(dev);
+}
+
 __rust_helper void rust_helper_netif_tx_disable(struct net_device *dev)
 {
 	netif_tx_disable(dev);
@@ -101,6 +107,12 @@ __rust_helper void rust_helper_netif_tx_disable(struct net_device *dev)
 __rust_helper void rust_helper_netif_trans_update(struct net_device *dev)
 {
 	netif_trans_update(dev);
+}
+
+__rust_helper netdev_features_t
+rust_helper_vlan_features_check(struct sk_buff *skb, netdev_features_t features)
+{
+	return vlan_features_check(skb, features);
 }
 
 __rust_helper bool rust_helper_netdev_xmit_more(void)

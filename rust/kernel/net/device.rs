@@ -128,7 +128,10 @@ use crate::{
     },
     prelude::*,
     str::BStr,
-    sync::rcu,
+    sync::{
+        rcu,
+        SetOnce, //
+    },
     time::{
         msecs_to_jiffies,
         Delta, //
@@ -459,6 +462,8 @@ pub trait Driver: Sized + 'static {
     /// Returns the features that the device has for this packet: those of `features` that it can
     /// not do are removed, and done by software.
     ///
+    /// What does not work for packets with several VLAN tags is already removed.
+    ///
     /// Called with bottom halves disabled, concurrently for all packets.
     fn features_check<'a>(
         _dev: &Device<Self>,
@@ -543,6 +548,13 @@ pub trait Driver: Sized + 'static {
     fn tx_timeout<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _queue: u32) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Sees to the events that were passed to [`Device::schedule_work()`], a set of bits.
+    ///
+    /// Called in process context, once for all events since the last time.
+    fn work<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _events: usize, _rtnl: &Rtnl) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The name of a network device at some moment. It dereferences to a [`CStr`].
@@ -562,15 +574,26 @@ impl fmt::Display for Name {
     }
 }
 
+/// The private area of a [`Device`].
+///
+/// It is freed without being dropped.
+struct Private<T: Driver> {
+    /// The data of the registration, with its lifetime erased.
+    data: NonNull<T::Data<'static>>,
+
+    /// The number of statistics for ethtool, which may not change once it was told.
+    stats_count: SetOnce<u32>,
+}
+
 /// A network device.
 ///
 /// # Invariants
 ///
 /// - The `net_device` was allocated by [`UnregisteredDevice::new()`] for the same `T`: its private
-///   area is a `NonNull<T::Data<'static>>`, its operations are those of `T`, its transmit queues
+///   area is an initialized [`Private<T>`], its operations are those of `T`, its transmit queues
 ///   have a qdisc, and it does not use `lltx`.
-/// - The pointer in the private area is dangling, or, from before the registration until after the
-///   unregistration, it points to the data owned by the [`Registration`].
+/// - The data pointer in the private area is dangling, or, from before the registration until after
+///   the unregistration, it points to the data owned by the [`Registration`].
 #[repr(transparent)]
 pub struct Device<T: Driver>(Opaque<bindings::net_device>, PhantomData<T>);
 
@@ -600,11 +623,26 @@ impl<T: Driver> Device<T> {
         self.0.get()
     }
 
+    /// Returns the private area.
+    #[inline]
+    fn private(&self) -> *mut Private<T> {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netdev_priv(self.as_raw()) }.cast()
+    }
+
     /// Returns where the pointer to the data is stored.
     #[inline]
     fn data_slot(&self) -> *mut NonNull<T::Data<'static>> {
-        // SAFETY: By the type invariant the device is valid.
-        unsafe { bindings::netdev_priv(self.as_raw()) }.cast()
+        // SAFETY: By the type invariant the private area is valid.
+        unsafe { &raw mut (*self.private()).data }
+    }
+
+    /// Returns the number of statistics for ethtool.
+    #[inline]
+    pub(crate) fn stats_count(&self) -> &SetOnce<u32> {
+        // SAFETY: By the type invariant the private area is valid and initialized; there is never a
+        // mutable reference to this field.
+        unsafe { &(*self.private()).stats_count }
     }
 
     /// Calls `f` with the data of the registration.
@@ -797,10 +835,38 @@ impl<T: Driver> Device<T> {
 
     /// Stops all transmit queues and waits until no CPU is within [`Driver::start_xmit`].
     ///
-    /// Takes the transmit locks: must not be called by who holds a [`TxQueue`].
+    /// Takes the transmit locks: whoever holds a [`TxQueue`] must not call this.
     pub fn tx_disable(&self, _rtnl: &Rtnl) {
         // SAFETY: By the type invariant the device is valid.
         unsafe { bindings::netif_tx_disable(self.as_raw()) };
+    }
+
+    /// Wakes all transmit queues.
+    pub fn tx_wake_all(&self, _rtnl: &Rtnl) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_tx_wake_all_queues(self.as_raw()) };
+    }
+
+    /// Waits until every section that runs with bottom halves disabled now has ended: all polls and
+    /// transmissions among others.
+    pub fn synchronize(&self, _rtnl: &Rtnl) {
+        // SAFETY: Takes no argument, and the caller may sleep as it holds a mutex.
+        unsafe { bindings::synchronize_net() };
+    }
+
+    /// Has [`Driver::work`] called soon, with `events` and whatever else is pending.
+    ///
+    /// May be called in process and softirq context. In hard interrupt context it does nothing:
+    /// schedule a NAPI there and call this in its poll. Once unregistration has begun the events are
+    /// dropped.
+    pub fn schedule_work(&self, events: usize) {
+        // SAFETY: No requirements.
+        if unsafe { bindings::in_hardirq() } {
+            return;
+        }
+        // SAFETY: By the type invariant the device is valid. The function looks itself whether it is
+        // registered, and drops the work when it is unregistered.
+        unsafe { bindings::netdev_work_sched(self.as_raw(), events) };
     }
 
     /// Restarts the time until [`Driver::tx_timeout`] is called.
@@ -835,19 +901,19 @@ pub struct UnregisteredDevice<'a, T: Driver> {
 impl<'a, T: Driver> UnregisteredDevice<'a, T> {
     /// Creates an Ethernet device with `txqs` transmit and `rxqs` receive queues.
     pub fn new(parent: &'a device::Device<device::Bound>, txqs: u32, rxqs: u32) -> Result<Self> {
-        const_assert!(
-            size_of::<NonNull<T::Data<'static>>>() <= 64,
-            "the private area is a pointer"
-        );
-
         // The queue of a packet is stored in 16 bits.
         if !(1..=u32::from(u16::MAX)).contains(&txqs) || !(1..=u32::from(u16::MAX)).contains(&rxqs)
         {
             return Err(EINVAL);
         }
 
-        // CAST: The size of a pointer fits into a `c_int`.
-        let size = size_of::<NonNull<T::Data<'static>>>() as c_int;
+        const_assert!(
+            align_of::<Private<T>>() <= 16,
+            "the private area is aligned to a cache line"
+        );
+
+        // CAST: The size of two words fits into a `c_int`.
+        let size = size_of::<Private<T>>() as c_int;
 
         // SAFETY: `parent` is valid and bound, so its resources are released later, not now.
         let raw = unsafe { bindings::devm_alloc_etherdev_mqs(parent.as_raw(), size, txqs, rxqs) };
@@ -855,12 +921,15 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
             return Err(ENOMEM);
         }
 
-        // SAFETY: `raw` is valid and not used by anyone else. The private area has the size of the
-        // pointer and is aligned to a cache line.
+        // SAFETY: `raw` is valid and not used by anyone else. The private area has the size and
+        // the alignment of a `Private<T>`.
         unsafe {
             bindings::netdev_priv(raw)
-                .cast::<NonNull<T::Data<'static>>>()
-                .write(NonNull::dangling());
+                .cast::<Private<T>>()
+                .write(Private {
+                    data: NonNull::dangling(),
+                    stats_count: SetOnce::new(),
+                });
             bindings::SET_NETDEV_DEV(raw, parent.as_raw());
             bindings::netdev_init_noop_qdisc(raw);
             // A shared buffer could not be owned by `SkBuff`.
@@ -1129,6 +1198,7 @@ impl<T: Driver> Adapter<T> {
         } else {
             None
         },
+        ndo_work: if T::HAS_WORK { Some(Self::work) } else { None },
         ndo_tx_timeout: if T::HAS_TX_TIMEOUT {
             Some(Self::tx_timeout)
         } else {
@@ -1220,6 +1290,11 @@ impl<T: Driver> Adapter<T> {
         dev: *mut bindings::net_device,
         features: bindings::netdev_features_t,
     ) -> bindings::netdev_features_t {
+        // What the core does where there is no callback.
+        //
+        // SAFETY: By the safety requirements `skb` is valid.
+        let features = unsafe { bindings::vlan_features_check(skb, features) };
+
         // SAFETY: By the safety requirements `dev` is a `Device<T>`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: By the safety requirements `skb` is valid; its owner waits for us.
@@ -1384,11 +1459,387 @@ impl<T: Driver> Adapter<T> {
     /// # Safety
     ///
     /// `dev` must be a valid device whose operations are [`Self::OPS`].
+    unsafe extern "C" fn work(dev: *mut bindings::net_device, events: c_ulong) {
+        // SAFETY: By the safety requirements of this function.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_work` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        // SAFETY: The device is registered: pending work is cancelled under the rtnl mutex when it
+        // is unregistered.
+        unsafe { dev.with_data(|dev, data| T::work(dev, data, events, rtnl)) };
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`].
     unsafe extern "C" fn tx_timeout(dev: *mut bindings::net_device, queue: c_uint) {
         // SAFETY: By the safety requirements `dev` is a `Device<T>`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
 
         // SAFETY: The watchdog runs while the device is up, and holds a reference to it.
         unsafe { dev.with_data(|dev, data| T::tx_timeout(dev, data, queue)) };
+    }
+}
+
+#[cfg(CONFIG_RUST_NETDEV_KUNIT_TEST)]
+#[kunit_tests(rust_net_device)]
+mod tests {
+    use super::*;
+    use crate::{
+        faux,
+        net::{
+            queue::TxLocked,
+            rtnl, //
+        },
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
+    };
+
+    /// The Ethertype of the packets sent here, as others may send to the device too.
+    const ETHERTYPE: u16 = 0x88b5;
+
+    struct Probe;
+
+    struct Seen {
+        open: Atomic<u32>,
+        stop: Atomic<u32>,
+        packets: Atomic<u32>,
+        busy: Atomic<u32>,
+        mtu: Atomic<u32>,
+        address: Atomic<u32>,
+    }
+
+    impl Seen {
+        fn new() -> Self {
+            Self {
+                open: Atomic::new(0),
+                stop: Atomic::new(0),
+                packets: Atomic::new(0),
+                busy: Atomic::new(0),
+                mtu: Atomic::new(0),
+                address: Atomic::new(0),
+            }
+        }
+    }
+
+    /// Has a lifetime and is invariant in it.
+    struct ProbeData<'a> {
+        device: &'a Device<Probe>,
+        seen: &'a Seen,
+        sent: TxLocked<u32>,
+        _invariant: PhantomData<core::cell::Cell<&'a ()>>,
+    }
+
+    // SAFETY: There is no `Cell` in fact.
+    unsafe impl Sync for ProbeData<'_> {}
+
+    fn count(counter: &Atomic<u32>) {
+        counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    #[vtable]
+    impl Driver for Probe {
+        type Data<'a> = ProbeData<'a>;
+
+        fn open<'a>(dev: &Device<Self>, data: Pin<&ProbeData<'a>>, rtnl: &Rtnl) -> Result {
+            count(&data.seen.open);
+            dev.tx_start_all(rtnl);
+            data.device.carrier_on();
+            Ok(())
+        }
+
+        fn stop<'a>(dev: &Device<Self>, data: Pin<&ProbeData<'a>>, rtnl: &Rtnl) {
+            count(&data.seen.stop);
+            dev.carrier_off();
+            dev.tx_disable(rtnl);
+        }
+
+        fn start_xmit<'a>(
+            _dev: &Device<Self>,
+            data: Pin<&ProbeData<'a>>,
+            queue: &mut TxQueue<'_>,
+            skb: SkBuff,
+        ) -> Xmit {
+            if skb.protocol() != ETHERTYPE {
+                return Xmit::Sent;
+            }
+
+            if data.seen.busy.load(Relaxed) != 0 {
+                return Xmit::Busy(skb);
+            }
+
+            if let Some((sent, _)) = data.get_ref().sent.get(queue) {
+                *sent = sent.wrapping_add(1);
+                data.seen.packets.store(*sent, Relaxed);
+            }
+
+            skb.consume_any();
+            Xmit::Sent
+        }
+
+        fn set_mac_address<'a>(
+            _dev: &Device<Self>,
+            data: Pin<&ProbeData<'a>>,
+            _addr: &[u8; ETH_ALEN],
+            _rtnl: &Rtnl,
+        ) -> Result {
+            count(&data.seen.address);
+            Ok(())
+        }
+
+        fn change_mtu<'a>(
+            dev: &Device<Self>,
+            data: Pin<&ProbeData<'a>>,
+            mtu: u32,
+            _rtnl: &Rtnl,
+        ) -> Result {
+            if mtu == dev.mtu() || mtu == 1000 {
+                return Err(EINVAL);
+            }
+
+            data.seen.mtu.store(mtu, Relaxed);
+            Ok(())
+        }
+    }
+
+    /// Creates a minimal frame that belongs to `dev`.
+    fn frame(dev: &Device<Probe>) -> Result<SkBuff> {
+        const LEN: u32 = 60;
+
+        // SAFETY: All values are valid.
+        let skb =
+            unsafe { bindings::__alloc_skb(LEN, GFP_KERNEL.as_raw(), 0, bindings::NUMA_NO_NODE) };
+        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+        // SAFETY: The buffer is new.
+        let mut skb = unsafe { SkBuff::from_raw(skb) };
+
+        // SAFETY: The buffer is empty and has room for `LEN` bytes.
+        unsafe {
+            let data = bindings::skb_put(skb.as_raw(), LEN).cast::<u8>();
+
+            data.write_bytes(0, 60);
+            data.add(12)
+                .cast::<[u8; 2]>()
+                .write(ETHERTYPE.to_be_bytes());
+        }
+
+        if !skb.eth_type_trans(dev) {
+            return Err(EINVAL);
+        }
+
+        // SAFETY: The header was pulled just now.
+        unsafe { bindings::skb_push(skb.as_raw(), ETH_HLEN) };
+
+        Ok(skb)
+    }
+
+    const ETH_HLEN: u32 = bindings::ETH_HLEN;
+
+    fn data<'a>(
+        dev: &UnregisteredDevice<'a, Probe>,
+        seen: &'a Seen,
+    ) -> Result<impl PinInit<ProbeData<'a>, Error>> {
+        let device = dev.device();
+
+        Ok(Ok::<_, Error>(ProbeData {
+            device,
+            seen,
+            sent: TxLocked::new(device.tx_queue(0).ok_or(ENODEV)?, 0),
+            _invariant: PhantomData,
+        }))
+    }
+
+    #[test]
+    fn unregistered() -> Result {
+        let faux = faux::Registration::new(c"rust_net_device", None)?;
+        let parent = faux.as_ref().as_ref();
+
+        assert_eq!(
+            UnregisteredDevice::<Probe>::new(parent, 0, 1).err(),
+            Some(EINVAL)
+        );
+
+        let mut dev = UnregisteredDevice::<Probe>::new(parent, 2, 3)?;
+
+        assert_eq!(dev.num_tx_queues(), 2);
+        assert!(dev.tx_queue(2).is_none());
+        assert_eq!(dev.tx_queue(1).map(|q| q.index()), Some(1));
+
+        dev.set_features(
+            Features::SG,
+            Features::SG | Features(u64::MAX),
+            Features::EMPTY,
+        );
+        assert_eq!(dev.features(), Features::SUPPORTED);
+
+        dev.set_hw_addr(&[2, 0, 0, 0, 0, 1]);
+        assert_eq!(dev.dev_addr(), [2, 0, 0, 0, 0, 1]);
+
+        assert_eq!(dev.take_completions()?.len(), 2);
+        assert_eq!(dev.take_completions().err(), Some(EBUSY));
+
+        let rtnl = rtnl::lock();
+        assert_eq!(dev.set_real_num_queues(3, 1, &rtnl).err(), Some(EINVAL));
+        assert!(dev.set_real_num_queues(1, 1, &rtnl).is_ok());
+        assert_eq!(dev.real_num_tx_queues(), 1);
+
+        Ok(())
+    }
+
+    #[test]
+    fn queues() -> Result {
+        let faux = faux::Registration::new(c"rust_net_queues", None)?;
+        let mut dev = UnregisteredDevice::<Probe>::new(faux.as_ref().as_ref(), 2, 1)?;
+        let first = dev.device().tx_queue(0).ok_or(ENODEV)?;
+        let second = dev.device().tx_queue(1).ok_or(ENODEV)?;
+        let value = TxLocked::new(first, 1);
+
+        // Only its own queue opens the value.
+        assert!(value.get(&mut second.lock()).is_none());
+
+        let mut locked = first.lock();
+        let opened = value.get(&mut locked).map(|(value, mut sender)| {
+            *value += 1;
+            (
+                sender.maybe_stop(|| 8, 8, 16),
+                sender.maybe_stop(|| 7, 8, 16),
+                sender.sent(100, false),
+            )
+        });
+        drop(locked);
+
+        // Enough room, not enough room; the doorbell has to be rung.
+        assert_eq!(opened, Some((true, false, true)));
+        assert_eq!(value.into_inner(), 2);
+        assert!(first.is_stopped());
+
+        // A device that is down is not woken.
+        let mut completions = dev.take_completions()?;
+        let completion = completions.first_mut().ok_or(ENODEV)?;
+
+        assert!(!completion.completed(1, 100, 256, 16));
+        assert!(first.is_stopped());
+
+        first.wake();
+        assert!(!first.is_stopped());
+
+        // Room that became free just before the queue was stopped is noticed.
+        let calls = Atomic::new(0u32);
+        let avail = || {
+            count(&calls);
+            calls.load(Relaxed) * 10
+        };
+
+        assert!(first.lock().sender().maybe_stop(avail, 16, 16));
+        assert!(!first.is_stopped());
+
+        Ok(())
+    }
+
+    #[test]
+    fn registered() -> Result {
+        let seen = Seen::new();
+        let faux = faux::Registration::new(c"rust_net_device", None)?;
+        let mut dev = UnregisteredDevice::<Probe>::new(faux.as_ref().as_ref(), 1, 1)?;
+
+        dev.set_random_hw_addr();
+        dev.set_live_addr_change();
+        dev.set_mtu_range(68, 2000);
+
+        let mut completions = dev.take_completions()?;
+        let data = data(&dev, &seen)?;
+
+        // SAFETY: It is dropped below; if an assertion fails before, everything is leaked,
+        // including the device that it borrows.
+        let reg = unsafe { Registration::new(dev, data) }?;
+        let dev = reg.device();
+        let raw = dev.as_raw();
+
+        assert!(!dev.name().to_bytes().contains(&b'%'));
+        assert!(!dev.is_running());
+
+        let rtnl = rtnl::lock();
+
+        // SAFETY: The device is registered, and the rtnl mutex is held.
+        assert_eq!(unsafe { bindings::dev_open(raw, ptr::null_mut()) }, 0);
+        assert_eq!(seen.open.load(Relaxed), 1);
+        assert!(dev.is_running() && dev.carrier_ok());
+
+        // SAFETY: As above.
+        let set_mtu = |mtu| unsafe { bindings::dev_set_mtu(raw, mtu) };
+
+        assert_eq!(set_mtu(1200), 0);
+        assert_eq!(set_mtu(1000), EINVAL.to_errno());
+        assert_eq!(set_mtu(2001), EINVAL.to_errno());
+        assert_eq!(dev.mtu(), 1200);
+        assert_eq!(seen.mtu.load(Relaxed), 1200);
+
+        drop(rtnl);
+
+        // SAFETY: The buffer belongs to the device; the ownership is passed.
+        let ret = unsafe { bindings::__dev_direct_xmit(frame(dev)?.into_raw().as_ptr(), 0) };
+        assert_eq!(ret, bindings::netdev_tx_NETDEV_TX_OK);
+        assert_eq!(seen.packets.load(Relaxed), 1);
+
+        // A buffer that is handed back is still there.
+        seen.busy.store(1, Relaxed);
+        let skb = frame(dev)?.into_raw();
+        // SAFETY: As above.
+        let ret = unsafe { bindings::__dev_direct_xmit(skb.as_ptr(), 0) };
+        assert_eq!(ret, bindings::netdev_tx_NETDEV_TX_BUSY);
+        // SAFETY: A busy device leaves the ownership with the caller.
+        assert_eq!(unsafe { SkBuff::from_raw(skb) }.len(), 60);
+        assert_eq!(seen.packets.load(Relaxed), 1);
+
+        // A running device is woken when there is room.
+        let queue = dev.tx_queue(0).ok_or(ENODEV)?;
+        let completion = completions.first_mut().ok_or(ENODEV)?;
+
+        queue.lock().sender().stop();
+        assert!(!completion.completed(1, 0, 7, 8));
+        assert!(completion.completed(1, 0, 8, 8));
+        assert!(!queue.is_stopped());
+
+        drop(reg);
+        assert_eq!(seen.stop.load(Relaxed), 1);
+
+        Ok(())
+    }
+
+    #[test]
+    fn addresses() {
+        let mut head = bindings::netdev_hw_addr_list::default();
+        let mut entries = [bindings::netdev_hw_addr::default(); 2];
+        let [first, second] = &mut entries;
+
+        first.addr[..ETH_ALEN].copy_from_slice(&[1, 2, 3, 4, 5, 6]);
+        second.addr[..ETH_ALEN].copy_from_slice(&[7, 8, 9, 10, 11, 12]);
+        second.list.next = &raw mut head.list;
+        first.list.next = &raw mut second.list;
+        head.list.next = &raw mut first.list;
+        head.count = 2;
+
+        let mut empty = bindings::netdev_hw_addr_list::default();
+        empty.list.next = &raw mut empty.list;
+
+        // INVARIANT: Both lists are valid.
+        let mode = RxMode {
+            flags: bindings::net_device_flags_IFF_ALLMULTI,
+            // SAFETY: The list is on the stack.
+            unicast: unsafe { &*(&raw const empty).cast() },
+            // SAFETY: The list is on the stack.
+            multicast: unsafe { &*(&raw const head).cast() },
+        };
+        let mut multicast = mode.multicast();
+
+        assert!(mode.allmulti() && !mode.promisc());
+        assert_eq!((mode.unicast_count(), mode.multicast_count()), (0, 2));
+        assert!(mode.unicast().next().is_none());
+        assert_eq!(multicast.next(), Some([1, 2, 3, 4, 5, 6]));
+        assert_eq!(multicast.next(), Some([7, 8, 9, 10, 11, 12]));
+        assert_eq!(multicast.next(), None);
     }
 }

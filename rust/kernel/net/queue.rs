@@ -71,7 +71,6 @@
 
 use crate::{
     bindings,
-    prelude::*,
     sync::barrier::{
         smp_mb,
         Full, //
@@ -159,7 +158,7 @@ impl Queue {
     /// Acquires the transmit lock, in process context.
     ///
     /// Bottom halves are disabled until the guard is dropped. Like any spin lock it is not
-    /// recursive: it must not be called by who holds a [`TxQueue`] of the same queue.
+    /// recursive: whoever holds a [`TxQueue`] of the same queue must not call this.
     #[inline]
     pub fn lock(&self) -> LockedQueue<'_> {
         // SAFETY: By the type invariant the queue is valid.
@@ -373,7 +372,8 @@ impl Sender<'_> {
     /// [`xmit_more()`](Self::xmit_more). Returns whether the device must be told now: the caller
     /// has to ring the doorbell then, for this and the packets before.
     ///
-    /// The bytes must be reported by [`Completion::completed()`] later.
+    /// To be called before the device is told about the packet: the same bytes have to be reported
+    /// by [`Completion::completed()`] later, and must not be so earlier.
     #[inline]
     pub fn sent(&mut self, bytes: u32, more: bool) -> bool {
         // SAFETY: By the type invariant the lock of the queue is held.
@@ -546,16 +546,14 @@ impl<'a> Completion<'a> {
 
     /// Forgets all bytes in flight, after what was in flight was dropped.
     ///
-    /// Returns `EINVAL` if `queue` is another queue.
-    pub fn reset(&mut self, queue: &mut TxQueue<'_>) -> Result {
-        if !ptr::eq(queue.queue, self.queue) {
-            return Err(EINVAL);
+    /// Does nothing but warn if `queue` is another queue.
+    pub fn reset(&mut self, queue: &mut TxQueue<'_>) {
+        if warn_on!(!ptr::eq(queue.queue, self.queue)) {
+            return;
         }
 
         // SAFETY: By the type invariant of `Queue` the pointer is valid. Both sides are excluded:
         // the producer by the token, and the completion side is us.
         unsafe { bindings::netdev_tx_reset_queue(self.queue.as_raw()) };
-
-        Ok(())
     }
 }

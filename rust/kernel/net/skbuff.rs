@@ -457,13 +457,16 @@ impl SkBuff {
     pub fn eth_type_trans<T: Driver>(&mut self, dev: &Device<T>) -> bool {
         let skb = self.as_raw();
 
-        // SAFETY: By the type invariant we own the `sk_buff`. The function refuses to pull more
-        // than the length, and only reallocates unshared buffers if the header is in a fragment.
-        if self.headlen() < ETH_HLEN
-            && (self.check_unshared().is_err()
-                || !unsafe { bindings::pskb_may_pull(skb, ETH_HLEN) })
-        {
-            return false;
+        if self.headlen() < ETH_HLEN {
+            if self.check_unshared().is_err() {
+                return false;
+            }
+
+            // SAFETY: By the type invariant we own the `sk_buff`, which was just checked not to be
+            // shared. The function refuses to pull more than the length.
+            if !unsafe { bindings::pskb_may_pull(skb, ETH_HLEN) } {
+                return false;
+            }
         }
 
         // SAFETY: By the type invariant we own the `sk_buff`.
