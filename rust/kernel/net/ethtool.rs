@@ -559,8 +559,8 @@ pub trait Operations: Driver {
 
     /// Changes when interrupts are raised.
     ///
-    /// Parameters that [`SUPPORTED_COALESCE`](Operations::SUPPORTED_COALESCE) does not contain are
-    /// zero.
+    /// The core has refused what [`SUPPORTED_COALESCE`](Operations::SUPPORTED_COALESCE) does not
+    /// contain.
     fn set_coalesce<'a>(
         _dev: &Device<Self>,
         _data: Pin<&Self::Data<'a>>,
@@ -572,8 +572,8 @@ pub trait Operations: Driver {
 
     /// Returns when the interrupts of one queue are raised.
     ///
-    /// The number of the queue is less than that of the transmit or of the receive queues, whichever
-    /// is larger.
+    /// The number of the queue comes from the user and is not checked; [`EINVAL`] is the answer where
+    /// there is no such queue.
     fn get_per_queue_coalesce<'a>(
         _dev: &Device<Self>,
         _data: Pin<&Self::Data<'a>>,

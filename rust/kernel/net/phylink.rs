@@ -814,6 +814,10 @@ pub trait PcsOps: Send + Sync {
 ///
 /// Usually a field of the object that implements [`MacOps`].
 ///
+/// It does not report changes of the link by itself, as C does with `phylink_pcs_change()`: the pointer
+/// in `phylink_pcs` which that follows may outlive the phylink instance. [`Phylink::mac_change`] has the
+/// same effect.
+///
 /// # Invariants
 ///
 /// `pcs` is initialised, with the operations of `Pcs<P>`. The object is pinned from its creation on,
