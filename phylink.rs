@@ -111,8 +111,8 @@ pub(crate) fn new<'a>(
 ) -> impl PinInit<Phylink<'a, LinkOps<'a>>, Error> + 'a {
     let ops = LinkOps { hw: hw.clone() };
 
-    // SAFETY: The only caller initialises a field of the data of the network device with this, which
-    // is dropped before the device is unbound.
+    // SAFETY: The only caller initialises a field of the data of the network device with this,
+    // which is dropped before the device is unbound.
     unsafe {
         Phylink::new(
             dev,

@@ -447,11 +447,12 @@ impl Extend<u64> for Values<'_> {
 ///
 /// # Statistics
 ///
-/// The three functions of the statistics belong together: either all of them are implemented or none.
+/// The three functions of the statistics belong together: either all of them are implemented or
+/// none.
 #[vtable]
 pub trait Operations: Driver {
-    /// The parameters that [`set_coalesce`](Operations::set_coalesce) understands. Must not be empty
-    /// if that is implemented.
+    /// The parameters that [`set_coalesce`](Operations::set_coalesce) understands. Must not be
+    /// empty if that is implemented.
     const SUPPORTED_COALESCE: CoalesceParams = CoalesceParams::NONE;
 
     /// Fills in what `ethtool -i` shows.
@@ -572,8 +573,8 @@ pub trait Operations: Driver {
 
     /// Returns when the interrupts of one queue are raised.
     ///
-    /// The number of the queue comes from the user and is not checked; [`EINVAL`] is the answer where
-    /// there is no such queue.
+    /// The number of the queue comes from the user and is not checked; [`EINVAL`] is the answer
+    /// where there is no such queue.
     fn get_per_queue_coalesce<'a>(
         _dev: &Device<Self>,
         _data: Pin<&Self::Data<'a>>,
@@ -633,9 +634,9 @@ impl<'a, T: Operations> UnregisteredDevice<'a, T> {
 /// The C operations of a driver.
 ///
 /// The safety requirement of all callbacks is the same: they may only be called by the networking
-/// core, as the operation that they are named after, on a registered device whose driver is `T`, with
-/// the rtnl lock held; and with arguments that are valid, initialised, and exclusively the callee's
-/// unless `const`.
+/// core, as the operation that they are named after, on a registered device whose driver is `T`,
+/// with the rtnl lock held; and with arguments that are valid, initialised, and exclusively the
+/// callee's unless `const`.
 struct VTable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> VTable<T> {

@@ -172,11 +172,11 @@ fn c45_reg(reg: ffi::c_int) -> Result<u16> {
 ///
 /// At least one of the two pairs of operations, clause 22 ([`read`](Bus::read) and
 /// [`write`](Bus::write)) and clause 45 ([`read_c45`](Bus::read_c45) and
-/// [`write_c45`](Bus::write_c45)), must be implemented, and never half a pair; [`Registration::new`]
-/// fails with [`EINVAL`] otherwise.
+/// [`write_c45`](Bus::write_c45)), must be implemented, and never half a pair;
+/// [`Registration::new`] fails with [`EINVAL`] otherwise.
 ///
-/// An address where no device answers should read as `0xffff` or fail with [`ENODEV`] or [`EIO`]; the
-/// scan of the bus ends with any other error.
+/// An address where no device answers should read as `0xffff` or fail with [`ENODEV`] or [`EIO`];
+/// the scan of the bus ends with any other error.
 #[vtable]
 pub trait Bus: Send + Sync {
     /// What kind of controller this is; for the log.
@@ -216,8 +216,8 @@ impl<B: Bus> Adapter<B> {
     ///
     /// # Safety
     ///
-    /// `bus` must be a bus allocated by [`Registration::<B>::register`], and its `mdio_lock` held for
-    /// the duration of `'b` unless the bus is just being registered.
+    /// `bus` must be a bus allocated by [`Registration::<B>::register`], and its `mdio_lock` held
+    /// for the duration of `'b` unless the bus is just being registered.
     unsafe fn controller<'b>(bus: *mut bindings::mii_bus) -> Result<&'b B> {
         // SAFETY: `bus` is valid by the function's safety requirements. `priv_` is `NULL` or points
         // to the `B` that the `Registration` owns, and it is only cleared under `mdio_lock`, before
@@ -362,8 +362,8 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
 
     /// The same as [`Registration::new`] for a bus that firmware describes.
     ///
-    /// If `fwnode` is a device tree node, its children are the devices of the bus, and addresses are
-    /// only scanned for children that do not tell theirs.
+    /// If `fwnode` is a device tree node, its children are the devices of the bus, and addresses
+    /// are only scanned for children that do not tell theirs.
     ///
     /// # Safety
     ///
@@ -438,9 +438,9 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
 
         let owner = this_module::<B::OwnerModule>().as_ptr();
 
-        // SAFETY: `raw` is set up completely; `owner` is the module of the callbacks, on which the users
-        // of a PHY in other modules take a reference. The device node, if any, is kept alive by
-        // `fwnode`.
+        // SAFETY: `raw` is set up completely; `owner` is the module of the callbacks, on which the
+        // users of a PHY in other modules take a reference. The device node, if any, is kept alive
+        // by `fwnode`.
         let ret = unsafe {
             match fwnode.and_then(of_node) {
                 #[cfg(CONFIG_OF_MDIO)]
@@ -515,8 +515,8 @@ impl<'a, B: Bus + 'a> Drop for Registration<'a, B> {
         // SAFETY: The bus is registered by the type invariants.
         unsafe { bindings::mdiobus_unregister(bus) };
 
-        // Somebody who holds a reference on the bus could still try a transfer: let it fail from now
-        // on. The lock waits for one that is under way.
+        // Somebody who holds a reference on the bus could still try a transfer: let it fail from
+        // now on. The lock waits for one that is under way.
         //
         // SAFETY: `mdio_lock` has been initialised by the registration, and `bus` is alive until we
         // drop our reference below.

@@ -581,8 +581,8 @@ impl LinkModes {
             .is_some_and(|w| w & (1 << bit) != 0)
     }
 
-    /// The advertisement register of a clause 37 or SGMII PCS for this set of modes; [`None`] if the
-    /// protocol of `interface` has none.
+    /// The advertisement register of a clause 37 or SGMII PCS for this set of modes; [`None`] if
+    /// the protocol of `interface` has none.
     pub fn encode_c22(&self, interface: Interface) -> Option<u16> {
         // SAFETY: The bitmap has the length that C expects.
         let adv = unsafe {
@@ -685,8 +685,8 @@ impl LinkState {
         self.0.pause = bits as ffi::c_int;
     }
 
-    /// Sets the state from the status and link partner ability registers of a PCS with the registers
-    /// of clause 22.
+    /// Sets the state from the status and link partner ability registers of a PCS with the
+    /// registers of clause 22.
     pub fn decode_c22(&mut self, neg_mode: NegMode, bmsr: u16, lpa: u16) {
         // SAFETY: `self.0` is valid and ours.
         unsafe {
@@ -727,7 +727,8 @@ pub trait MacOps: Send + Sync {
     /// Configures the MAC for an interface.
     ///
     /// Called when the interface changes, not when the speed, the duplex or the pause do. Only the
-    /// interface and the advertised modes of `state` are valid, and with [`Mode::InBand`] the pause.
+    /// interface and the advertised modes of `state` are valid, and with [`Mode::InBand`] the
+    /// pause.
     fn config(&self, mode: Mode, state: &LinkState);
 
     /// The link has come up: programs the MAC for it and lets it send and receive.
@@ -814,14 +815,14 @@ pub trait PcsOps: Send + Sync {
 ///
 /// Usually a field of the object that implements [`MacOps`].
 ///
-/// It does not report changes of the link by itself, as C does with `phylink_pcs_change()`: the pointer
-/// in `phylink_pcs` which that follows may outlive the phylink instance. [`Phylink::mac_change`] has the
-/// same effect.
+/// It does not report changes of the link by itself, as C does with `phylink_pcs_change()`: the
+/// pointer in `phylink_pcs` which that follows may outlive the phylink instance.
+/// [`Phylink::mac_change`] has the same effect.
 ///
 /// # Invariants
 ///
-/// `pcs` is initialised, with the operations of `Pcs<P>`. The object is pinned from its creation on,
-/// as it can only be made by a pin-initialiser.
+/// `pcs` is initialised, with the operations of `Pcs<P>`. The object is pinned from its creation
+/// on, as it can only be made by a pin-initialiser.
 #[pin_data]
 pub struct Pcs<P: PcsOps> {
     #[pin]
@@ -866,8 +867,8 @@ impl<P: PcsOps> Pcs<P> {
 
     /// Creates a PCS for `interfaces`.
     ///
-    /// With `poll` phylink looks at the state of the link once a second; without it the driver has to
-    /// call [`Phylink::mac_change`] when the PCS reports a change.
+    /// With `poll` phylink looks at the state of the link once a second; without it the driver has
+    /// to call [`Phylink::mac_change`] when the PCS reports a change.
     pub fn new(
         interfaces: Interfaces,
         poll: bool,
@@ -896,8 +897,8 @@ impl<P: PcsOps> Pcs<P> {
     /// A handle to return from [`MacOps::select_pcs`].
     #[inline]
     pub fn handle(&self) -> PcsHandle<'_> {
-        // INVARIANT: By the type invariants the `phylink_pcs` is initialised and pinned; and `self` is
-        // borrowed for as long as the handle exists.
+        // INVARIANT: By the type invariants the `phylink_pcs` is initialised and pinned; and `self`
+        // is borrowed for as long as the handle exists.
         PcsHandle {
             pcs: self.pcs.get(),
             _pcs: PhantomData,
@@ -909,8 +910,8 @@ impl<P: PcsOps> Pcs<P> {
     /// `pcs` must point into a `Pcs<P>` that is valid for the duration of `'p`.
     #[inline]
     unsafe fn from_c<'p>(pcs: *mut bindings::phylink_pcs) -> &'p P {
-        // SAFETY: By the safety requirements of the function. Only `ops` is borrowed, as phylink may
-        // be writing to the `phylink_pcs`.
+        // SAFETY: By the safety requirements of the function. Only `ops` is borrowed, as phylink
+        // may be writing to the `phylink_pcs`.
         unsafe { &(*container_of!(Opaque::cast_from(pcs), Self, pcs)).ops }
     }
 
@@ -922,8 +923,8 @@ impl<P: PcsOps> Pcs<P> {
         neg_mode: ffi::c_uint,
         state: *mut bindings::phylink_link_state,
     ) {
-        // SAFETY: phylink calls this with a PCS that `select_pcs` has returned, which is valid until
-        // the phylink instance is destroyed, see `Phylink::select_pcs`.
+        // SAFETY: phylink calls this with a PCS that `select_pcs` has returned, which is valid
+        // until the phylink instance is destroyed, see `Phylink::mac_select_pcs`.
         let ops = unsafe { Self::from_c(pcs) };
         // SAFETY: phylink passes a state that is its own and valid during the call.
         let state = unsafe { LinkState::from_c_mut(state) };
@@ -1055,8 +1056,8 @@ pub struct Config {
 ///
 /// # Invariants
 ///
-/// - `raw` is a valid phylink instance, created with `config`, which is embedded in this object; and
-///   with the operations of `Phylink<O>`.
+/// - `raw` is a valid phylink instance, created with `config`, which is embedded in this object;
+///   and with the operations of `Phylink<O>`.
 /// - `started` tells whether it is started; it only changes with the rtnl lock held.
 /// - `netdev` is the network device that it belongs to, which is valid for the duration of `'a`.
 #[pin_data(PinnedDrop)]
@@ -1074,8 +1075,8 @@ pub struct Phylink<'a, O: MacOps + 'a> {
 // SAFETY: A phylink instance may be used and destroyed by any thread, and `O` is `Send`.
 unsafe impl<'a, O: MacOps + 'a> Send for Phylink<'a, O> {}
 
-// SAFETY: The methods that take `&self` are either serialised by rtnl, which they demand a proof of,
-// or may be called at any time; and `O` is `Sync`.
+// SAFETY: The methods that take `&self` are either serialised by rtnl, which they demand a proof
+// of, or may be called at any time; and `O` is `Sync`.
 unsafe impl<'a, O: MacOps + 'a> Sync for Phylink<'a, O> {}
 
 impl<'a, O: MacOps + 'a> Phylink<'a, O> {
@@ -1108,11 +1109,11 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
     /// Creates the phylink instance of a network device and turns the carrier of the device off.
     ///
-    /// `fwnode` is the node of the network device, where firmware may describe a fixed link, in-band
-    /// status or an SFP cage. With the interface [`Interface::Na`] that of the PHY is used.
+    /// `fwnode` is the node of the network device, where firmware may describe a fixed link,
+    /// in-band status or an SFP cage. With the interface [`Interface::Na`] that of the PHY is used.
     ///
-    /// [`MacOps::capabilities`] and [`MacOps::select_pcs`] are called already from here. The rtnl lock
-    /// must not be held.
+    /// [`MacOps::capabilities`] and [`MacOps::select_pcs`] are called already from here. The rtnl
+    /// lock must not be held.
     ///
     /// # Safety
     ///
@@ -1153,8 +1154,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
                 let config = unsafe { (&raw mut (*this.as_ptr()).config).cast() };
 
                 // SAFETY: `config` and `ops`, which are all that the callbacks use, have just been
-                // initialised, and are pinned until the instance is destroyed by `drop`. `fwnode` is
-                // `NULL` or valid for `'a`.
+                // initialised, and are pinned until the instance is destroyed by `drop`. `fwnode`
+                // is `NULL` or valid for `'a`.
                 let raw = from_err_ptr(unsafe {
                     bindings::phylink_create(config, fwnode, interface.into_c(), &Self::OPS)
                 })?;
@@ -1216,8 +1217,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         to_result(unsafe { bindings::phylink_connect_phy(self.as_raw(), phy.as_ptr()) })
     }
 
-    /// Connects the PHY that firmware gives the network device `fwnode` (`phy-handle`). Does nothing
-    /// if no PHY is needed.
+    /// Connects the PHY that firmware gives the network device `fwnode` (`phy-handle`). Does
+    /// nothing if no PHY is needed.
     ///
     /// Fails with [`ENODEV`] if the PHY is not there (yet), and like
     /// [`connect_mdio`](Self::connect_mdio) with [`EBUSY`].
@@ -1240,8 +1241,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
     /// Makes the link one that is always up, at the given speed and duplex.
     ///
-    /// Fails with [`EINVAL`] if that is not one of the link's modes, if phylink is started or if the
-    /// link is fixed or in-band already.
+    /// Fails with [`EINVAL`] if that is not one of the link's modes, if phylink is started or if
+    /// the link is fixed or in-band already.
     pub fn set_fixed_link(&self, speed: u32, duplex: Duplex, _rtnl: &Rtnl) -> Result {
         let state = bindings::phylink_link_state {
             speed: speed_into_c(speed),
@@ -1253,7 +1254,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         to_result(unsafe { bindings::phylink_set_fixed_link(self.as_raw(), &state) })
     }
 
-    /// Starts phylink; from here on the callbacks are called. Does nothing if it is started already.
+    /// Starts phylink; from here on the callbacks are called. Does nothing if it is started
+    /// already.
     ///
     /// The MAC is configured before this returns.
     pub fn start(&self, _rtnl: &Rtnl) {
@@ -1268,8 +1270,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         self.started.store(true, Relaxed);
     }
 
-    /// Stops phylink and takes the link down, if it is up, before this returns. Does nothing if it is
-    /// not started.
+    /// Stops phylink and takes the link down, if it is up, before this returns. Does nothing if it
+    /// is not started.
     pub fn stop(&self, _rtnl: &Rtnl) {
         if !self.is_started() {
             return;
@@ -1289,7 +1291,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         unsafe { bindings::netif_carrier_ok(self.netdev.as_ptr()) }
     }
 
-    /// Tells phylink that the MAC or the PCS has seen a change of the link. Callable in any context.
+    /// Tells phylink that the MAC or the PCS has seen a change of the link. Callable in any
+    /// context.
     ///
     /// With `up` false the link is taken down even if it has come back in the meantime.
     #[inline]
@@ -1371,8 +1374,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         mode: ffi::c_uint,
         state: *const bindings::phylink_link_state,
     ) {
-        // SAFETY: phylink passes the configuration that it was created with; the callbacks have ended
-        // when `phylink_destroy` returns, which is before `ops` is dropped.
+        // SAFETY: phylink passes the configuration that it was created with; the callbacks have
+        // ended when `phylink_destroy` returns, which is before `ops` is dropped.
         let ops = unsafe { Self::ops_from_c(config) };
         // SAFETY: phylink passes a state that is valid and constant during the call.
         let state = unsafe { LinkState::from_c(state) };
@@ -1408,7 +1411,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
     /// # Safety
     ///
-    /// Only to be called by phylink, as `mac_link_down`, with the configuration of a [`Phylink<O>`].
+    /// Only to be called by phylink, as `mac_link_down`, with the configuration of a
+    /// [`Phylink<O>`].
     unsafe extern "C" fn mac_link_down(
         config: *mut bindings::phylink_config,
         mode: ffi::c_uint,
@@ -1441,14 +1445,15 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
     /// # Safety
     ///
-    /// Only to be called by phylink, as `mac_select_pcs`, with the configuration of a [`Phylink<O>`].
+    /// Only to be called by phylink, as `mac_select_pcs`, with the configuration of a
+    /// [`Phylink<O>`].
     unsafe extern "C" fn mac_select_pcs(
         config: *mut bindings::phylink_config,
         interface: bindings::phy_interface_t,
     ) -> *mut bindings::phylink_pcs {
-        // phylink keeps the PCS until it is destroyed, so that the borrow of `ops` that this creates,
-        // and with it the PCS, has to last as long. It does, because nobody ever gets an exclusive
-        // reference to `ops` before `drop` has destroyed phylink.
+        // phylink keeps the PCS until it is destroyed, so that the borrow of `ops` that this
+        // creates, and with it the PCS, has to last as long. It does, because nobody ever gets an
+        // exclusive reference to `ops` before `drop` has destroyed phylink.
         //
         // SAFETY: As in `mac_config`.
         let ops = unsafe { Self::ops_from_c(config) };
@@ -1503,14 +1508,14 @@ impl<'a, O: MacOps + 'a> PinnedDrop for Phylink<'a, O> {
         self.disconnect(&rtnl);
         drop(rtnl);
 
-        // SAFETY: `raw` is valid by the type invariants; it is stopped and no PHY is connected. This
-        // waits for the callbacks.
+        // SAFETY: `raw` is valid by the type invariants; it is stopped and no PHY is connected.
+        // This waits for the callbacks.
         unsafe { bindings::phylink_destroy(self.as_raw()) };
 
-        // If the driver has forgotten to stop phylink, the carrier may have changed after the network
-        // device was unregistered, which is when the networking core has last waited for link watch.
-        // Its reference must not outlive the device, so let it process what is pending; that is what
-        // this function does besides returning the carrier.
+        // If the driver has forgotten to stop phylink, the carrier may have changed after the
+        // network device was unregistered, which is when the networking core has last waited for
+        // link watch. Its reference must not outlive the device, so let it process what is pending;
+        // that is what this function does besides returning the carrier.
         let _rtnl = rtnl::lock();
         // SAFETY: The network device is valid by the type invariants, and we hold rtnl.
         unsafe { bindings::ethtool_op_get_link(self.netdev.as_ptr()) };
