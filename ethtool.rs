@@ -179,8 +179,10 @@ impl Operations for Dwmac {
 
     fn get_coalesce<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> Result<Coalesce> {
         let settings = port.settings();
+        let (dma, rate) = (port.hw.hwif.dma, port.hw.config.csr_rate);
         Ok(Coalesce {
-            rx_usecs: settings.rx_coalesce.usecs,
+            // What the watchdog makes of it.
+            rx_usecs: dma.riwt_to_usecs(dma.usecs_to_riwt(settings.rx_coalesce.usecs, rate), rate),
             rx_max_frames: settings.rx_coalesce.frames,
             tx_usecs: settings.tx_coalesce.usecs,
             tx_max_frames: settings.tx_coalesce.frames,
@@ -226,12 +228,16 @@ impl Operations for Dwmac {
         names: &mut Strings<'_>,
         _rtnl: &Rtnl,
     ) {
-        for name in RARE_NAMES.iter().chain(&poll::NAMES) {
-            names.push(fmt!("{}", text(name)));
+        for list in [&RARE_NAMES[..], &poll::NAMES] {
+            for name in list {
+                names.push(fmt!("{}", text(name)));
+            }
         }
         for channel in port.channels.iter() {
-            for name in poll::NAMES.iter().chain(&xmit::NAMES) {
-                names.push(fmt!("q{}_{}", channel.index, text(name)));
+            for list in [&poll::NAMES[..], &xmit::NAMES] {
+                for name in list {
+                    names.push(fmt!("q{}_{}", channel.index, text(name)));
+                }
             }
         }
     }

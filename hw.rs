@@ -25,6 +25,7 @@ use crate::{
         Features,
         Hwif,
         Link,
+        Mac,
         Mmio,
         Spec,
         REGS_SIZE, //
@@ -120,6 +121,12 @@ impl<'a> Hw<'a> {
             Some(link) => self.apply_link(&link, tx_queues),
             None => Ok(()),
         }
+    }
+
+    /// Changes the MAC's configuration, of which link changes are a part.
+    pub(crate) fn configure_mac(&self, f: impl FnOnce(&dyn Mac, Mmio<'_>)) {
+        let _state = self.link.lock();
+        f(self.hwif.mac, self.io());
     }
 
     /// Stops frames while the link stays up; [`Hw::restore_link`] lets them pass again.

@@ -112,8 +112,6 @@ pub(crate) struct MacEvents {
     pub(crate) wake: bool,
     /// LPI state changed.
     pub(crate) lpi: bool,
-    /// The MMC block has a counter at half or full range.
-    pub(crate) mmc: bool,
     /// The system time reached a target or took a snapshot.
     pub(crate) timestamp: bool,
 }

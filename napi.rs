@@ -233,7 +233,7 @@ impl<'a> Channel<'a> {
             wanted: Atomic::new(0),
         };
         // SAFETY: A channel is owned by its port and is dropped with it.
-        let napi = unsafe { Napi::new(dev, irq, poller) };
+        let napi = unsafe { Napi::new(dev, irq, Ok::<_, Error>(poller)) };
         Ok(try_pin_init!(Self {
             index,
             napi <- napi,
@@ -277,7 +277,6 @@ pub(crate) enum Source {
 pub(crate) struct Irq<'a> {
     pub(crate) hw: Arc<Hw<'a>>,
     pub(crate) channels: Channels<'a>,
-    pub(crate) dev: &'a Device,
     pub(crate) source: Source,
 }
 
@@ -294,10 +293,8 @@ impl Irq<'_> {
                 self.hw.rx_overflows.fetch_add(1, Relaxed);
             }
         }
-        let events = self.hw.hwif.mac.events(io);
-        if events.link {
-            self.dev.schedule_work(Event::Link.mask());
-        }
+        // Nothing of it is asked for; reading acknowledges it.
+        self.hw.hwif.mac.events(io);
     }
 }
 

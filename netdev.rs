@@ -158,10 +158,7 @@ impl device::Driver for Dwmac {
         features: Features,
         _rtnl: &Rtnl,
     ) -> Result {
-        let hw = &port.hw;
-        hw.hwif
-            .mac
-            .set_rx_checksum(hw.io(), features.contains(Features::RXCSUM));
+        port.apply_features(features);
         Ok(())
     }
 
@@ -180,9 +177,6 @@ impl device::Driver for Dwmac {
     fn work<'a>(_dev: &Device, port: Pin<&Port<'a>>, events: usize, rtnl: &Rtnl) {
         if Event::BusError.is_in(events) || Event::TxTimeout.is_in(events) {
             port.recover(rtnl);
-        }
-        if Event::Link.is_in(events) {
-            port.phylink.mac_change(port.phylink.is_up(), rtnl);
         }
     }
 }

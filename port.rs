@@ -64,11 +64,11 @@ use crate::{
     tx, //
 };
 
-/// Ethernet header, without VLAN tags.
-const ETH_HLEN: u32 = 14;
+/// Ethernet header with a VLAN tag.
+const HEADER: u32 = 14 + 4;
 
-/// Ethernet header with a VLAN tag, and FCS.
-const FRAME_OVERHEAD: u32 = ETH_HLEN + 4 + 4;
+/// Frame check sequence.
+const FCS: u32 = 4;
 
 /// Smallest MTU: what IPv4 requires.
 pub(crate) const MIN_MTU: u32 = 68;
@@ -86,8 +86,6 @@ pub(crate) enum Event {
     BusError,
     /// A transmit queue made no progress.
     TxTimeout,
-    /// The MAC's own link status changed.
-    Link,
 }
 
 impl Event {
@@ -96,7 +94,7 @@ impl Event {
         1 << self as usize
     }
 
-    fn is_in(self, events: usize) -> bool {
+    pub(crate) fn is_in(self, events: usize) -> bool {
         events & self.mask() != 0
     }
 }
@@ -159,7 +157,6 @@ pub(crate) enum IrqPlan {
 }
 
 /// Counters of rare events.
-#[derive(Default)]
 pub(crate) struct Rare {
     /// Times the transmit watchdog fired.
     pub(crate) tx_timeouts: Atomic<u64>,
@@ -237,7 +234,7 @@ impl<'a> Port<'a> {
         if features.rx_checksum {
             offloads = offloads | Features::RXCSUM;
         }
-        unregistered.set_features(offloads, offloads, offloads);
+        unregistered.set_features(offloads | Features::LOOPBACK, offloads, offloads);
         unregistered.set_mtu_range(MIN_MTU, MAX_MTU);
         unregistered.set_watchdog(WATCHDOG);
         unregistered.set_unicast_filter();
@@ -274,7 +271,11 @@ impl<'a> Port<'a> {
                 retired,
             }),
             filter <- new_mutex!(FilterState::default()),
-            rare: Rare::default(),
+            rare: Rare {
+                tx_timeouts: Atomic::new(0),
+                recoveries: Atomic::new(0),
+                recovery_failures: Atomic::new(0),
+            },
             max_checksummed: Atomic::new(u32::MAX),
             channels,
             vectors,
@@ -333,11 +334,17 @@ impl<'a> Port<'a> {
             &hw.config,
             matches!(self.plan, IrqPlan::PerQueue(_)),
         );
-        hw.hwif
-            .mac
-            .set_rx_checksum(io, self.dev.features().contains(Features::RXCSUM));
+        self.apply_features(self.dev.features());
         self.apply_filter();
         Ok(())
+    }
+
+    /// Programs the offloads that are switches of the MAC.
+    pub(crate) fn apply_features(&self, features: Features) {
+        self.hw.configure_mac(|mac, io| {
+            mac.set_rx_checksum(io, features.contains(Features::RXCSUM));
+            mac.set_loopback(io, features.contains(Features::LOOPBACK));
+        });
     }
 
     /// Hands `rings` to the channels and starts them. Of the port, only the link may be up.
@@ -351,7 +358,7 @@ impl<'a> Port<'a> {
         hw.hwif
             .mtl
             .init(io, &hw.features, &hw.config, tx_queues, rx_queues)?;
-        hw.hwif.mac.set_max_frame(io, max_frame(mtu));
+        hw.configure_mac(|mac, io| mac.set_max_frame(io, max_frame(mtu)));
         self.max_checksummed
             .store(max_checksummed(hw, tx_queues), Relaxed);
         self.dev.set_real_num_queues(tx_queues, rx_queues, rtnl)?;
@@ -377,7 +384,7 @@ impl<'a> Port<'a> {
                     .with_disabled(|poller, cx| {
                         rx.attach(cx)?;
                         poller.rx = Some(rx);
-                        Ok(())
+                        Ok::<_, Error>(())
                     })
                     .ok_or(EBUSY)??;
             }
@@ -431,7 +438,8 @@ impl<'a> Port<'a> {
         // last, when nothing comes in any more.
         let mut halted = true;
         for channel in self.channels.iter().filter(|channel| channel.tx.is_some()) {
-            halted &= hw.hwif.dma.stop_tx(io, channel.index).is_ok();
+            halted &= hw.hwif.dma.stop_tx(io, channel.index).is_ok()
+                && hw.hwif.mtl.flush_tx(io, channel.index).is_ok();
         }
         hw.suspend_link();
         for channel in self.channels.iter() {
@@ -498,12 +506,11 @@ impl<'a> Port<'a> {
             let handler = Irq {
                 hw: self.hw.clone(),
                 channels: self.channels.clone(),
-                dev: self.dev,
                 source,
             };
             // SAFETY: The registration is stored in `Control::irqs` and dropped with it.
             let registration =
-                unsafe { irq::Registration::new(request, flags, crate::NAME, handler) };
+                unsafe { irq::Registration::new(request, flags, crate::NAME, Ok(handler)) };
             irqs.push(KBox::pin_init(registration, GFP_KERNEL)?, GFP_KERNEL)?;
             Ok(())
         };
@@ -717,7 +724,7 @@ impl<'a> Port<'a> {
         let features = &self.hw.features;
         share(features.tx_fifo_size, settings.tx_queues)
             .min(share(features.rx_fifo_size, settings.rx_queues))
-            .saturating_sub(FRAME_OVERHEAD)
+            .saturating_sub(HEADER + FCS)
             .min(MAX_MTU)
     }
 }
@@ -737,7 +744,7 @@ fn max_checksummed(hw: &Hw<'_>, tx_queues: u32) -> u32 {
 
 /// Longest frame at `mtu`, FCS not counted.
 fn max_frame(mtu: u32) -> u32 {
-    mtu.saturating_add(ETH_HLEN)
+    mtu.saturating_add(HEADER)
 }
 
 /// Delay of the transmit backstop. Never zero: without coalescing, nobody arms it.

@@ -14,7 +14,9 @@ use kernel::{
         page_pool::{
             self,
             PagePool,
-            RxBuffer, //
+            RxBuffer,
+            RxLayout,
+            HEADROOM, //
         },
         skbuff::{
             DropReason,
@@ -59,8 +61,8 @@ const REFILL_BATCH: u32 = 16;
 /// Buffer lengths that the DMA takes are multiples of this.
 const BUF_ALIGN: u32 = 16;
 
-/// Two VLAN tags, and a frame check sequence should the hardware not strip it.
-const FRAME_SLACK: u32 = 2 * 4 + 4;
+/// A second VLAN tag, and a frame check sequence should the hardware not strip it.
+const FRAME_SLACK: u32 = 4 + 4;
 
 /// When the receiver interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +97,7 @@ pub(crate) fn buf_len(max_frame: u32) -> u32 {
         .saturating_add(FRAME_SLACK)
         .checked_next_multiple_of(BUF_ALIGN)
         .unwrap_or(u32::MAX);
-    wanted.min(page_pool::max_data_len() / BUF_ALIGN * BUF_ALIGN)
+    wanted.min(RxLayout::max_data(HEADROOM) / BUF_ALIGN * BUF_ALIGN)
 }
 
 /// Outcome of a poll.
@@ -141,7 +143,8 @@ impl<'a, F: Format> RxRing<'a, F> {
             hw.dev,
             &page_pool::Config {
                 pool_size: len,
-                data_len: buf_len,
+                frag_size: RxLayout::new(HEADROOM, buf_len).frag_size,
+                headroom: HEADROOM,
             },
         )?;
         let mut buffers = KVec::with_capacity(len.try_into()?, GFP_KERNEL)?;
@@ -303,7 +306,6 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
         let start = self.dirty;
         let (mut frames, mut bytes) = (0u32, 0u64);
         let mut looked = 0u32;
-        let mut short = false;
         // A ring's worth of descriptors is enough for one poll, whatever the device writes.
         while frames < cx.budget() && looked <= mask {
             if self.current == self.dirty {
@@ -331,24 +333,18 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
                 }
             }
             if looked % REFILL_BATCH == 0 {
-                short = self.refill(Some(cx), GFP_ATOMIC).is_err();
+                // What fails here is tried again below.
+                let _ = self.refill(Some(cx), GFP_ATOMIC);
             }
         }
-        if self.refill(Some(cx), GFP_ATOMIC).is_err() {
-            short = true;
-            tally.add(poll::RX_REFILL_FAILED, 1);
-        } else {
-            short = false;
-        }
+        let starving = self.refill(Some(cx), GFP_ATOMIC).is_err();
+        tally.add(poll::RX_REFILL_FAILED, starving.into());
         if self.dirty != start {
             self.kick();
         }
         tally.add(poll::RX_PACKETS, frames.into());
         tally.add(poll::RX_BYTES, bytes);
-        Polled {
-            frames,
-            starving: short,
-        }
+        Polled { frames, starving }
     }
 
     fn kick(&self) {

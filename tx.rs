@@ -39,8 +39,7 @@ use crate::{
     desc::{
         Format,
         TxBuffer,
-        TxChecksum,
-        Words, //
+        TxChecksum, //
     },
     hw::Hw,
     hwif::RingSetup,
@@ -186,52 +185,55 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             _ => TxChecksum::None,
         };
 
-        let frame = match self.slots.map(skb, 0, F::TX_BUFFER_MAX) {
-            Ok(frame) => frame,
-            Err((err, skb)) => {
-                let (xmit, counter) = if err == EBUSY {
-                    // Only if somebody else restarted the queue: we stop it well before.
-                    queue.stop();
-                    (Xmit::Busy(skb), xmit::TX_BUSY)
-                } else {
-                    skb.drop_reason(DropReason::NoMem);
-                    (Xmit::Sent, xmit::TX_MAP_ERRORS)
-                };
-                self.give_up(queue, stats, counter);
-                return datapath::Sent {
-                    xmit,
-                    backstop: true,
-                };
+        let mut interrupt = false;
+        let refused = match self.slots.map(skb, 0, F::TX_BUFFER_MAX) {
+            Ok(frame) => {
+                interrupt = self.meter.account(bytes);
+                let (first, last) = (frame.first(), frame.last());
+                let mut own = 0;
+                for segment in frame.segments() {
+                    let words = F::tx_buffer(&TxBuffer {
+                        addr: segment.addr,
+                        len: segment.len,
+                        frame_len: bytes,
+                        first: segment.index == first,
+                        last: segment.index == last,
+                        interrupt: interrupt && segment.index == last,
+                        checksum,
+                    });
+                    if segment.index == first {
+                        own = words.get(F::OWN_WORD).copied().unwrap_or(0);
+                        self.desc.store_except(first, &words, F::OWN_WORD);
+                    } else {
+                        self.desc.store(segment.index, &words);
+                    }
+                }
+                // The frame becomes the DMA's with its first descriptor, when all the others are
+                // in memory.
+                dma_mb(Write);
+                self.desc.store_word(first, F::OWN_WORD, own);
+                // Only now: the cleaner takes a committed frame without OWN for a sent one.
+                frame.commit();
+                self.unrung = true;
+                None
             }
+            Err(refused) => Some(refused),
         };
-
-        let interrupt = self.meter.account(bytes);
-        let (first, last) = (frame.first(), frame.last());
-        let mut head = Words::default();
-        for segment in frame.segments() {
-            let words = F::tx_buffer(&TxBuffer {
-                addr: segment.addr,
-                len: segment.len,
-                frame_len: bytes,
-                first: segment.index == first,
-                last: segment.index == last,
-                interrupt: interrupt && segment.index == last,
-                checksum,
-            });
-            if segment.index == first {
-                head = words;
-                self.desc.store_except(first, &words, F::OWN_WORD);
+        if let Some((err, skb)) = refused {
+            let (xmit, counter) = if err == EBUSY {
+                // Only if somebody else restarted the queue: we stop it well before.
+                queue.stop();
+                (Xmit::Busy(skb), xmit::TX_BUSY)
             } else {
-                self.desc.store(segment.index, &words);
-            }
+                skb.drop_reason(DropReason::NoMem);
+                (Xmit::Sent, xmit::TX_MAP_ERRORS)
+            };
+            self.give_up(queue, stats, counter);
+            return datapath::Sent {
+                xmit,
+                backstop: true,
+            };
         }
-        // The frame becomes the DMA's with its first descriptor, when all the others are in memory.
-        dma_mb(Write);
-        self.desc
-            .store_word(first, F::OWN_WORD, head.get(F::OWN_WORD).copied().unwrap_or(0));
-        // Only now: the cleaner takes a committed frame without OWN for a sent one.
-        frame.commit();
-        self.unrung = true;
 
         if interrupt {
             stats.update(|update| update.add(xmit::TX_INTERRUPTS_ASKED, 1));

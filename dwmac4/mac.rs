@@ -321,7 +321,6 @@ impl hwif::Mac for Mac {
     fn events(&self, io: Mmio<'_>) -> MacEvents {
         let status = io.read(MAC_INTERRUPT_STATUS);
         let mut events = MacEvents {
-            mmc: status.mmcis(),
             ..MacEvents::default()
         };
 

@@ -95,9 +95,10 @@ impl pci::Driver for Driver {
             let (vectors, plan) = vectors(pdev, glue)?;
             dev_info!(
                 pdev,
-                "{}: {}, {} TX and {} RX queues, {} DMA bits, {}\n",
+                "{}: {} served as {}, {} TX and {} RX queues, {} DMA bits, {}\n",
                 glue.name,
                 hw.spec,
+                hw.hwif.name.to_str().unwrap_or_default(),
                 hw.features.tx_queues,
                 hw.features.rx_queues,
                 bits,

@@ -9,8 +9,7 @@ use crate::{
     config::{
         Axi,
         BurstLength,
-        Config,
-        Vectors, //
+        Config, //
     },
     hwif::Family,
 };
@@ -45,11 +44,7 @@ pub(super) const GMAC5: Glue = Glue {
         tx_queues: 4,
         rx_queues: 4,
         dma_bits: None,
-        vectors: Some(Vectors {
-            needed: 9,
-            mac: 0,
-            rx: (1, 2),
-            tx: (2, 2),
-        }),
+        // Boards differ, and none says how.
+        vectors: None,
     },
 };

@@ -6,6 +6,11 @@ use kernel::prelude::*;
 
 #[kunit_tests(rust_stmmac_datapath)]
 mod tests {
+    use kernel::net::page_pool::{
+        RxLayout,
+        HEADROOM, //
+    };
+
     use crate::{
         ring::{
             round_len,
@@ -114,7 +119,7 @@ mod tests {
         for max_frame in [60, 1514, 2014, 4014, 9014, u32::MAX] {
             let len = rx::buf_len(max_frame);
             assert_eq!(len % 16, 0);
-            assert!(len <= kernel::net::page_pool::max_data_len());
+            assert!(len <= RxLayout::max_data(HEADROOM));
             assert!(len > 0);
         }
         assert_eq!(rx::buf_len(9014), rx::buf_len(u32::MAX));

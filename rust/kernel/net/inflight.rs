@@ -342,6 +342,11 @@ impl Drop for Ring<'_> {
     }
 }
 
+/// Most buffers that a packet consists of, if none exceeds the `max_seg` of [`Producer::map`]: the
+/// linear part and all fragments.
+// CAST: A small constant.
+pub const MAX_SEGMENTS: u32 = bindings::MAX_SKB_FRAGS as u32 + 1;
+
 /// Creates a ring of transmit buffers, and returns its two ends.
 ///
 /// `slots` is the number of descriptors, it must be a power of two and at most 32768 (`EINVAL`
@@ -930,7 +935,16 @@ impl Drop for Consumer<'_> {
 mod tests {
     use super::*;
     use crate::{
-        net::napi::testing::Parent,
+        net::napi::{
+            testing::{
+                eventually,
+                Parent, //
+            },
+            Napi,
+            Poll,
+            PollContext,
+            Polled, //
+        },
         page::PAGE_SIZE, //
     };
 
@@ -1213,6 +1227,88 @@ mod tests {
         };
         assert_eq!(done.front(), Some(first));
         // Dropping the ends frees the packet.
+        Ok(())
+    }
+
+    /// Reaps packets in softirq context.
+    struct Sink<'a> {
+        ring: Consumer<'a>,
+        seen: Arc<Atomic<u32>>,
+        wrong: u32,
+    }
+
+    /// The length of the n-th packet, which tells one packet from another.
+    fn length(n: u32) -> u32 {
+        1 + n % 97
+    }
+
+    impl Poll for Sink<'_> {
+        type Irq = ();
+
+        fn poll(&mut self, cx: &mut PollContext<'_>) -> Polled {
+            for n in 0..cx.budget() {
+                let Some(entry) = self.ring.front() else {
+                    self.ring.release();
+                    return Polled::Done(n);
+                };
+                let seen = self.seen.load(Relaxed);
+
+                if entry.bytes != length(seen) || self.ring.pop(cx) != entry.bytes {
+                    self.wrong += 1;
+                }
+                self.seen.store(seen.wrapping_add(1), Relaxed);
+            }
+            self.ring.release();
+            Polled::Again
+        }
+
+        fn rearm(_irq: &()) {}
+    }
+
+    #[test]
+    fn both_ends_work_at_the_same_time() -> Result {
+        const PACKETS: u32 = 20_000;
+
+        let parent = Parent::new()?;
+        let (mut tx, ring) = ring(parent.device(), 16)?;
+        let seen = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let sink = Sink {
+            ring,
+            seen: seen.clone(),
+            wrong: 0,
+        };
+
+        // SAFETY: It is dropped at the end of the test.
+        let napi = unsafe { Napi::new(parent.netdev()?, (), Ok(sink)) };
+        let napi = KBox::pin_init(napi, GFP_KERNEL)?;
+
+        napi.enable();
+        for n in 0..PACKETS {
+            let mut skb = packet(length(n), &[])?;
+
+            loop {
+                skb = match tx.map(skb, n % 3, 50) {
+                    Ok(pending) => {
+                        pending.commit();
+                        break;
+                    }
+                    Err((e, skb)) => {
+                        assert_eq!(e, EBUSY);
+                        skb
+                    }
+                };
+                napi.schedule();
+            }
+            napi.schedule();
+        }
+        assert!(eventually(|| seen.load(Relaxed) == PACKETS));
+        napi.disable();
+
+        assert_eq!(tx.free(), 16);
+        assert_eq!(
+            napi.with_disabled(|sink, _| (sink.wrong, sink.ring.front())),
+            Some((0, None))
+        );
         Ok(())
     }
 }

@@ -198,6 +198,28 @@ impl Core {
         // any context, also while the NAPI is disabled, where it does nothing.
         unsafe { bindings::napi_schedule(self.as_raw()) }
     }
+
+    /// See [`Napi::schedule_after`]. Called by the [`Napi`] and in its poll only, hence never after
+    /// the timer was cancelled for good.
+    #[inline]
+    fn schedule_after(&self, delay: Delta) {
+        // The callback clears `armed`, then schedules, which is a full barrier as well. So either
+        // this load sees the store, or the poll sees what was written before the barrier.
+        smp_mb(Full);
+        if self.armed.load(Relaxed) {
+            return;
+        }
+        self.arm(delay);
+    }
+
+    #[cold]
+    fn arm(&self, delay: Delta) {
+        self.armed.store(true, Relaxed);
+
+        // SAFETY: `self` is valid. The timer is cancelled before `self` is freed, by the destructor
+        // of the `Napi`. There is no other way to start it.
+        unsafe { <Core as HasHrTimer<Core>>::start(self, delay) };
+    }
 }
 
 impl_has_hr_timer! {
@@ -290,6 +312,14 @@ impl PollContext<'_> {
     #[inline]
     pub fn budget(&self) -> u32 {
         self.0.budget()
+    }
+
+    /// Has this NAPI polled again after a delay, unless that is planned already.
+    ///
+    /// See [`Napi::schedule_after`].
+    #[inline]
+    pub fn schedule_after(&self, delay: Delta) {
+        self.core().schedule_after(delay);
     }
 
     /// Hands a received packet to the networking stack.
@@ -484,22 +514,7 @@ impl<'a, P: Poll> Napi<'a, P> {
     /// in any context.
     #[inline]
     pub fn schedule_after(&self, delay: Delta) {
-        // The callback clears `armed`, then schedules, which is a full barrier as well. So either
-        // this load sees the store, or the poll sees what was written before the barrier.
-        smp_mb(Full);
-        if self.core.armed.load(Relaxed) {
-            return;
-        }
-        self.arm(delay);
-    }
-
-    #[cold]
-    fn arm(&self, delay: Delta) {
-        self.core.armed.store(true, Relaxed);
-
-        // SAFETY: `core` is valid. The timer is canceled before `core` is freed, by the destructor
-        // of `Self`. There is no other way to start it.
-        unsafe { <Core as HasHrTimer<Core>>::start(&*self.core, delay) };
+        self.core.schedule_after(delay);
     }
 
     fn cancel(&self) {

@@ -18,7 +18,8 @@
 //! allocation at a time, and it runs either in the poll function, which is in softirq context on
 //! the CPU the NAPI is scheduled on, where nobody else of the second kind can run; or while the
 //! NAPI is disabled, when it is not scheduled anywhere. Netpoll, which polls on any CPU and with
-//! interrupts disabled, is refused.
+//! interrupts disabled, is refused. A pool that is not [attached](PagePool::attach) to a NAPI has no
+//! users of the second kind.
 //!
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
 //!
@@ -38,7 +39,8 @@
 //!             Config,
 //!             PagePool,
 //!             RxBuffer,
-//!             RxLayout, //
+//!             RxLayout,
+//!             HEADROOM, //
 //!         }, //
 //!     },
 //!     prelude::*, //
@@ -50,14 +52,15 @@
 //! ) -> Result<(PagePool<'a>, RxBuffer)> {
 //!     let mut pool = PagePool::new(
 //!         dev,
-//!         cx,
 //!         &Config {
 //!             pool_size: 512,
-//!             frag_size: RxLayout::new(64, 1536).frag_size,
-//!             headroom: 64,
+//!             frag_size: RxLayout::new(HEADROOM, 1536).frag_size,
+//!             headroom: HEADROOM,
 //!         },
 //!     )?;
-//!     let buffer = pool.alloc(cx, GFP_KERNEL)?;
+//!     let buffer = pool.alloc(None, GFP_KERNEL)?;
+//!
+//!     pool.attach(cx)?;
 //!
 //!     Ok((pool, buffer))
 //! }
@@ -121,6 +124,18 @@ const fn skb_data_align(len: u32) -> u32 {
 // CAST: The structure is smaller than a page.
 const TAILROOM: u32 = skb_data_align(size_of::<bindings::skb_shared_info>() as u32);
 
+/// Headroom that the networking stack likes to find in front of a received packet: room for another
+/// header, and an offset that aligns the network header where the CPU cares.
+pub const HEADROOM: u32 = {
+    // `NET_SKB_PAD` is an expression that bindgen cannot evaluate.
+    let pad = if bindings::SMP_CACHE_BYTES > 32 {
+        bindings::SMP_CACHE_BYTES
+    } else {
+        32
+    };
+    pad + bindings::NET_IP_ALIGN
+};
+
 /// The layout of a receive buffer: headroom, data, and what a socket buffer needs behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RxLayout {
@@ -175,7 +190,9 @@ impl RxLayout {
 /// Parameters of a [`PagePool`].
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Number of pages that the pool keeps for reuse, about the size of the descriptor ring.
+    /// Number of pages that the pool keeps for reuse, about as many as the descriptor ring holds.
+    ///
+    /// 0 stands for a default, and more than 16384 for 16384.
     pub pool_size: u32,
     /// Number of bytes of a buffer, including headroom and overhead. See [`RxLayout`].
     pub frag_size: u32,
@@ -188,15 +205,14 @@ pub struct Config {
 /// # Invariants
 ///
 /// - `pool` is a page pool whose only user is this object, created for pages of order 0 which are
-///   mapped for DMA from the device, with a `p.offset` of 0, and with `core.napi` as its NAPI.
+///   mapped for DMA from the device, with a `p.offset` of 0, and with the NAPI of `core`, if any, as
+///   its NAPI.
 /// - `frag_size` and `headroom` are a valid layout in the sense of [`RxLayout::effective`].
 pub struct PagePool<'a> {
     pool: NonNull<bindings::page_pool>,
-    core: Arc<Core>,
+    core: Option<Arc<Core>>,
     frag_size: u32,
     headroom: u32,
-    /// Whether nobody can be returning memory to the allocation cache any more.
-    quiesced: bool,
     /// The pool uses the device until it is destroyed, even if the destructor is never run.
     _dev: ARef<device::Device>,
     _bound: PhantomData<&'a device::Device<Bound>>,
@@ -210,10 +226,12 @@ unsafe impl Send for PagePool<'_> {}
 unsafe impl Sync for PagePool<'_> {}
 
 impl<'a> PagePool<'a> {
-    /// Creates a pool for the NAPI of `cx`, and for buffers that are written by `dev`.
+    /// Creates a pool for buffers that are written by `dev`.
+    ///
+    /// It belongs to no NAPI yet, see [`attach()`](Self::attach).
     ///
     /// Returns `EINVAL` if a buffer is larger than a page, or has no room for data.
-    pub fn new(dev: &'a device::Device<Bound>, cx: &Context<'_>, cfg: &Config) -> Result<Self> {
+    pub fn new(dev: &'a device::Device<Bound>, cfg: &Config) -> Result<Self> {
         let layout = RxLayout {
             frag_size: cfg.frag_size,
         }
@@ -226,7 +244,7 @@ impl<'a> PagePool<'a> {
                 pool_size: cfg.pool_size,
                 nid: bindings::NUMA_NO_NODE,
                 dev: dev.as_raw(),
-                napi: cx.core().as_raw(),
+                napi: core::ptr::null_mut(),
                 dma_dir: DataDirection::FromDevice.into(),
                 max_len: PAGE_BYTES,
                 offset: 0,
@@ -235,17 +253,15 @@ impl<'a> PagePool<'a> {
             bindings::PP_FLAG_DMA_MAP | bindings::PP_FLAG_DMA_SYNC_DEV;
 
         // SAFETY: The parameters are valid. The device is referenced by the pool, and bound until
-        // the pool is destroyed. The NAPI structure is valid as long as the pool exists, because
-        // it is referenced, too.
+        // the pool is destroyed.
         let pool = from_err_ptr(unsafe { bindings::page_pool_create(&params) })?;
 
         // INVARIANT: As requested above.
         Ok(Self {
             pool: NonNull::new(pool).ok_or(ENOMEM)?,
-            core: cx.core().clone(),
+            core: None,
             frag_size: layout.frag_size,
             headroom: cfg.headroom,
-            quiesced: false,
             _dev: dev.into(),
             _bound: PhantomData,
         })
@@ -262,17 +278,74 @@ impl<'a> PagePool<'a> {
         .capacity(self.headroom)
     }
 
-    /// Allocates a buffer.
-    ///
-    /// Returns `EINVAL` if `cx` is not the context of the NAPI of the pool, and `EBUSY` if it is
-    /// polled by netpoll.
+    /// Returns whether `cx` is the context of the NAPI of the pool.
     #[inline]
-    pub fn alloc(&mut self, cx: &Context<'_>, gfp: Flags) -> Result<RxBuffer> {
-        if !core::ptr::eq(&**cx.core(), &*self.core) {
+    fn is_owned_by(&self, cx: &Context<'_>) -> bool {
+        self.core
+            .as_ref()
+            .is_some_and(|core| core::ptr::eq(&**cx.core(), &**core))
+    }
+
+    /// Makes the NAPI of `cx`, which must be disabled, the one that uses the pool.
+    ///
+    /// From then on memory that comes back on behalf of this NAPI takes a shortcut,
+    /// [`alloc()`](Self::alloc) requires its context, and buffers can be turned into packets.
+    ///
+    /// Returns `EBUSY` if the pool belongs to a NAPI already, or the NAPI is not disabled.
+    pub fn attach(&mut self, cx: &Context<'_>) -> Result {
+        if self.core.is_some() || !cx.is_disabled() {
+            return Err(EBUSY);
+        }
+
+        // INVARIANT: Set together with the NAPI of the pool. The NAPI structure is valid as long as
+        // the pool exists, because it is referenced.
+        self.core = Some(cx.core().clone());
+
+        // SAFETY: By the type invariants the pool is valid. It had no NAPI before.
+        unsafe {
+            bindings::page_pool_enable_direct_recycling(self.pool.as_ptr(), cx.core().as_raw())
+        };
+        Ok(())
+    }
+
+    /// Undoes [`attach()`](Self::attach), given the context of the NAPI while that is disabled.
+    ///
+    /// To be called before the NAPI is enabled with another pool, or before this pool is dropped.
+    /// Buffers that are left can only be dropped, unless the pool is attached again.
+    ///
+    /// Returns `EINVAL` if the pool belongs to another NAPI or none, and `EBUSY` if the NAPI is not
+    /// disabled.
+    pub fn detach(&mut self, cx: &Context<'_>) -> Result {
+        if !self.is_owned_by(cx) {
             return Err(EINVAL);
         }
-        if cx.is_netpoll() {
+        if !cx.is_disabled() {
             return Err(EBUSY);
+        }
+
+        // SAFETY: By the type invariants the pool is valid. As the NAPI is disabled, nobody returns
+        // memory to the allocation cache.
+        unsafe { bindings::page_pool_disable_direct_recycling(self.pool.as_ptr()) };
+
+        // INVARIANT: The pool has no NAPI any more.
+        self.core = None;
+        Ok(())
+    }
+
+    /// Allocates a buffer.
+    ///
+    /// A pool that belongs to no NAPI can be used anywhere, for example to fill a ring that is not in
+    /// use yet; there is no shortcut then that it could race with. One that was
+    /// [attached](Self::attach) requires the context of its NAPI: `EINVAL` is returned if `cx` is
+    /// another one or none, and `EBUSY` if it is polled by netpoll.
+    #[inline]
+    pub fn alloc(&mut self, cx: Option<&Context<'_>>, gfp: Flags) -> Result<RxBuffer> {
+        if self.core.is_some() {
+            let cx = cx.filter(|cx| self.is_owned_by(cx)).ok_or(EINVAL)?;
+
+            if cx.is_netpoll() {
+                return Err(EBUSY);
+            }
         }
 
         // `page_address()` must work.
@@ -303,24 +376,18 @@ impl<'a> PagePool<'a> {
             headroom: self.headroom,
         })
     }
-
-    /// Destroys the pool, given the context of its NAPI while that is disabled.
-    ///
-    /// Dropping the pool has the same effect, but waits for an RCU grace period in order to exclude
-    /// that memory is being returned to the allocation cache.
-    pub fn destroy(mut self, cx: &Context<'_>) {
-        self.quiesced = cx.is_disabled() && core::ptr::eq(&**cx.core(), &*self.core);
-    }
 }
 
 impl Drop for PagePool<'_> {
     fn drop(&mut self) {
         let pool = self.pool.as_ptr();
 
-        // SAFETY: By the type invariants the pool is valid.
-        unsafe { bindings::page_pool_disable_direct_recycling(pool) };
+        if self.core.is_some() {
+            // C warns about this if the NAPI is enabled.
+            //
+            // SAFETY: By the type invariants the pool is valid.
+            unsafe { bindings::page_pool_disable_direct_recycling(pool) };
 
-        if !self.quiesced {
             // Whoever has seen the NAPI before, and uses the cache or an `RxBuffer` because of it,
             // does so with bottom halves disabled. No such section is left after a grace period.
             //
@@ -555,6 +622,18 @@ mod tests {
         }, //
     };
 
+    /// Creates a pool that belongs to the NAPI of `cx`.
+    fn attached<'a>(
+        dev: &'a device::Device<Bound>,
+        cx: &Context<'_>,
+        cfg: &Config,
+    ) -> Result<PagePool<'a>> {
+        let mut pool = PagePool::new(dev, cfg)?;
+
+        pool.attach(cx)?;
+        Ok(pool)
+    }
+
     #[test]
     fn layout_holds_the_data() {
         for headroom in [0, 2, 64, 66, 256] {
@@ -644,7 +723,7 @@ mod tests {
             // A packet has room for a limited number of fragments.
             let pool = self.pool.as_mut().ok_or(ENOENT)?;
             for _ in 0..100 {
-                let buffer = pool.alloc(cx, GFP_ATOMIC)?;
+                let buffer = pool.alloc(Some(&**cx), GFP_ATOMIC)?;
                 match buffer.add_to(cx, &mut skb, 1) {
                     Ok(()) => {}
                     Err((EMSGSIZE, _)) => return Ok(()),
@@ -691,11 +770,11 @@ mod tests {
         let napi = napi(&parent)?;
 
         disabled(&napi, |_, cx| {
-            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
+            let mut pool = attached(parent.device(), cx, &CONFIG)?;
             let mut buffers = KVec::new();
 
             for _ in 0..32 {
-                buffers.push(pool.alloc(cx, GFP_KERNEL)?, GFP_KERNEL)?;
+                buffers.push(pool.alloc(Some(cx), GFP_KERNEL)?, GFP_KERNEL)?;
             }
             let size = DmaAddress::from(CONFIG.frag_size);
             for (i, a) in buffers.iter().enumerate() {
@@ -719,18 +798,17 @@ mod tests {
                 frag_size: PAGE_BYTES,
                 ..CONFIG
             };
-            let mut pool = PagePool::new(parent.device(), cx, &whole_page)?;
+            let mut pool = attached(parent.device(), cx, &whole_page)?;
 
             // Nothing but the pages allocated at first is handed out after they were returned.
             let mut seen = KVec::new();
             for _ in 0..128 {
-                let address = pool.alloc(cx, GFP_KERNEL)?.dma_address();
+                let address = pool.alloc(Some(cx), GFP_KERNEL)?.dma_address();
                 if !seen.contains(&address) {
                     seen.push(address, GFP_KERNEL)?;
                 }
             }
             assert!(seen.len() < 128);
-            pool.destroy(cx);
             Ok(())
         })
     }
@@ -742,11 +820,11 @@ mod tests {
         let done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
 
         disabled(&napi, |rx, cx| {
-            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
+            let mut pool = attached(parent.device(), cx, &CONFIG)?;
 
             rx.buffers = [
-                Some(pool.alloc(cx, GFP_KERNEL)?),
-                Some(pool.alloc(cx, GFP_KERNEL)?),
+                Some(pool.alloc(Some(cx), GFP_KERNEL)?),
+                Some(pool.alloc(Some(cx), GFP_KERNEL)?),
             ];
             rx.pool = Some(pool);
             rx.done = Some(done.clone());
@@ -759,9 +837,7 @@ mod tests {
         napi.disable();
 
         disabled(&napi, |rx, cx| {
-            if let Some(pool) = rx.pool.take() {
-                pool.destroy(cx);
-            }
+            rx.pool.take().ok_or(ENOENT)?.detach(cx)?;
             rx.outcome.take().ok_or(ENOENT)?
         })
     }
@@ -770,13 +846,62 @@ mod tests {
     fn a_pool_serves_one_napi() -> Result {
         let parent = Parent::new()?;
         let (owner, other) = (napi(&parent)?, napi(&parent)?);
-        let mut pool = disabled(&owner, |_, cx| PagePool::new(parent.device(), cx, &CONFIG))?;
+        let mut pool = disabled(&owner, |_, cx| attached(parent.device(), cx, &CONFIG))?;
 
         disabled(&other, |_, cx| {
-            assert_eq!(pool.alloc(cx, GFP_KERNEL).err(), Some(EINVAL));
+            assert_eq!(pool.alloc(Some(cx), GFP_KERNEL).err(), Some(EINVAL));
+            assert_eq!(pool.attach(cx), Err(EBUSY));
+            assert_eq!(pool.detach(cx), Err(EINVAL));
             Ok(())
         })?;
-        disabled(&owner, |_, cx| pool.alloc(cx, GFP_KERNEL).map(drop))
+        assert_eq!(pool.alloc(None, GFP_KERNEL).err(), Some(EINVAL));
+        disabled(&owner, |_, cx| {
+            drop(pool.alloc(Some(cx), GFP_KERNEL)?);
+            pool.detach(cx)?;
+            assert_eq!(pool.detach(cx), Err(EINVAL));
+            Ok(())
+        })?;
+
+        // Without a NAPI it can be used anywhere, and attached again.
+        drop(pool.alloc(None, GFP_KERNEL)?);
+        disabled(&other, |_, cx| {
+            drop(pool.alloc(Some(cx), GFP_KERNEL)?);
+            pool.attach(cx)
+        })
+    }
+
+    #[test]
+    fn a_pool_can_be_replaced() -> Result {
+        let parent = Parent::new()?;
+        let napi = napi(&parent)?;
+        let done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+        let old = disabled(&napi, |_, cx| attached(parent.device(), cx, &CONFIG))?;
+
+        // The new pool is set up while the old one is in use.
+        napi.enable();
+        let mut pool = PagePool::new(parent.device(), &CONFIG)?;
+        let buffers = [
+            Some(pool.alloc(None, GFP_KERNEL)?),
+            Some(pool.alloc(None, GFP_KERNEL)?),
+        ];
+        napi.disable();
+
+        let mut old = Some(old);
+        disabled(&napi, |rx, cx| {
+            old.as_mut().ok_or(ENOENT)?.detach(cx)?;
+            pool.attach(cx)?;
+            rx.pool = Some(pool);
+            rx.buffers = buffers;
+            rx.done = Some(done.clone());
+            Ok(())
+        })?;
+        napi.enable();
+        drop(old);
+
+        napi.schedule();
+        assert!(eventually(|| done.load(Acquire)));
+        napi.disable();
+        disabled(&napi, |rx, _| rx.outcome.take().ok_or(ENOENT)?)
     }
 
     #[test]
@@ -784,8 +909,8 @@ mod tests {
         let parent = Parent::new()?;
         let owner = napi(&parent)?;
         let (pool, buffer) = disabled(&owner, |_, cx| {
-            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
-            let buffer = pool.alloc(cx, GFP_KERNEL)?;
+            let mut pool = attached(parent.device(), cx, &CONFIG)?;
+            let buffer = pool.alloc(Some(cx), GFP_KERNEL)?;
             Ok((pool, buffer))
         })?;
 
@@ -802,12 +927,11 @@ mod tests {
         let done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
 
         disabled(&napi, |rx, cx| {
-            let mut pool = PagePool::new(parent.device(), cx, &CONFIG)?;
+            let mut pool = attached(parent.device(), cx, &CONFIG)?;
 
-            rx.buffers = [Some(pool.alloc(cx, GFP_KERNEL)?), None];
+            rx.buffers = [Some(pool.alloc(Some(cx), GFP_KERNEL)?), None];
             rx.done = Some(done.clone());
-            pool.destroy(cx);
-            Ok(())
+            pool.detach(cx)
         })?;
 
         napi.enable();
