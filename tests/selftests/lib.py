@@ -336,9 +336,20 @@ class Env:
         wait_for(lambda: self.local.command(["ping", "-n", "-c1", "-W1", "-s", "16", "-I", self.ifname, self.peer_v4])[0] == 0,
                  f"an answer of {self.peer_v4} through {self.ifname}")
 
-    def ping(self, addr=None, size=56, count=3, dont_fragment=True):
+    def wait_steady(self):
+        """As wait_link, but for a link that may yet go down: a new
+        negotiation is noticed by polling. Until several pings get through."""
+        def steady():
+            try:
+                self.ping(count=5, interval=0.3)
+            except Failure:
+                return False
+            return self.local.carrier() and self.peer.carrier()
+        wait_for(steady, "a steady link")
+
+    def ping(self, addr=None, size=56, count=3, dont_fragment=True, interval=0.02):
         """Pings without loss and with intact content, or fails."""
-        argv = ["ping", "-n", "-c", str(count), "-i", "0.02", "-W", "5", "-s", str(size), "-I", self.ifname,
+        argv = ["ping", "-n", "-c", str(count), "-i", str(interval), "-W", "5", "-s", str(size), "-I", self.ifname,
                 "-M", "do" if dont_fragment else "dont", addr or self.peer_v4]
         status, out, err = self.local.command(argv)
         check(status == 0 and "wrong data" not in out and f" {count} received" in out,

@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """The interface down and up again, 50 times, while traffic wants to run."""
 
-from lib import case, main
+from lib import main
 
 TIMES = 50
 
 
-def updown(env, traffic):
+def updown_50(env):
     env.defer(env.bring_up)
-    if traffic:
-        env.flood()
+    env.flood()
     for number in range(1, TIMES + 1):
         env.local.run("ip", "link", "set", env.ifname, "down")
         env.local.run("ip", "link", "set", env.ifname, "up")
@@ -23,7 +22,7 @@ def updown(env, traffic):
 def carrier_each(env):
     """With the link awaited each time."""
     env.defer(env.bring_up)
-    for _ in range(5):
+    for _ in range(3):
         env.local.run("ip", "link", "set", env.ifname, "down")
         env.bring_up()
         env.ping(size=1400)
@@ -34,11 +33,11 @@ def carrier_each(env):
 def peer(env):
     """The other end goes down and up: ours carries on."""
     env.defer(env.bring_up)
-    for _ in range(5):
+    for _ in range(3):
         env.peer.run("ip", "link", "set", env.peer_ifname, "down")
         env.bring_up()
         env.ping()
 
 
 if __name__ == "__main__":
-    main(case("updown_50", updown, False), case("updown_50_traffic", updown, True), carrier_each, peer)
+    main(updown_50, carrier_each, peer)
