@@ -55,7 +55,7 @@ impl MacOps for LinkOps<'_> {
 }
 
 /// What a core that is capable of `speeds` and `half_duplex` and has `tx_queues` can offer.
-fn capabilities(speeds: &[u32], half_duplex: bool, tx_queues: u32) -> MacCapabilities {
+pub(crate) fn capabilities(speeds: &[u32], half_duplex: bool, tx_queues: u32) -> MacCapabilities {
     // CSMA/CD is there for 10 and 100 Mbit/s only, and for one queue only.
     let half = half_duplex && tx_queues <= 1;
 

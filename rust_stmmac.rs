@@ -66,6 +66,9 @@ mod kunit_mdio;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/mtl.rs"]
 mod kunit_mtl;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/phylink.rs"]
+mod kunit_phylink;
 
 /// Name of the driver and of its interrupts.
 pub(crate) const NAME: &core::ffi::CStr = <LocalModule as kernel::ModuleMetadata>::NAME;
