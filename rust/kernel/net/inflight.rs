@@ -344,8 +344,7 @@ impl Drop for Ring<'_> {
 
 /// Most buffers that a packet consists of, if none exceeds the `max_seg` of [`Producer::map`]: the
 /// linear part and all fragments.
-// CAST: A small constant.
-pub const MAX_SEGMENTS: u32 = bindings::MAX_SKB_FRAGS as u32 + 1;
+pub const MAX_SEGMENTS: u32 = bindings::MAX_SKB_FRAGS + 1;
 
 /// Creates a ring of transmit buffers, and returns its two ends.
 ///

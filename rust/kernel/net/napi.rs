@@ -63,10 +63,9 @@
 //!     let gate = Gate(Atomic::new(false));
 //!
 //!     // SAFETY: The owner of the returned box keeps it in the driver data and drops it.
-//!     KBox::pin_init(
-//!         unsafe { Napi::new(dev, gate, Ok(Channel { pending: 0 })) },
-//!         GFP_KERNEL,
-//!     )
+//!     let napi = unsafe { Napi::new(dev, gate, Ok(Channel { pending: 0 })) };
+//!
+//!     KBox::pin_init(napi, GFP_KERNEL)
 //! }
 //!
 //! fn interrupt(napi: &Napi<'_, Channel>) {
@@ -977,10 +976,10 @@ mod tests {
 
         napi.enable();
         for _ in 0..3 {
-            napi.schedule_after(Delta::from_millis(50));
+            napi.schedule_after(Delta::from_millis(200));
         }
         assert!(eventually(|| calls.rearm.load(Relaxed) == 1));
-        fsleep(Delta::from_millis(60));
+        fsleep(Delta::from_millis(220));
         assert_eq!(calls.poll.load(Relaxed), 1);
 
         // It can be used again.
@@ -995,10 +994,10 @@ mod tests {
         let (napi, calls) = napi(&parent, 1)?;
 
         napi.enable();
-        napi.schedule_after(Delta::from_millis(20));
+        napi.schedule_after(Delta::from_millis(200));
         napi.disable();
         napi.enable();
-        fsleep(Delta::from_millis(40));
+        fsleep(Delta::from_millis(220));
         assert_eq!(calls.poll.load(Relaxed), 0);
 
         napi.schedule_after(Delta::from_micros(1));

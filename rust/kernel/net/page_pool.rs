@@ -750,10 +750,9 @@ mod tests {
 
     fn napi(parent: &Parent) -> Result<Pin<KBox<Napi<'_, Rx<'_>>>>> {
         // SAFETY: The tests drop it.
-        KBox::pin_init(
-            unsafe { Napi::new(parent.netdev()?, (), Ok(Rx::default())) },
-            GFP_KERNEL,
-        )
+        let napi = unsafe { Napi::new(parent.netdev()?, (), Ok(Rx::default())) };
+
+        KBox::pin_init(napi, GFP_KERNEL)
     }
 
     /// Calls a function with access to a disabled NAPI.
