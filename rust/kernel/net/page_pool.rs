@@ -18,8 +18,8 @@
 //! allocation at a time, and it runs either in the poll function, which is in softirq context on
 //! the CPU the NAPI is scheduled on, where nobody else of the second kind can run; or while the
 //! NAPI is disabled, when it is not scheduled anywhere. Netpoll, which polls on any CPU and with
-//! interrupts disabled, is refused. A pool that is not [attached](PagePool::attach) to a NAPI has no
-//! users of the second kind.
+//! interrupts disabled, is refused. A pool that is not [attached](PagePool::attach) to a NAPI has
+//! no users of the second kind.
 //!
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
 //!
@@ -205,8 +205,7 @@ pub struct Config {
 /// # Invariants
 ///
 /// - `pool` is a page pool whose only user is this object, created for pages of order 0 which are
-///   mapped for DMA from the device, with a `p.offset` of 0, and with the NAPI of `core`, if any, as
-///   its NAPI.
+///   mapped for DMA from the device, with a `p.offset` of 0. Its NAPI is the one of `core`, if any.
 /// - `frag_size` and `headroom` are a valid layout in the sense of [`RxLayout::effective`].
 pub struct PagePool<'a> {
     pool: NonNull<bindings::page_pool>,
@@ -334,9 +333,9 @@ impl<'a> PagePool<'a> {
 
     /// Allocates a buffer.
     ///
-    /// A pool that belongs to no NAPI can be used anywhere, for example to fill a ring that is not in
-    /// use yet; there is no shortcut then that it could race with. One that was
-    /// [attached](Self::attach) requires the context of its NAPI: `EINVAL` is returned if `cx` is
+    /// A pool that belongs to no NAPI can be used anywhere, for example to fill a ring that is not
+    /// in use yet: there is no shortcut then that it could race with. One that was
+    /// [attached](Self::attach) requires the context of its NAPI. `EINVAL` is returned if `cx` is
     /// another one or none, and `EBUSY` if it is polled by netpoll.
     #[inline]
     pub fn alloc(&mut self, cx: Option<&Context<'_>>, gfp: Flags) -> Result<RxBuffer> {
