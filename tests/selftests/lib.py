@@ -331,28 +331,31 @@ class Env:
         wait_for(self.peer.carrier, f"carrier of the peer's {self.peer_ifname}")
         self.wait_ping()
 
-    def wait_ping(self):
-        """Until the peer answers; how long that takes is not judged."""
-        wait_for(lambda: self.local.command(["ping", "-n", "-c1", "-W1", "-s", "16", "-I", self.ifname, self.peer_v4])[0] == 0,
-                 f"an answer of {self.peer_v4} through {self.ifname}")
-
     def wait_steady(self):
         """As wait_link, but for a link that may yet go down: a new
         negotiation is noticed by polling. Until several pings get through."""
         def steady():
-            try:
-                self.ping(count=5, interval=0.3)
-            except Failure:
-                return False
-            return self.local.carrier() and self.peer.carrier()
+            for _ in range(5):
+                if not self.answers() or not self.peer.carrier():
+                    return False
+                time.sleep(0.3)
+            return True
         wait_for(steady, "a steady link")
 
-    def ping(self, addr=None, size=56, count=3, dont_fragment=True, interval=0.02):
-        """Pings without loss and with intact content, or fails."""
-        argv = ["ping", "-n", "-c", str(count), "-i", str(interval), "-W", "5", "-s", str(size), "-I", self.ifname,
+    def answers(self):
+        return self.local.command(["ping", "-n", "-c1", "-W1", "-s", "16", "-I", self.ifname, self.peer_v4])[0] == 0
+
+    def wait_ping(self):
+        """Until the peer answers; how long that takes is not judged."""
+        wait_for(self.answers, f"an answer of {self.peer_v4} through {self.ifname}")
+
+    def ping(self, addr=None, size=56, dont_fragment=True):
+        """One echo with intact content, or a failure. Of more than one, ping
+        would wait for the last only as long as the others took."""
+        argv = ["ping", "-n", "-c", "1", "-W", "10", "-s", str(size), "-I", self.ifname,
                 "-M", "do" if dont_fragment else "dont", addr or self.peer_v4]
         status, out, err = self.local.command(argv)
-        check(status == 0 and "wrong data" not in out and f" {count} received" in out,
+        check(status == 0 and "wrong data" not in out and " 1 received" in out,
               f"'{' '.join(argv)}' failed: {(err.strip() or out.strip())[-300:]}")
 
     # -- devices that went away and came back
@@ -427,11 +430,29 @@ class Env:
             old = int(end.sys("mtu"))
             if old == mtu:
                 continue
-            if mtu > end.link().get("max_mtu", 65535):
-                self.lacks(f"{ifname} does not support an MTU of {mtu}")
+            self.make_room(end, ifname, mtu)
             self.defer(self.restore_mtu, end, ifname, old)
-            end.run("ip", "link", "set", ifname, "mtu", mtu)
         self.wait_link()
+
+    def make_room(self, end, ifname, mtu):
+        """Sets an MTU, if need be with fewer transmit queues: they share a
+        FIFO, and a share may be too small for a frame."""
+        if mtu > end.link().get("max_mtu", 65535):
+            self.lacks(f"{ifname} does not support an MTU of {mtu}")
+        argv = ["ip", "link", "set", ifname, "mtu", str(mtu)]
+        status, _, err = end.command(argv)
+        if not status:
+            return
+        queues = len([name for name in end.run("ls", f"/sys/class/net/{ifname}/queues").split() if name.startswith("tx-")])
+        for fewer in [count for count in (2, 1) if count < queues]:
+            if end.command(["ethtool", "-L", ifname, "tx", str(fewer)])[0]:
+                break
+            self.defer(self.wait_link)
+            self.defer(end.run, "ethtool", "-L", ifname, "tx", queues)
+            if not end.command(argv)[0]:
+                note(f"{ifname} takes an MTU of {mtu} with {fewer} transmit queues, not with {queues}")
+                return
+        self.lacks(f"{ifname} refuses an MTU of {mtu}: {err.strip()}")
 
     def restore_mtu(self, end, ifname, mtu):
         end.run("ip", "link", "set", ifname, "mtu", mtu)

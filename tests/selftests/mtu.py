@@ -25,9 +25,9 @@ def limits(env):
 
 
 def largest(env):
-    if limits(env)[1] < 9000:
-        env.lacks(f"the MTU of {env.ifname} ends at {limits(env)[1]}")
-    env.peer.run("ip", "link", "set", env.peer_ifname, "mtu", 9000)
+    for end, ifname in ((env.local, env.ifname), (env.peer, env.peer_ifname)):
+        env.make_room(end, ifname, 9000)
+    env.defer(restore, env)
 
 
 def verify(env, mtu):
@@ -45,7 +45,6 @@ def verify(env, mtu):
 
 
 def while_up(env, values):
-    env.defer(restore, env)
     largest(env)
     for mtu in values:
         env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
@@ -56,7 +55,6 @@ def while_up(env, values):
 
 
 def while_down(env):
-    env.defer(restore, env)
     largest(env)
     for mtu in (9000, 68, 1500, 4000):
         env.local.run("ip", "link", "set", env.ifname, "down")
@@ -71,7 +69,6 @@ def while_down(env):
 
 def with_traffic(env):
     """Changes while frames of both directions are on their way."""
-    env.defer(restore, env)
     largest(env)
     env.flood()
     for mtu in (9000, 1500, 3000, 1500, 9000, 600):
@@ -80,6 +77,14 @@ def with_traffic(env):
     restore(env)
     env.tcp(True)
     env.tcp(False)
+
+
+def all_queues(env):
+    """The largest MTU with as many queues as the driver chose."""
+    if limits(env)[1] < 9000:
+        env.lacks(f"the MTU of {env.ifname} ends at {limits(env)[1]}")
+    env.defer(restore, env)
+    env.local.run("ip", "link", "set", env.ifname, "mtu", 9000)
 
 
 def refused(env):
@@ -103,4 +108,4 @@ def refused(env):
 if __name__ == "__main__":
     main(case("up_rising", while_up, VALUES),
          case("up_falling", while_up, (9000, 4096, 1500, 68)),
-         while_down, with_traffic, refused)
+         while_down, with_traffic, all_queues, refused)
