@@ -590,7 +590,7 @@ struct Private<T: Driver> {
 /// # Invariants
 ///
 /// - The `net_device` was allocated by [`UnregisteredDevice::new()`] for the same `T`: its private
-///   area is an initialized [`Private<T>`], its operations are those of `T`, its transmit queues
+///   area is an initialized `Private<T>`, its operations are those of `T`, its transmit queues
 ///   have a qdisc, and it does not use `lltx`.
 /// - The data pointer in the private area is dangling, or, from before the registration until after
 ///   the unregistration, it points to the data owned by the [`Registration`].
@@ -1776,6 +1776,28 @@ mod tests {
         assert_eq!(set_mtu(2001), EINVAL.to_errno());
         assert_eq!(dev.mtu(), 1200);
         assert_eq!(seen.mtu.load(Relaxed), 1200);
+
+        let set_address = |address: [u8; ETH_ALEN]| {
+            let mut storage = bindings::__kernel_sockaddr_storage::default();
+            let sockaddr = (&raw mut storage).cast::<bindings::sockaddr>();
+
+            // SAFETY: The storage has room for every kind of `sockaddr`, the device is registered,
+            // and the rtnl mutex is held.
+            unsafe {
+                (*sockaddr).sa_family = (*raw).type_;
+                (&raw mut (*sockaddr).sa_data)
+                    .cast::<[u8; ETH_ALEN]>()
+                    .write(address);
+                bindings::dev_set_mac_address(raw, &raw mut storage, ptr::null_mut())
+            }
+        };
+
+        assert_eq!(set_address([2, 0, 0, 0, 0, 7]), 0);
+        assert_eq!(dev.dev_addr(), [2, 0, 0, 0, 0, 7]);
+        // The driver does not get to see a multicast address.
+        assert_eq!(set_address([3, 0, 0, 0, 0, 7]), EADDRNOTAVAIL.to_errno());
+        assert_eq!(seen.address.load(Relaxed), 1);
+        assert_eq!(dev.dev_addr(), [2, 0, 0, 0, 0, 7]);
 
         drop(rtnl);
 
