@@ -87,12 +87,9 @@ fn min_len(kind: Payload) -> usize {
 
 fn layout(
     data: &[u8],
-    ip: Ip,
-    l3: usize,
-    l3_len: usize,
+    (ip, l3, l3_len): (Ip, usize, usize),
     protocol: u8,
-    start: usize,
-    end: usize,
+    (start, end): (usize, usize),
     fragment: bool,
 ) -> Layout {
     let kind = payload_kind(ip, protocol).filter(|_| !fragment);
@@ -122,12 +119,9 @@ fn parse_v4(data: &[u8], l3: usize) -> Parsed {
     }
     Parsed::Ip(layout(
         data,
-        Ip::V4,
-        l3,
-        len,
+        (Ip::V4, l3, len),
         header[9],
-        l3 + len,
-        l3 + total,
+        (l3 + len, l3 + total),
         frag & 0x3fff != 0,
     ))
 }
@@ -166,7 +160,7 @@ fn parse_v6(data: &[u8], l3: usize) -> Parsed {
             _ => break,
         }
     }
-    Parsed::Ip(layout(data, Ip::V6, l3, 40, next, at, end, fragment))
+    Parsed::Ip(layout(data, (Ip::V6, l3, 40), next, (at, end), fragment))
 }
 
 fn sum(data: &[u8], mut acc: u32) -> u32 {
@@ -292,12 +286,6 @@ pub struct RxStatus {
     pub udp_disabled: bool,
     /// Length of the IP payload, for the counters.
     pub octets: u32,
-}
-
-impl Default for Ip {
-    fn default() -> Ip {
-        Ip::V4
-    }
 }
 
 impl RxStatus {

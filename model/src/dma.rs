@@ -438,7 +438,8 @@ impl Gmac {
             if !progress {
                 return false;
             }
-            if sent >= budget || steps == 0 {
+            // What arrives comes first: it may be a pause frame.
+            if sent >= budget || steps == 0 || self.has_arrivals() {
                 return true;
             }
         }

@@ -111,7 +111,7 @@ pub struct Gmac {
     pub(crate) tx: Vec<TxChannel>,
     pub(crate) rx: Vec<RxChannel>,
     pub(crate) rxq: Vec<RxQueue>,
-    /// Frames that arrived and wait for the receiver, from the wire and from loopback.
+    /// Looped-back frames that wait for the receiver.
     pub(crate) arrived: VecDeque<Frame>,
     pub(crate) next_tx: usize,
     /// Sent pause and the time until which a received one holds the transmitter.
@@ -243,19 +243,21 @@ impl Gmac {
     pub fn service(&mut self, budget: usize) -> bool {
         let now = self.clock.now();
         self.poll_link();
-        self.wire.take(&mut self.arrived);
-        let mut more = false;
-        for _ in 0..budget {
-            let Some(frame) = self.arrived.pop_front() else {
+        let mut more = self.drain_rx(budget * 4);
+        while let Some(frame) = self.wire_control() {
+            self.receive(frame, now);
+        }
+        let mut left = budget;
+        while left > 0 {
+            let Some(frame) = self.next_arrival() else {
                 break;
             };
+            left -= 1;
             self.receive(frame, now);
-            self.drain_rx(usize::MAX);
         }
-        more |= !self.arrived.is_empty();
-        more |= self.drain_rx(budget * 4);
+        more |= left == 0;
         more |= self.run_tx(budget, now);
-        more |= !self.arrived.is_empty();
+        more |= self.has_arrivals();
         self.run_timers(now);
         if !more {
             if let Some(pcap) = &mut self.pcap {
@@ -263,6 +265,32 @@ impl Gmac {
             }
         }
         more
+    }
+
+    /// A control frame that arrived while data frames are held.
+    fn wire_control(&self) -> Option<Frame> {
+        self.holding()
+            .then(|| self.wire.ingress().take_control())
+            .flatten()
+    }
+
+    fn next_arrival(&mut self) -> Option<Frame> {
+        if let Some(frame) = self.arrived.pop_front() {
+            return Some(frame);
+        }
+        if self.holding() {
+            return None;
+        }
+        self.wire.ingress().take()
+    }
+
+    pub(crate) fn has_arrivals(&self) -> bool {
+        !self.arrived.is_empty() || (!self.holding() && self.wire.ingress().pending() > 0)
+    }
+
+    /// Whether frames on the wire wait for the end of the pause that this port asked for.
+    fn holding(&self) -> bool {
+        self.pause.congested != 0 && self.wire.ingress().pending() <= self.pause.in_flight
     }
 
     fn poll_link(&mut self) {

@@ -31,6 +31,9 @@ pub struct Pause {
     pub resend: Option<Duration>,
     /// Queues above their threshold.
     pub congested: u32,
+    /// Frames that were under way when the pause was sent, and the few that the sender may have
+    /// added before it saw it.
+    pub in_flight: usize,
 }
 
 fn addr(data: &[u8], at: usize) -> [u8; 6] {
@@ -235,13 +238,12 @@ impl Gmac {
     }
 
     /// Whether the transmitter may start a frame.
-    pub(crate) fn tx_ready(&mut self, now: Duration) -> bool {
+    pub(crate) fn tx_ready(&self, now: Duration) -> bool {
         if !self.config(CONFIG_TE) {
             return false;
         }
-        match self.pause.hold {
-            Some(until) if now < until => return false,
-            _ => self.pause.hold = None,
+        if self.pause.hold.is_some_and(|t| now < t) {
+            return false;
         }
         // A loop returns frames to our own receiver, which takes them first.
         self.arrived.len() < 64 && self.wire.has_room()
@@ -284,6 +286,7 @@ impl Gmac {
             self.pause.congested &= !(1 << q);
         }
         if was == 0 && self.pause.congested != 0 {
+            self.pause.in_flight = self.wire.ingress().pending() + 4;
             self.send_timed_pause(flow);
         } else if was != 0 && self.pause.congested == 0 {
             self.pause.resend = None;
@@ -302,6 +305,9 @@ impl Gmac {
     }
 
     pub(crate) fn run_pause_timer(&mut self, now: Duration) {
+        if self.pause.hold.is_some_and(|t| now >= t) {
+            self.pause.hold = None;
+        }
         if self.pause.resend.is_some_and(|t| now >= t) {
             self.pause.resend = None;
             let flow = self.regs.get(MAC_TX_FLOW);

@@ -3,7 +3,9 @@
 //! Wires: what is between two PHYs, and the frames on it.
 //!
 //! Speed is not emulated: a frame takes as long as the receiver needs to look at it. A receiver
-//! that has not caught up yet holds the sender back, so the wire itself never loses a frame.
+//! that has not caught up yet holds the sender back, so the wire itself never loses a frame. On a
+//! real cable hardly a frame is under way when a pause frame takes effect, so those that are wait
+//! for the end of the pause, unless the sender turns out to ignore it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,7 +19,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::clock::Clock;
 
 /// Frames that may be on a wire in one direction.
-const IN_FLIGHT: usize = 128;
+const IN_FLIGHT: usize = 64;
 
 /// Time that auto-negotiation takes.
 pub const AN_TIME: Duration = Duration::from_millis(100);
@@ -35,6 +37,11 @@ impl Frame {
     /// A frame with a correct FCS.
     pub fn good(data: Vec<u8>) -> Frame {
         Frame { data, fcs: None }
+    }
+
+    /// Whether this is a MAC control frame.
+    pub fn is_control(&self) -> bool {
+        self.data.get(12..14) == Some(&[0x88, 0x08])
     }
 
     /// The FCS on the wire.
@@ -112,32 +119,40 @@ impl Ingress {
 
     /// Puts a frame on the wire.
     pub fn push(&self, frame: Frame) {
-        let first = {
-            let mut queue = self.queue.lock();
-            queue.push_back(frame);
-            queue.len() == 1
-        };
-        if first {
-            self.notify.wake();
-        }
+        self.queue.lock().push_back(frame);
+        self.notify.wake();
     }
 
-    /// Takes all frames that have arrived.
-    pub fn take(&self, into: &mut VecDeque<Frame>) {
+    /// Takes the next frame off the wire.
+    pub fn take(&self) -> Option<Frame> {
+        self.remove(|queue| queue.pop_front())
+    }
+
+    /// Takes the next MAC control frame off the wire, past those that are ahead of it.
+    pub fn take_control(&self) -> Option<Frame> {
+        self.remove(|queue| {
+            let at = queue.iter().position(Frame::is_control)?;
+            queue.remove(at)
+        })
+    }
+
+    fn remove(&self, pick: impl FnOnce(&mut VecDeque<Frame>) -> Option<Frame>) -> Option<Frame> {
         let mut queue = self.queue.lock();
-        if queue.is_empty() {
-            return;
+        let frame = pick(&mut queue)?;
+        // Not for every frame: a sender that is woken should find room for a few.
+        if queue.len() == IN_FLIGHT / 2 || queue.is_empty() {
+            let blocked = std::mem::take(&mut *self.blocked.lock());
+            drop(queue);
+            for b in blocked {
+                b.wake();
+            }
         }
-        if into.is_empty() {
-            std::mem::swap(into, &mut queue);
-        } else {
-            into.append(&mut queue);
-        }
-        let blocked = std::mem::take(&mut *self.blocked.lock());
-        drop(queue);
-        for b in blocked {
-            b.wake();
-        }
+        Some(frame)
+    }
+
+    /// Frames on the wire.
+    pub fn pending(&self) -> usize {
+        self.queue.lock().len()
     }
 }
 
@@ -362,7 +377,8 @@ fn resolve(a: &PhyState, b: &PhyState) -> Option<(u32, bool)> {
                 10 => 0x0060,
                 _ => 0,
             };
-            let full = !an_a && a.full || an_a && false;
+            // The end that negotiates cannot know the duplex and takes half.
+            let full = !an_a && a.full;
             (auto.adv & needed != 0).then_some((forced.speed, full))
         }
     }
@@ -438,16 +454,17 @@ impl Endpoint {
             Far::Port(ingress) => ingress.push(frame),
             Far::Tap(file) => {
                 if frame.intact() {
+                    let mut file = file;
                     // A TAP that is down or full loses frames like a wire that ends nowhere.
-                    let _ = (&*file).write(&frame.data);
+                    let _ = file.write(&frame.data);
                 }
             }
         }
     }
 
-    /// Takes the frames that have arrived.
-    pub fn take(&self, into: &mut VecDeque<Frame>) {
-        self.ingress.take(into);
+    /// The frames that arrive here.
+    pub fn ingress(&self) -> &Ingress {
+        &self.ingress
     }
 }
 
@@ -591,9 +608,17 @@ mod tests {
             a.send(Frame::good(vec![i as u8; 60]));
         }
         assert!(!a.has_room());
-        let mut got = VecDeque::new();
-        b.take(&mut got);
-        assert_eq!(got.len(), IN_FLIGHT);
+        let mut pause = Frame::good(vec![0; 60]);
+        pause.data[12..14].copy_from_slice(&[0x88, 0x08]);
+        a.send(pause);
+        assert!(b.ingress().take_control().is_some_and(|f| f.is_control()));
+        assert!(b.ingress().take_control().is_none());
+        let mut first = 0;
+        while let Some(f) = b.ingress().take() {
+            assert_eq!(f.data[0], first);
+            first += 1;
+        }
+        assert_eq!(usize::from(first), IN_FLIGHT);
         assert!(a.has_room());
         // The sender was woken: this returns at once.
         a.ingress.notify.wait(None);

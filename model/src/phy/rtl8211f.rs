@@ -47,6 +47,7 @@ pub struct Rtl8211f {
     /// Generation of the link when BMSR and INSR were last read.
     bmsr_seen: u64,
     insr_seen: u64,
+    physr: u16,
 }
 
 impl Rtl8211f {
@@ -65,6 +66,7 @@ impl Rtl8211f {
             vendor: HashMap::new(),
             bmsr_seen: 0,
             insr_seen: 0,
+            physr: 0,
         };
         phy.reset();
         phy
@@ -131,10 +133,11 @@ impl Rtl8211f {
         v
     }
 
-    fn physr(&self) -> u16 {
+    /// Speed and duplex stay as they were when the link goes.
+    fn physr(&mut self) -> u16 {
         let link = self.link();
         if !link.up {
-            return 0;
+            return self.physr & !0x0004;
         }
         let mut v = 0x0004;
         v |= match link.speed {
@@ -148,6 +151,7 @@ impl Rtl8211f {
         if link.master {
             v |= 0x0800;
         }
+        self.physr = v;
         v
     }
 
