@@ -80,6 +80,9 @@ pub(crate) trait Rx: Send {
     /// Makes `cx`'s NAPI the one that polls this ring.
     fn attach(&mut self, cx: &napi::Context<'_>) -> Result;
 
+    /// Undoes [`Rx::attach`], so that the ring can be dropped cheaply.
+    fn detach(&mut self, cx: &napi::Context<'_>);
+
     /// Hands at most the poll's budget of frames to the stack and refills the ring.
     fn poll(
         &mut self,

@@ -453,7 +453,10 @@ impl<'a> Port<'a> {
                 .flatten();
             let (clean, rx) = channel
                 .napi
-                .with_disabled(|poller, _| {
+                .with_disabled(|poller, cx| {
+                    if let Some(rx) = poller.rx.as_mut() {
+                        rx.detach(cx);
+                    }
                     if let Some(queue) = self.dev.tx_queue(index_u32(ch)) {
                         poller.reset_queue(&mut queue.lock());
                     }

@@ -296,6 +296,11 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
         self.pool.attach(cx)
     }
 
+    fn detach(&mut self, cx: &napi::Context<'_>) {
+        // Fails for another ring's NAPI only; dropping the pool then takes longer.
+        let _ = self.pool.detach(cx);
+    }
+
     fn poll(
         &mut self,
         dev: &Device,
