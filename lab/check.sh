@@ -68,7 +68,7 @@ check_kunit() {
 	grep -E '^ *not ok' "$log" | head -n 20 || true
 	# Every suite of this repository must have run.
 	while read -r suite; do
-		grep -qE "^ *# Subtest: $suite[[:space:]]*\$" "$log" || {
+		grep -qE "^ *# Subtest: ${suite}[[:space:]]*\$" "$log" || {
 			say "kunit: suite $suite did not run"
 			f=$((f + 1))
 		}
