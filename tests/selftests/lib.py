@@ -443,16 +443,26 @@ class Env:
         status, _, err = end.command(argv)
         if not status:
             return
-        queues = len([name for name in end.run("ls", f"/sys/class/net/{ifname}/queues").split() if name.startswith("tx-")])
-        for fewer in [count for count in (2, 1) if count < queues]:
-            if end.command(["ethtool", "-L", ifname, "tx", str(fewer)])[0]:
+        queues = end.run("ls", f"/sys/class/net/{ifname}/queues").split()
+        old = [sum(name.startswith(way) for name in queues) for way in ("rx-", "tx-")]
+        for fewer in [count for count in (2, 1) if count < max(old)]:
+            if end.command(["ethtool", "-L", ifname, "rx", str(min(fewer, old[0])), "tx", str(min(fewer, old[1]))])[0]:
                 break
-            self.defer(self.wait_link)
-            self.defer(end.run, "ethtool", "-L", ifname, "tx", queues)
+            self.defer(self.restore_queues, end, ifname, *old)
             if not end.command(argv)[0]:
-                note(f"{ifname} takes an MTU of {mtu} with {fewer} transmit queues, not with {queues}")
+                note(f"{ifname} takes an MTU of {mtu} with {fewer} queues a direction, not with {max(old)}")
                 return
         self.lacks(f"{ifname} refuses an MTU of {mtu}: {err.strip()}")
+
+    def restore_queues(self, end, ifname, rx, tx):
+        end.run("ethtool", "-L", ifname, "rx", rx, "tx", tx)
+        self.reopen(end, ifname)
+
+    def reopen(self, end, ifname):
+        """Down and up, so that no defect of a change lives on in later cases."""
+        end.run("ip", "link", "set", ifname, "down")
+        self.configure(end, ifname)
+        self.wait_link()
 
     def restore_mtu(self, end, ifname, mtu):
         end.run("ip", "link", "set", ifname, "mtu", mtu)
@@ -556,7 +566,7 @@ def run_case(env, function):
     if splats:
         result, text = "fail", "\n".join(filter(None, [text, f"the kernel complained: {splats[0]}"]))
     if result == "fail":
-        text = "\n".join([text] + [f"kmsg: {line}" for line in log[-20:]])
+        text = "\n".join([text] + [f"kmsg: {line}" for line in log[-8:]])
     return result, text
 
 

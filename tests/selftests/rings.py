@@ -4,7 +4,7 @@
 
 import json
 
-from lib import Skip, check, check_equal, main
+from lib import Skip, case, check, check_equal, main
 
 
 def query(env, option):
@@ -52,7 +52,7 @@ def ring_change(env):
     """Smaller and larger rings under traffic; the link's traffic goes on."""
     need_hardware(env)
     old = query(env, "-g")
-    env.defer(env.wait_link)
+    env.defer(env.reopen, env.local, env.ifname)
     env.defer(lambda: change(env, "-G", rx=old["rx"], tx=old["tx"]))
     for rx, tx in ((256, 128), (64, 1024), (1024, 64), (old["rx-max"], old["tx-max"])):
         if rx > old["rx-max"] or tx > old["tx-max"]:
@@ -68,13 +68,49 @@ def ring_change(env):
 def ring_change_traffic(env):
     need_hardware(env)
     old = query(env, "-g")
-    env.defer(env.wait_link)
+    env.defer(env.reopen, env.local, env.ifname)
     env.defer(lambda: change(env, "-G", rx=old["rx"], tx=old["tx"]))
     env.flood()
     for rx, tx in ((128, 128), (512, 256), (64, 64), (old["rx"], old["tx"])):
         check_equal(change(env, "-G", rx=rx, tx=tx), 0, f"status of ethtool -G rx {rx} tx {tx}")
     env.wait_link()
     env.ping()
+
+
+def hears_group(env, group):
+    """Whether a frame to a group of ours arrives."""
+    env.settled()
+    source, sink = env.peer.raw_open(), env.local.raw_open()
+    try:
+        end = b"the last frame"
+        env.peer.raw_send(source, [env.frame(False, bytes(60), dst=group), env.frame(False, end + bytes(50))])
+        return len(env.local.raw_recv(sink, until=end)) == 1
+    finally:
+        env.peer.close(source)
+        env.local.close(sink)
+
+
+def filter_kept(env, option):
+    """Joined groups are still heard after a new ring size or channel count."""
+    need_hardware(env)
+    group = "03:d0:00:00:00:02"
+    sink = env.local.raw_open()
+    env.defer(env.local.close, sink)
+    env.local.raw_member(sink, "multicast", group)
+    check(hears_group(env, group), "a frame to a joined group did not arrive")
+    old = query(env, option)
+    if option == "-g":
+        old, new, option = {key: old[key] for key in ("rx", "tx")}, {"rx": 256, "tx": 256}, "-G"
+    else:
+        keys = [key for key in ("rx", "tx", "combined") if number(old.get(f"{key}-max")) > 1]
+        if not keys:
+            raise Skip("the device has one channel")
+        old, new, option = {key: old[key] for key in keys}, {key: 1 for key in keys}, "-L"
+    env.defer(env.reopen, env.local, env.ifname)
+    env.defer(lambda: change(env, option, **old))
+    check_equal(change(env, option, **new), 0, f"status of ethtool {option} {new}")
+    env.wait_link()
+    check(hears_group(env, group), f"a frame to a joined group did not arrive after ethtool {option}")
 
 
 def ring_refused(env):
@@ -111,7 +147,7 @@ def channels_change(env):
     keys = [key for key in ("rx", "tx", "combined") if number(old.get(f"{key}-max")) > 1]
     if not keys:
         raise Skip("the device has one channel")
-    env.defer(env.wait_link)
+    env.defer(env.reopen, env.local, env.ifname)
     env.defer(lambda: change(env, "-L", **{key: old[key] for key in keys}))
     for values in ({key: 1 for key in keys}, {key: old[f"{key}-max"] for key in keys}):
         check_equal(change(env, "-L", **values), 0, f"status of ethtool -L {values}")
@@ -199,5 +235,6 @@ def coalesce_refused(env):
 
 
 if __name__ == "__main__":
-    main(ring_sizes, ring_change, ring_change_traffic, ring_refused, channels, channels_change, channels_refused,
+    main(ring_sizes, ring_change, ring_change_traffic, case("ring_filter", filter_kept, "-g"), ring_refused,
+         channels, channels_change, case("channels_filter", filter_kept, "-l"), channels_refused,
          coalesce, coalesce_change, coalesce_kept, coalesce_extremes, coalesce_refused)
