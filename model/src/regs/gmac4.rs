@@ -344,13 +344,8 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
     let rxq = cfg.rx_queues as u32;
     let txq = cfg.tx_queues as u32;
     let channels = rxq.max(txq);
-    let queue_bits = |width: u32, per: u32| {
-        let mut m = 0;
-        for q in 0..rxq {
-            m |= ((1u32 << width) - 1) << (q * per);
-        }
-        m
-    };
+    // Two bits a queue.
+    let queue_enables = u32::MAX >> (32 - 2 * rxq);
 
     let mut d = vec![
         Def::rw(
@@ -386,7 +381,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_RXQ_CTRL0,
             "MAC_RxQ_Ctrl0",
             if rxq == 1 { 2 } else { 0 },
-            if rxq == 1 { 0 } else { queue_bits(2, 2) },
+            if rxq == 1 { 0 } else { queue_enables },
         ),
         Def::ro(MAC_INT_STATUS, "MAC_Interrupt_Status", 0),
         Def::rw(
@@ -486,7 +481,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_RXQ_CTRL2,
             "MAC_RxQ_Ctrl2",
             0,
-            queue_bits(8, 8) | if rxq >= 4 { u32::MAX } else { 0 },
+            u32::MAX >> (8 * (4 - rxq.min(4))),
         ));
         if rxq > 4 {
             d.push(Def::rw(

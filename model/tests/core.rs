@@ -1,0 +1,1046 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The core as a driver sees it: registers, rings in memory, interrupt lines. No QEMU.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dwmac_model::clock::Clock;
+use dwmac_model::config::Config;
+use dwmac_model::desc::*;
+use dwmac_model::gmac::{Ack, Gmac};
+use dwmac_model::regs::gmac4::*;
+use dwmac_model::wire::{Endpoint, Frame, Ingress, Medium, AN_TIME};
+use proptest::prelude::*;
+
+const RAM: u64 = 0x10_0000;
+const RAM_SIZE: u64 = 0x20_0000;
+const TX_RING: u64 = RAM;
+const RX_RING: u64 = RAM + 0x8000;
+const BUFFERS: u64 = RAM + 0x4_0000;
+const ALL: u32 = u32::MAX;
+
+const US: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
+const PEER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
+
+/// A core, and the far end of its cable.
+struct Bench {
+    mac: Gmac,
+    far: Endpoint,
+    clock: Clock,
+    stride: u64,
+}
+
+impl Bench {
+    fn new(change: impl FnOnce(&mut Config)) -> Bench {
+        let mut cfg = Config {
+            name: "dut".into(),
+            mac: Some(US),
+            tx_queues: 1,
+            rx_queues: 1,
+            ..Config::default()
+        };
+        change(&mut cfg);
+        let clock = Clock::manual();
+        let near = Ingress::new(Arc::default());
+        let far = Ingress::new(Arc::default());
+        let cable = Medium::cable(&near, &far, "test");
+        let far = Endpoint::new(cable.clone(), 1, far, clock.clone());
+        far.set_phy(Some(dwmac_model::wire::PhyState::CAPABLE), false);
+        let near = Arc::new(Endpoint::new(cable, 0, near, clock.clone()));
+        let mut mac = Gmac::new(cfg, clock.clone(), near);
+        mac.mem.map_anonymous(RAM, RAM_SIZE);
+        mac.bus_master = true;
+        clock.advance(AN_TIME);
+        Bench {
+            mac,
+            far,
+            clock,
+            stride: 16,
+        }
+    }
+
+    /// One channel with rings of `n` descriptors and all interrupts enabled.
+    fn start(&mut self, n: u32) {
+        self.w(ch(0, CH_TX_BASE), TX_RING as u32);
+        self.w(ch(0, CH_RX_BASE), RX_RING as u32);
+        self.w(ch(0, CH_TX_TAIL), TX_RING as u32);
+        self.w(ch(0, CH_RX_TAIL), RX_RING as u32);
+        self.w(ch(0, CH_TX_LEN), n - 1);
+        self.w(ch(0, CH_RX_LEN), n - 1);
+        self.w(ch(0, CH_INT_EN), ALL);
+        self.w(mtl(0, MTL_TXQ_MODE), TXQ_TSF);
+        self.w(mtl(0, MTL_RXQ_MODE), RXQ_RSF | RXQ_DIS_TCP_EF);
+        self.w(ch(0, CH_TX_CONTROL), TX_ST);
+        self.w(ch(0, CH_RX_CONTROL), RX_SR | 1536 << 1);
+        self.w(
+            MAC_CONFIG,
+            CONFIG_RE | CONFIG_TE | CONFIG_IPC | CONFIG_CST | CONFIG_ACS,
+        );
+        // The transmitter finds nothing and says so.
+        self.run();
+        self.ack();
+    }
+
+    fn w(&mut self, off: u32, value: u32) {
+        self.mac.write(off, value, ALL);
+    }
+
+    fn r(&mut self, off: u32) -> u32 {
+        self.mac.read(off)
+    }
+
+    fn run(&mut self) {
+        while self.mac.service(16) {}
+    }
+
+    fn put(&mut self, addr: u64, w: [u32; 4]) {
+        Desc { w }.store(&self.mac.mem, addr).unwrap();
+    }
+
+    fn get(&self, addr: u64) -> [u32; 4] {
+        std::array::from_fn(|i| self.mac.mem.load(addr + 4 * i as u64).unwrap())
+    }
+
+    fn tx_tail(&mut self, n: u64) {
+        self.w(ch(0, CH_TX_TAIL), (TX_RING + n * self.stride) as u32);
+    }
+
+    fn rx_tail(&mut self, n: u64) {
+        self.w(ch(0, CH_RX_TAIL), (RX_RING + n * self.stride) as u32);
+    }
+
+    /// Puts `data` into buffer `n` and returns its address.
+    fn fill(&mut self, n: u64, data: &[u8]) -> u32 {
+        let at = BUFFERS + n * 0x4000;
+        self.mac.mem.write(at, data).unwrap();
+        at as u32
+    }
+
+    fn rx_desc(&mut self, n: u64, ioc: bool) {
+        let buf = (BUFFERS + (32 + n) * 0x1000) as u32;
+        let flags = OWN | RX_BUF1V | if ioc { RX_IOC } else { 0 };
+        self.put(RX_RING + n * self.stride, [buf, 0, 0, flags]);
+    }
+
+    fn rx_data(&self, n: u64, len: usize) -> Vec<u8> {
+        let mut v = vec![0; len];
+        self.mac
+            .mem
+            .read(BUFFERS + (32 + n) * 0x1000, &mut v)
+            .unwrap();
+        v
+    }
+
+    /// A frame from the far end.
+    fn arrive(&mut self, frame: Frame) {
+        self.far.send(frame);
+        self.run();
+    }
+
+    fn sent(&mut self) -> Vec<Frame> {
+        std::iter::from_fn(|| self.far.ingress().take()).collect()
+    }
+
+    fn status(&mut self) -> u32 {
+        self.r(ch(0, CH_STATUS))
+    }
+
+    /// Reads the status and clears what it says.
+    fn ack(&mut self) -> u32 {
+        let s = self.status();
+        self.w(ch(0, CH_STATUS), s);
+        s
+    }
+}
+
+fn frame(to: [u8; 6], len: usize) -> Vec<u8> {
+    let mut f = vec![0x5a; len];
+    f[..6].copy_from_slice(&to);
+    f[6..12].copy_from_slice(&PEER);
+    f[12..14].copy_from_slice(&[0x88, 0xb5]);
+    f
+}
+
+#[test]
+fn capabilities_follow_the_configuration() {
+    let mut b = Bench::new(|c| {
+        c.tx_queues = 4;
+        c.rx_queues = 2;
+        c.tx_fifo = 16384;
+        c.hash_bits = 128;
+        c.mac_addrs = 63;
+        c.version = 0x51;
+    });
+    assert_eq!(b.r(MAC_VERSION) & 0xff, 0x51);
+    let f0 = b.r(MAC_HW_FEATURE0);
+    assert_eq!(f0 >> 18 & 0x1f, 31);
+    assert_eq!(f0 >> 23 & 3, 1);
+    // TSO, VLAN, PTP, EEE, PCS, half duplex: not there.
+    assert_eq!(f0 & (1 << 27 | 1 << 12 | 1 << 13 | 1 << 3 | 1 << 2), 0);
+    let f1 = b.r(MAC_HW_FEATURE1);
+    assert_eq!(f1 & 0x1f, 9);
+    assert_eq!(f1 >> 6 & 0x1f, 7);
+    assert_eq!(f1 >> 14 & 3, 1);
+    assert_eq!(f1 >> 24 & 3, 2);
+    assert_eq!(f1 & (1 << 18 | 1 << 17), 0);
+    assert_eq!(b.r(MAC_HW_FEATURE2), 1 | 3 << 6 | 1 << 12 | 3 << 18);
+    assert_eq!(b.r(MAC_HW_FEATURE3), 0);
+    b.w(MAC_HW_FEATURE0, 0);
+    assert_eq!(b.r(MAC_HW_FEATURE0), f0);
+}
+
+#[test]
+fn software_reset_clears_itself_and_the_core() {
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    b.w(MAC_HASH, 0xffff);
+    b.w(DMA_MODE, MODE_SWR);
+    assert_eq!(b.r(DMA_MODE), 0);
+    assert_eq!(b.r(MAC_HASH), 0);
+    assert_eq!(b.r(ch(0, CH_TX_CONTROL)), 0);
+    assert_eq!(b.r(DMA_DEBUG0), 0);
+    assert_eq!(b.r(DMA_SYSBUS), 0x0101_0000);
+}
+
+#[test]
+fn queues_beyond_the_configuration_do_not_exist() {
+    let mut b = Bench::new(|c| {
+        c.tx_queues = 2;
+        c.rx_queues = 2;
+    });
+    b.w(ch(2, CH_TX_BASE), ALL);
+    assert_eq!(b.r(ch(2, CH_TX_BASE)), 0);
+    b.w(ch(1, CH_TX_BASE), ALL);
+    // Aligned to the 64-bit bus.
+    assert_eq!(b.r(ch(1, CH_TX_BASE)), 0xffff_fff8);
+    b.w(ch(1, CH_TX_BASE_HI), ALL);
+    assert_eq!(b.r(ch(1, CH_TX_BASE_HI)), 0xff);
+    b.w(MAC_RXQ_CTRL0, ALL);
+    assert_eq!(b.r(MAC_RXQ_CTRL0), 0xf);
+}
+
+#[test]
+fn transmit_one() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    let data = frame(PEER, 100);
+    let buf = b.fill(0, &data);
+    b.put(TX_RING, [buf, 0, 1 << 31 | 100, OWN | FD | LD | 100]);
+    b.tx_tail(1);
+    b.run();
+    assert_eq!(b.sent(), vec![Frame::good(data)]);
+    assert_eq!(b.get(TX_RING)[3], FD | LD);
+    assert_eq!(b.r(ch(0, CH_CUR_TX)), TX_RING as u32 + 16);
+    // Suspended at the tail.
+    assert_eq!(b.r(DMA_DEBUG0) >> 12 & 0xf, 6);
+    let s = b.ack();
+    assert_eq!(s, ST_TI | ST_TBU | 1 << 15);
+    assert_eq!(b.status(), 0);
+    assert!(!b.mac.lines().common);
+}
+
+#[test]
+fn transmit_gathers_both_buffers_of_several_descriptors_across_the_end_of_the_ring() {
+    let mut b = Bench::new(|_| {});
+    b.start(3);
+    let data = frame(PEER, 300);
+    // Descriptor 2, then 0: move there first.
+    let dummy = b.fill(9, &data);
+    for n in 0..2 {
+        b.put(TX_RING + n * 16, [dummy, 0, 60, OWN | FD | LD]);
+    }
+    b.tx_tail(2);
+    b.run();
+    b.sent();
+    let parts = [
+        b.fill(0, &data[..50]),
+        b.fill(1, &data[50..120]),
+        b.fill(2, &data[120..300]),
+    ];
+    b.put(TX_RING + 32, [parts[0], parts[1], 50 | 70 << 16, OWN | FD]);
+    b.put(TX_RING, [parts[2], 0, 180, OWN | LD]);
+    b.tx_tail(1);
+    b.run();
+    assert_eq!(b.sent(), vec![Frame::good(data)]);
+    assert_eq!(b.get(TX_RING + 32)[3], FD);
+    assert_eq!(b.get(TX_RING)[3], LD);
+}
+
+#[test]
+fn a_packet_waits_for_its_last_descriptor() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    let data = frame(PEER, 200);
+    let parts = [b.fill(0, &data[..100]), b.fill(1, &data[100..])];
+    b.put(TX_RING, [parts[0], 0, 100, OWN | FD]);
+    b.tx_tail(1);
+    b.run();
+    assert!(b.sent().is_empty());
+    b.put(TX_RING + 16, [parts[1], 0, 100, OWN | LD]);
+    b.tx_tail(2);
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+}
+
+#[test]
+fn the_tail_bounds_what_is_fetched_and_own_suspends() {
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    let buf = b.fill(0, &frame(PEER, 60));
+    for n in 0..3 {
+        b.put(TX_RING + n * 16, [buf, 0, 60, OWN | FD | LD]);
+    }
+    b.tx_tail(2);
+    b.run();
+    assert_eq!(b.sent().len(), 2);
+    b.tx_tail(5);
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+    assert_eq!(b.r(DMA_DEBUG0) >> 12 & 0xf, 6);
+    // Giving a descriptor without moving the tail is not noticed.
+    b.put(TX_RING + 48, [buf, 0, 60, OWN | FD | LD]);
+    b.run();
+    assert!(b.sent().is_empty());
+    b.tx_tail(4);
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+}
+
+#[test]
+fn wide_addresses_take_the_place_of_buffer_2() {
+    let mut b = Bench::new(|_| {});
+    b.mac.mem.map_anonymous(0x12_0000_0000, 0x1000);
+    b.w(DMA_SYSBUS, SYSBUS_EAME);
+    b.start(4);
+    let data = frame(PEER, 64);
+    b.mac.mem.write(0x12_0000_0000, &data).unwrap();
+    b.put(TX_RING, [0, 0x12, 64 | 60 << 16, OWN | FD | LD]);
+    b.tx_tail(1);
+    b.run();
+    assert_eq!(b.sent(), vec![Frame::good(data)]);
+    assert_eq!(b.r(ch(0, CH_CUR_TX_BUF_HI)), 0x12);
+    b.put(RX_RING, [0x100, 0x12, 0, OWN | RX_BUF1V]);
+    b.rx_tail(1);
+    b.arrive(Frame::good(frame(US, 80)));
+    let mut got = vec![0; 80];
+    b.mac.mem.read(0x12_0000_0100, &mut got).unwrap();
+    assert_eq!(got, frame(US, 80));
+}
+
+#[test]
+fn descriptor_skip_length_and_enhanced_descriptors() {
+    let mut b = Bench::new(|_| {});
+    // Two bus words of eight bytes between descriptors; launch time before each.
+    b.w(ch(0, CH_CONTROL), 2 << 18);
+    b.start(4);
+    b.w(ch(0, CH_TX_CONTROL), TX_EDSE);
+    b.w(ch(0, CH_TX_BASE), TX_RING as u32);
+    b.w(ch(0, CH_TX_CONTROL), TX_EDSE | TX_ST);
+    let buf = b.fill(0, &frame(PEER, 60));
+    for n in 0..3u64 {
+        b.put(TX_RING + n * 48 + 16, [buf, 0, 60, OWN | FD | LD]);
+    }
+    b.stride = 48;
+    b.tx_tail(3);
+    b.run();
+    assert_eq!(b.sent().len(), 3);
+    assert_eq!(b.get(TX_RING + 96 + 16)[3], FD | LD);
+    // Reception: 32 bytes apart.
+    b.stride = 32;
+    for n in 0..2 {
+        b.rx_desc(n, true);
+    }
+    b.rx_tail(2);
+    b.arrive(Frame::good(frame(US, 60)));
+    b.arrive(Frame::good(frame(US, 61)));
+    assert_eq!(b.get(RX_RING + 32)[3] & 0x7fff, 61);
+}
+
+#[test]
+fn context_descriptors_are_closed() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    let buf = b.fill(0, &frame(PEER, 60));
+    b.put(TX_RING, [0, 0, 1448, OWN | CTXT | 1 << 26]);
+    b.put(TX_RING + 16, [buf, 0, 60, OWN | FD | LD]);
+    b.tx_tail(2);
+    b.run();
+    assert_eq!(b.get(TX_RING)[3] & (OWN | CTXT), CTXT);
+    assert_eq!(b.sent().len(), 1);
+    assert_eq!(b.status() & ST_CDE, 0);
+    // The middle of a packet without its start.
+    b.put(TX_RING + 32, [buf, 0, 60, OWN | LD]);
+    b.tx_tail(3);
+    b.run();
+    assert_ne!(b.status() & ST_CDE, 0);
+    assert!(b.sent().is_empty());
+}
+
+#[test]
+fn padding_crc_and_replacement() {
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    let short = b.fill(0, &frame(PEER, 20));
+    let mut with_fcs = frame(PEER, 64);
+    with_fcs.extend_from_slice(&[1, 2, 3, 4]);
+    let brought = b.fill(1, &with_fcs);
+    b.put(TX_RING, [short, 0, 20, OWN | FD | LD]);
+    b.put(TX_RING + 16, [short, 0, 20, OWN | FD | LD | 1 << 26]);
+    b.put(TX_RING + 32, [brought, 0, 68, OWN | FD | LD | 2 << 26]);
+    b.put(TX_RING + 48, [brought, 0, 68, OWN | FD | LD | 3 << 26]);
+    b.tx_tail(4);
+    b.run();
+    let sent = b.sent();
+    assert_eq!(sent[0].data.len(), 60);
+    assert!(sent[0].data[20..].iter().all(|x| *x == 0));
+    assert_eq!(sent[1].data.len(), 20);
+    assert_eq!(sent[2].fcs, Some(0x0403_0201));
+    assert!(!sent[2].intact());
+    assert_eq!(sent[3], Frame::good(frame(PEER, 64)));
+}
+
+#[test]
+fn checksums_need_the_whole_packet_in_the_queue() {
+    let mut udp = Vec::new();
+    etherparse::PacketBuilder::ethernet2(PEER, US)
+        .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .udp(1, 2)
+        .write(&mut udp, &[7; 1000])
+        .unwrap();
+    let len = udp.len() as u32;
+    let mut bare = udp.clone();
+    bare[24..26].fill(0);
+    bare[40..42].fill(0);
+    for (mode, inserted) in [(TXQ_TSF, true), (0, false)] {
+        let mut b = Bench::new(|_| {});
+        b.start(4);
+        b.w(mtl(0, MTL_TXQ_MODE), mode);
+        let buf = b.fill(0, &bare);
+        b.put(TX_RING, [buf, 0, len, OWN | FD | LD | 3 << 16 | len]);
+        b.tx_tail(1);
+        b.run();
+        let want = if inserted { &udp } else { &bare };
+        assert_eq!(&b.sent()[0].data, want);
+        let error = b.get(TX_RING)[3] & (TX_PCE | TX_ES);
+        assert_eq!(error, if inserted { 0 } else { TX_PCE | TX_ES });
+    }
+}
+
+#[test]
+fn jabber_and_jumbo() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    let data = frame(PEER, 5000);
+    let buf = b.fill(0, &data);
+    b.put(TX_RING, [buf, 0, 5000, OWN | FD | LD]);
+    b.tx_tail(1);
+    b.run();
+    assert_eq!(b.sent()[0].data.len(), 2048);
+    assert_ne!(b.get(TX_RING)[3] & TX_JT, 0);
+    assert_ne!(b.r(MAC_RX_TX_STATUS) & 1, 0);
+    assert_eq!(b.r(MAC_RX_TX_STATUS), 0);
+    let config = b.r(MAC_CONFIG);
+    b.w(MAC_CONFIG, config | CONFIG_JE);
+    b.put(TX_RING + 16, [buf, 0, 5000, OWN | FD | LD]);
+    b.tx_tail(2);
+    b.run();
+    assert_eq!(b.sent(), vec![Frame::good(data)]);
+}
+
+#[test]
+fn receive_one_with_interrupt() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.rx_desc(0, true);
+    b.rx_tail(1);
+    let data = frame(US, 200);
+    b.arrive(Frame::good(data.clone()));
+    let w = b.get(RX_RING);
+    assert_eq!(w[3] & !(7 << 16), FD | LD | RX_RS1V | RX_RS2V | 200);
+    assert_eq!(w[3] >> 16 & 7, 1);
+    assert_eq!(b.rx_data(0, 200), data);
+    assert!(b.mac.lines().common);
+    assert_eq!(b.r(DMA_INT_STATUS), 1);
+    assert_eq!(b.ack() & ST_RI, ST_RI);
+    assert_eq!(b.r(DMA_INT_STATUS), 0);
+}
+
+#[test]
+fn receive_spreads_over_both_buffers_and_descriptors() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.w(ch(0, CH_RX_CONTROL), RX_SR | 64 << 1);
+    let at = |n: u64| (BUFFERS + n * 0x1000) as u32;
+    let both = OWN | RX_BUF1V | RX_BUF2V;
+    b.put(RX_RING, [at(0), 0, at(1), both]);
+    b.put(RX_RING + 16, [at(2), 0, at(3), both | RX_IOC]);
+    b.rx_tail(2);
+    let mut data = frame(US, 200);
+    for (i, x) in data.iter_mut().enumerate().skip(14) {
+        *x = i as u8;
+    }
+    b.arrive(Frame::good(data.clone()));
+    assert_eq!(b.get(RX_RING)[3] & (OWN | FD | LD), FD);
+    let w3 = b.get(RX_RING + 16)[3];
+    assert_eq!(w3 & (OWN | FD | LD), LD);
+    assert_eq!(w3 & 0x7fff, 200);
+    let mut got = Vec::new();
+    for (n, len) in [(0, 64), (1, 64), (2, 64), (3, 8)] {
+        let mut part = vec![0; len];
+        b.mac.mem.read(BUFFERS + n * 0x1000, &mut part).unwrap();
+        got.extend(part);
+    }
+    assert_eq!(got, data);
+}
+
+#[test]
+fn a_packet_waits_for_a_descriptor() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!(b.ack() & (ST_RBU | ST_RI), ST_RBU);
+    assert_eq!(b.r(DMA_DEBUG0) >> 8 & 0xf, 4);
+    assert_eq!(b.r(mtl(0, MTL_RXQ_DEBUG)) >> 16, 1);
+    b.rx_desc(0, true);
+    b.rx_tail(1);
+    b.run();
+    assert_eq!(b.ack() & ST_RI, ST_RI);
+    assert_eq!(b.r(mtl(0, MTL_RXQ_DEBUG)), 0);
+}
+
+#[test]
+fn a_full_ring_whose_tail_is_where_the_dma_is_stays_valid() {
+    let mut b = Bench::new(|_| {});
+    b.start(2);
+    for round in 0..5u64 {
+        for n in 0..2 {
+            b.rx_desc(n, true);
+        }
+        b.rx_tail(round % 2);
+        b.arrive(Frame::good(frame(US, 60)));
+        assert_ne!(b.ack() & ST_RI, 0, "round {round}");
+    }
+}
+
+#[test]
+fn fifo_overflow_drops_counts_and_interrupts() {
+    let mut b = Bench::new(|c| c.rx_fifo = 4096);
+    b.start(4);
+    b.w(mtl(0, MTL_Q_INT), Q_RXOIE);
+    for _ in 0..5 {
+        b.arrive(Frame::good(frame(US, 1000)));
+    }
+    assert_eq!(b.mac.stats.rx_overflow, 1);
+    assert_eq!(b.r(mtl(0, MTL_RXQ_MISSED)) & 0x7ff, 1);
+    assert_eq!(b.r(mtl(0, MTL_RXQ_MISSED)), 0);
+    assert_eq!(b.r(MTL_INT_STATUS), 1);
+    assert_eq!(b.r(DMA_INT_STATUS) & 1 << 16, 1 << 16);
+    assert!(b.mac.lines().common);
+    let v = b.r(mtl(0, MTL_Q_INT));
+    b.w(mtl(0, MTL_Q_INT), v);
+    assert_eq!(b.r(MTL_INT_STATUS), 0);
+    assert_eq!(b.r(MMC_RX + 4 * 21), 1);
+    // The four that were kept arrive once there are descriptors.
+    for n in 0..4 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(4);
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 4);
+}
+
+#[test]
+fn flow_control_pauses_and_releases() {
+    let mut b = Bench::new(|c| c.rx_fifo = 8192);
+    b.start(8);
+    // Activate at full minus 2 KiB, release at full minus 4 KiB.
+    let mode = b.r(mtl(0, MTL_RXQ_MODE));
+    b.w(mtl(0, MTL_RXQ_MODE), mode | RXQ_EHFC | 2 << 8 | 6 << 14);
+    b.w(MAC_TX_FLOW, 0x0100 << 16 | 2);
+    for _ in 0..7 {
+        b.arrive(Frame::good(frame(US, 1000)));
+    }
+    let pauses = b.sent();
+    assert_eq!(pauses.len(), 1);
+    assert_eq!(pauses[0].data[..6], [0x01, 0x80, 0xc2, 0, 0, 1]);
+    assert_eq!(pauses[0].data[6..12], US);
+    assert_eq!(pauses[0].data[12..18], [0x88, 0x08, 0, 1, 0x01, 0x00]);
+    for n in 0..7 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(7);
+    b.run();
+    assert_eq!(b.sent()[0].data[16..18], [0, 0]);
+}
+
+#[test]
+fn a_received_pause_holds_the_transmitter() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.w(MAC_RX_FLOW, 1);
+    let mut pause = frame([0x01, 0x80, 0xc2, 0, 0, 1], 60);
+    pause[12..18].copy_from_slice(&[0x88, 0x08, 0, 1, 0, 10]);
+    b.arrive(Frame::good(pause));
+    let buf = b.fill(0, &frame(PEER, 60));
+    b.put(TX_RING, [buf, 0, 60, OWN | FD | LD]);
+    b.tx_tail(1);
+    b.run();
+    assert!(b.sent().is_empty());
+    // Ten times 512 ns.
+    b.clock.advance(Duration::from_nanos(5119));
+    b.run();
+    assert!(b.sent().is_empty());
+    b.clock.advance(Duration::from_nanos(1));
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+    assert_eq!(b.mac.stats.rx_delivered, 0);
+}
+
+#[test]
+fn watchdog_interrupts_once_for_several_packets() {
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    for n in 0..4 {
+        b.rx_desc(n, n == 3);
+    }
+    b.rx_tail(8);
+    // 10 * 512 cycles of 5 ns.
+    b.w(ch(0, CH_RIWT), 1 << 16 | 10);
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.status() & ST_RI, 0);
+    let at = b.mac.deadline().unwrap();
+    assert_eq!(at - b.mac.now(), Duration::from_nanos(25_600));
+    b.clock.advance(Duration::from_nanos(25_000));
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.status() & ST_RI, 0);
+    b.clock.advance(Duration::from_nanos(600));
+    b.run();
+    assert_eq!(b.ack() & ST_RI, ST_RI);
+    // A packet with IOC interrupts at once and stops the timer.
+    b.arrive(Frame::good(frame(US, 60)));
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.ack() & ST_RI, ST_RI);
+    b.clock.advance(Duration::from_millis(1));
+    b.run();
+    assert_eq!(b.status() & ST_RI, 0);
+}
+
+#[test]
+fn summary_bits_are_sticky_and_follow_the_enables() {
+    for (version, nis, ais) in [(0x40, 1 << 16, 1 << 15), (0x42, 1 << 15, 1 << 14)] {
+        let mut b = Bench::new(|c| c.version = version);
+        b.start(4);
+        b.w(ch(0, CH_INT_EN), nis | ais);
+        b.rx_desc(0, true);
+        b.rx_tail(1);
+        b.arrive(Frame::good(frame(US, 60)));
+        assert_eq!(b.status(), ST_RI);
+        assert!(!b.mac.lines().common);
+        // Enabling shows what is pending.
+        assert_eq!(
+            b.mac.write(ch(0, CH_INT_EN), nis | ST_RI, ALL),
+            Ack::Channel(0)
+        );
+        assert_eq!(b.status(), ST_RI | nis);
+        assert!(b.mac.lines().common);
+        // NIS outlives its cause, and comes back while the cause is there.
+        b.w(ch(0, CH_STATUS), nis);
+        assert_eq!(b.status(), ST_RI | nis);
+        b.w(ch(0, CH_STATUS), ST_RI);
+        assert_eq!(b.status(), nis);
+        b.w(ch(0, CH_STATUS), nis);
+        assert_eq!(b.status(), 0);
+    }
+}
+
+#[test]
+fn interrupt_modes() {
+    for mode in 0..3 {
+        let mut b = Bench::new(|_| {});
+        b.start(8);
+        b.w(DMA_MODE, mode << 16);
+        for n in 0..4 {
+            b.rx_desc(n, true);
+        }
+        b.rx_tail(8);
+        b.arrive(Frame::good(frame(US, 60)));
+        b.arrive(Frame::good(frame(US, 60)));
+        let lines = b.mac.lines();
+        let pulses = b.mac.take_pulses();
+        assert_eq!(lines.common, mode == 0);
+        assert_eq!(lines.rx[0], mode != 0);
+        assert_eq!(pulses.rx[0], mode == 0);
+        b.ack();
+        // Only mode 2 remembers that there were two.
+        assert_eq!(b.mac.lines().rx[0], mode == 2);
+        b.ack();
+        assert!(!b.mac.lines().rx[0]);
+        // The rest is always on the common line.
+        b.w(ch(0, CH_RX_CONTROL), 0);
+        assert!(b.mac.lines().common);
+        assert_ne!(b.ack() & ST_RPS, 0);
+        assert!(!b.mac.lines().common);
+    }
+}
+
+#[test]
+fn bus_errors_halt_the_channel_until_it_is_restarted() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.put(TX_RING, [0x5000_0000, 0, 60, OWN | FD | LD]);
+    b.tx_tail(1);
+    b.run();
+    let s = b.ack();
+    assert_ne!(s & ST_FBE, 0);
+    // Data, read.
+    assert_eq!(s >> 16 & 7, 0b101);
+    b.put(RX_RING, [0x5000_0000, 0, 0, OWN | RX_BUF1V]);
+    b.rx_tail(1);
+    b.arrive(Frame::good(frame(US, 60)));
+    // Data, write.
+    assert_eq!(b.ack() >> 19 & 7, 0b100);
+    let buf = b.fill(0, &frame(PEER, 60));
+    b.put(TX_RING, [buf, 0, 60, OWN | FD | LD]);
+    b.tx_tail(1);
+    b.run();
+    assert!(b.sent().is_empty());
+    b.w(ch(0, CH_TX_CONTROL), 0);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST);
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+    // A descriptor outside memory.
+    b.w(ch(0, CH_TX_CONTROL), 0);
+    b.w(ch(0, CH_TX_BASE), 0x6000_0000);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST);
+    b.run();
+    assert_eq!(b.ack() >> 16 & 7, 0b011);
+    // Without bus mastering nothing is reachable.
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.mac.bus_master = false;
+    b.tx_tail(1);
+    b.run();
+    assert_ne!(b.ack() & ST_FBE, 0);
+}
+
+#[test]
+fn errors_are_dropped_or_forwarded() {
+    let bad = || Frame {
+        data: frame(US, 100),
+        fcs: Some(0),
+    };
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    for n in 0..6 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(8);
+    b.arrive(bad());
+    assert_eq!(b.mac.stats.rx_errors, 1);
+    assert_eq!(b.r(MMC_RX + 4 * 5), 1);
+    // A runt.
+    b.arrive(Frame::good(frame(US, 40)));
+    assert_eq!(b.mac.stats.rx_errors, 2);
+    let mode = b.r(mtl(0, MTL_RXQ_MODE));
+    b.w(mtl(0, MTL_RXQ_MODE), mode | RXQ_FEP | RXQ_FUP);
+    b.arrive(bad());
+    assert_eq!(b.get(RX_RING)[3] & (RX_CE | RX_ES), RX_CE | RX_ES);
+    b.arrive(Frame::good(frame(US, 40)));
+    assert_eq!(b.get(RX_RING + 16)[3] & 0x7fff, 40);
+    // Giant, and cut by the watchdog.
+    b.arrive(Frame::good(frame(US, 1600)));
+    assert_eq!(
+        b.get(RX_RING + 48)[3] & (RX_GP | RX_ES | RX_RWT),
+        RX_GP | RX_ES
+    );
+    b.arrive(Frame::good(frame(US, 3000)));
+    assert_ne!(b.r(MAC_RX_TX_STATUS) & RXTX_RWT, 0);
+}
+
+#[test]
+fn fcs_stripping() {
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    for n in 0..4 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(8);
+    b.w(MAC_CONFIG, CONFIG_RE);
+    let typed = frame(US, 100);
+    b.arrive(Frame::good(typed.clone()));
+    assert_eq!(b.get(RX_RING)[3] & 0x7fff, 104);
+    let fcs = crc32fast::hash(&typed).to_le_bytes();
+    assert_eq!(b.rx_data(0, 104)[100..], fcs);
+    b.w(MAC_CONFIG, CONFIG_RE | CONFIG_CST);
+    b.arrive(Frame::good(typed));
+    assert_eq!(b.get(RX_RING + 16)[3] & 0x7fff, 100);
+    // A length packet: CST does not apply, ACS strips padding as well.
+    let mut length = frame(US, 100);
+    length[12..14].copy_from_slice(&[0, 60]);
+    b.arrive(Frame::good(length.clone()));
+    assert_eq!(b.get(RX_RING + 32)[3] & 0x7fff, 104);
+    b.w(MAC_CONFIG, CONFIG_RE | CONFIG_ACS);
+    b.arrive(Frame::good(length));
+    assert_eq!(b.get(RX_RING + 48)[3] & 0x7fff, 74);
+}
+
+#[test]
+fn queues_are_chosen_enabled_and_mapped() {
+    let mut b = Bench::new(|c| {
+        c.tx_queues = 3;
+        c.rx_queues = 3;
+    });
+    b.start(4);
+    for q in 0..3 {
+        b.w(mtl(q, MTL_RXQ_MODE), RXQ_RSF | 31 << 20);
+    }
+    // Untagged to 1, multicast to 2, priority 5 to 2; queue 1 to channel 0, 2 to 0 as well.
+    b.w(MAC_RXQ_CTRL1, 1 << 12 | 2 << 16 | 1 << 20);
+    b.w(MAC_RXQ_CTRL2, 1 << (16 + 5));
+    b.w(MTL_RXQ_DMA_MAP, 0);
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.mac.stats.rx_queue_disabled, 1);
+    b.w(MAC_RXQ_CTRL0, 0x2a);
+    b.w(ch(0, CH_RX_CONTROL), 0);
+    b.w(ch(0, CH_RX_CONTROL), 1536 << 1);
+    b.arrive(Frame::good(frame(US, 60)));
+    b.arrive(Frame::good(frame([0xff; 6], 60)));
+    let mut tagged = frame(US, 60);
+    tagged.splice(12..12, [0x81, 0, 5 << 5, 1]);
+    b.arrive(Frame::good(tagged));
+    let waiting = |b: &mut Bench, q| b.r(mtl(q, MTL_RXQ_DEBUG)) >> 16;
+    assert_eq!(waiting(&mut b, 0), 0);
+    assert_eq!(waiting(&mut b, 1), 1);
+    assert_eq!(waiting(&mut b, 2), 2);
+    for n in 0..3 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(4);
+    b.w(ch(0, CH_RX_CONTROL), RX_SR | 1536 << 1);
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 3);
+}
+
+#[test]
+fn a_stopped_channel_can_flush() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.w(ch(0, CH_RX_CONTROL), RX_RPF | 1536 << 1);
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.r(mtl(0, MTL_RXQ_DEBUG)), 0);
+    let missed = ch(0, miss_frame_cnt(0x52));
+    assert_eq!(b.r(missed), 1);
+    assert_eq!(b.r(missed), 0);
+}
+
+#[test]
+fn loopback_and_speed() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.rx_desc(0, true);
+    b.rx_tail(1);
+    let config = b.r(MAC_CONFIG);
+    b.w(MAC_CONFIG, config | CONFIG_LM);
+    let buf = b.fill(0, &frame(US, 80));
+    b.put(TX_RING, [buf, 0, 80, OWN | FD | LD]);
+    b.tx_tail(1);
+    b.run();
+    assert!(b.sent().is_empty());
+    assert_eq!(b.rx_data(0, 80), frame(US, 80));
+    // At the wrong speed nothing gets across.
+    b.w(MAC_CONFIG, config | CONFIG_PS | CONFIG_FES);
+    b.put(TX_RING + 16, [buf, 0, 80, OWN | FD | LD]);
+    b.tx_tail(2);
+    b.run();
+    assert!(b.sent().is_empty());
+    assert_eq!(b.mac.stats.speed_mismatch, 1);
+}
+
+#[test]
+fn mdio_reaches_the_phy() {
+    let mut b = Bench::new(|c| c.phy_addr = 3);
+    let read = |b: &mut Bench, pa: u32, reg: u32| {
+        b.w(MAC_MDIO_ADDR, pa << 21 | reg << 16 | 4 << 8 | 3 << 2 | 1);
+        assert_eq!(b.r(MAC_MDIO_ADDR) & 1, 1);
+        b.clock.advance(Duration::from_micros(40));
+        assert_eq!(b.r(MAC_MDIO_ADDR) & 1, 0);
+        b.r(MAC_MDIO_DATA) & 0xffff
+    };
+    assert_eq!(read(&mut b, 3, 2), 0x001c);
+    assert_eq!(read(&mut b, 3, 3), 0xc916);
+    assert_eq!(read(&mut b, 2, 2), 0xffff);
+}
+
+#[test]
+fn counters_reset_on_read_and_freeze() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    for n in 0..4 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(8);
+    b.arrive(Frame::good(frame(US, 60)));
+    b.arrive(Frame::good(frame([0xff; 6], 60)));
+    assert_eq!(b.r(MMC_RX), 2);
+    assert_eq!(b.r(MMC_RX + 4), 128);
+    assert_eq!(b.r(MMC_RX + 12), 1);
+    b.w(MMC_CONTROL, 4 | 8);
+    assert_eq!(b.r(MMC_RX), 2);
+    assert_eq!(b.r(MMC_RX), 0);
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.r(MMC_RX), 0);
+    // Preset to just below the half: the next octets interrupt.
+    b.w(MMC_CONTROL, 1 << 4);
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(
+        b.r(MAC_INT_STATUS) & (INT_MMCRXIS | INT_MMCIS),
+        INT_MMCRXIS | INT_MMCIS
+    );
+    assert_ne!(b.r(MMC_RX_INT), 0);
+    assert_eq!(b.r(MMC_RX_INT), 0);
+}
+
+fn arb_offset() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        (0u32..0x580).prop_map(|w| w * 4),
+        prop::sample::select(vec![
+            DMA_MODE,
+            DMA_SYSBUS,
+            MAC_CONFIG,
+            MAC_RXQ_CTRL0,
+            MAC_PACKET_FILTER,
+            ch(0, CH_TX_CONTROL),
+            ch(0, CH_RX_CONTROL),
+            ch(0, CH_CONTROL),
+            ch(0, CH_TX_BASE),
+            ch(0, CH_RX_BASE),
+            ch(0, CH_TX_TAIL),
+            ch(0, CH_RX_TAIL),
+            ch(0, CH_TX_LEN),
+            ch(0, CH_RX_LEN),
+            mtl(0, MTL_TXQ_MODE),
+            mtl(0, MTL_RXQ_MODE),
+        ]),
+        any::<u32>().prop_map(|v| v & !3),
+    ]
+}
+
+fn arb_value() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        any::<u32>(),
+        (0u32..0x20_0000).prop_map(|v| RAM as u32 + v),
+        Just(0),
+        Just(u32::MAX),
+        Just(1),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is written to registers and memory, the core neither panics nor hangs.
+    #[test]
+    fn garbage_never_panics(
+        seed in prop::collection::vec(any::<u32>(), 256),
+        writes in prop::collection::vec((arb_offset(), arb_value()), 1..80),
+        frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
+        queues in 1usize..9,
+        wide: bool,
+    ) {
+        let mut b = Bench::new(|c| {
+            c.tx_queues = queues;
+            c.rx_queues = queues;
+            c.addr_bits = if wide { 40 } else { 32 };
+        });
+        b.start(16);
+        b.w(MAC_RXQ_CTRL0, 0xaaaa);
+        b.w(MAC_PACKET_FILTER, FILTER_PR | FILTER_RA);
+        let mut bytes = Vec::new();
+        for w in &seed {
+            // Owned descriptors with short buffers are the interesting ones.
+            bytes.extend_from_slice(&(w | if w & 1 != 0 { OWN } else { 0 }).to_le_bytes());
+        }
+        b.mac.mem.write(TX_RING, &bytes).unwrap();
+        b.mac.mem.write(RX_RING, &bytes).unwrap();
+        b.tx_tail(12);
+        b.rx_tail(12);
+        for f in frames {
+            b.far.send(Frame::good(f));
+        }
+        for (off, value) in writes {
+            b.w(off, value);
+            b.r(off);
+            for _ in 0..64 {
+                if !b.mac.service(16) {
+                    break;
+                }
+            }
+            b.mac.lines();
+            b.clock.advance(Duration::from_micros(50));
+        }
+        b.mac.rings();
+        b.mac.snapshot();
+    }
+
+    /// What is sent arrives, however it is cut into buffers.
+    #[test]
+    fn loopback_keeps_the_bytes(
+        sizes in prop::collection::vec((1usize..700, 0usize..700), 1..8),
+        rbsz in 1u32..40,
+        first in 0u64..16,
+    ) {
+        let mut b = Bench::new(|_| {});
+        b.start(16);
+        b.w(MAC_CONFIG, CONFIG_RE | CONFIG_TE | CONFIG_LM | CONFIG_CST | CONFIG_ACS | CONFIG_JE);
+        b.w(ch(0, CH_RX_CONTROL), 0);
+        b.w(ch(0, CH_RX_CONTROL), RX_SR | (rbsz * 64) << 1);
+        // Walk to the starting point.
+        let dummy = b.fill(15, &frame(PEER, 60));
+        for n in 0..first {
+            b.put(TX_RING + n * 16, [dummy, 0, 60, OWN | FD | LD]);
+        }
+        b.tx_tail(first);
+        b.run();
+        let mut data: Vec<u8> = (0..sizes.iter().map(|(a, b)| a + b).sum::<usize>().max(60))
+            .map(|i| (i * 7) as u8)
+            .collect();
+        data[..6].copy_from_slice(&US);
+        if data.len() > 14 {
+            data[12..14].copy_from_slice(&[0x88, 0xb5]);
+        }
+        let mut at = 0;
+        let n = sizes.len();
+        for (i, (one, two)) in sizes.iter().enumerate() {
+            let mut two = *two;
+            if i == n - 1 {
+                two = data.len() - at - one;
+            }
+            let a = b.fill(2 * i as u64, &data[at..at + one]);
+            let c = b.fill(2 * i as u64 + 1, &data[at + one..at + one + two]);
+            at += one + two;
+            let flags = OWN | if i == 0 { FD } else { 0 } | if i == n - 1 { LD } else { 0 };
+            let slot = (first + i as u64) % 16;
+            b.put(TX_RING + slot * 16, [a, c, *one as u32 | (two as u32) << 16, flags]);
+        }
+        // Reception: both buffers of each descriptor, in one stretch of memory.
+        let size = u64::from(rbsz) * 64;
+        let rx = RAM + 0x12_0000;
+        for i in 0..16u64 {
+            let at = rx + 2 * i * size;
+            b.put(RX_RING + i * 16, [at as u32, 0, (at + size) as u32, OWN | RX_BUF1V | RX_BUF2V]);
+        }
+        b.rx_tail(16);
+        b.tx_tail((first + n as u64) % 16);
+        b.run();
+        let room = (2 * size * 16) as usize;
+        if data.len() <= room {
+            prop_assert_eq!(b.mac.stats.rx_delivered, 1);
+            let mut got = vec![0; data.len()];
+            b.mac.mem.read(rx, &mut got).unwrap();
+            prop_assert_eq!(got, data);
+        } else {
+            prop_assert!(b.status() & ST_RBU != 0);
+        }
+    }
+}
