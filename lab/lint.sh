@@ -135,7 +135,7 @@ lint_panic() {
 		grep -E 'panic|unwrap_failed|expect_failed|slice_(start|end|index).*fail|len_mismatch_fail|alloc.*handle_alloc_error|assert_failed|rust_build_error' | sort -u)
 	# Where they are called from.
 	[ "$n" = 0 ] || llvm-objdump -d -r -C --no-show-raw-insn "$ko" |
-		awk '/^[0-9a-f]+ </ { fn = $0; sub(/^[0-9a-f]+ </, "", fn) } /R_X86_64.* core::/ && /panic|_fail/ { print "  " $NF " from " fn }' | sort | uniq -c
+		awk '/^[0-9a-f]+ </ { fn = $0; sub(/^[0-9a-f]+ </, "", fn) } /R_X86_64[A-Z0-9_]*[ \t]+core::.*(panic|_fail)/ { print "  " $NF " from " fn }' | sort | uniq -c
 	say "panic symbols in the module: $n"
 	[ "$bad" = 0 ] || die "$bad panic symbols without an explanation"
 }
