@@ -8,7 +8,10 @@
 use kernel::{
     device,
     fmt,
-    io::Region,
+    io::{
+        poll::read_poll_timeout,
+        Region, //
+    },
     prelude::*,
     time::Delta, //
 };
@@ -336,6 +339,29 @@ pub(crate) static TABLE: &[Hwif] = &[
 
 /// Time between two looks at a register that is waited for.
 pub(crate) const POLL_INTERVAL: Delta = Delta::from_micros(10);
+
+/// Waits, bounded, until what `op` reads satisfies `done`. Sleeps.
+///
+/// `ETIMEDOUT` if it does not, also at a last look when the time is up: the CPU may have been away
+/// for all of it, which says nothing of the hardware.
+pub(crate) fn wait_until<T>(
+    mut op: impl FnMut() -> Result<T>,
+    done: impl Fn(&T) -> bool,
+    interval: Delta,
+    timeout: Delta,
+) -> Result<T> {
+    match read_poll_timeout(&mut op, &done, interval, timeout) {
+        Err(ETIMEDOUT) => {
+            let last = op()?;
+            if done(&last) {
+                Ok(last)
+            } else {
+                Err(ETIMEDOUT)
+            }
+        }
+        result => result,
+    }
+}
 
 /// Finds the row of `spec`'s family that serves its SNPSVER.
 pub(crate) fn find(spec: &Spec) -> Option<&'static Hwif> {

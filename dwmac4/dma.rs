@@ -6,10 +6,7 @@ use core::marker::PhantomData;
 
 use kernel::{
     device,
-    io::{
-        poll::read_poll_timeout,
-        Io, //
-    },
+    io::Io,
     prelude::*,
     time::{
         delay::fsleep,
@@ -151,7 +148,7 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         io.update(DMA_MODE, |r| r.with_swr(true));
         // The bit must not be read in the first CSR clocks after it was written.
         fsleep(hwif::POLL_INTERVAL);
-        read_poll_timeout(
+        hwif::wait_until(
             || Ok(io.read(DMA_MODE)),
             |r| !r.swr(),
             hwif::POLL_INTERVAL,
@@ -244,7 +241,7 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
 
     fn stop_tx(&self, io: Mmio<'_>, ch: usize) -> Result {
         modify::<DMA_CH_TX_CONTROL>(io, ch, |r| r.with_st(false))?;
-        read_poll_timeout(
+        hwif::wait_until(
             || process_state(io, ch),
             |(tx, _)| tx.is_quiet(),
             hwif::POLL_INTERVAL,
@@ -256,7 +253,7 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
 
     fn stop_rx(&self, io: Mmio<'_>, ch: usize) -> Result {
         modify::<DMA_CH_RX_CONTROL>(io, ch, |r| r.with_sr(false))?;
-        read_poll_timeout(
+        hwif::wait_until(
             || process_state(io, ch),
             |(_, rx)| rx.is_quiet(),
             hwif::POLL_INTERVAL,

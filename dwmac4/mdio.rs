@@ -3,10 +3,7 @@
 //! Station management.
 
 use kernel::{
-    io::{
-        poll::read_poll_timeout,
-        Io, //
-    },
+    io::Io,
     prelude::*,
     time::Delta, //
 };
@@ -45,7 +42,7 @@ pub(super) struct Mdio;
 
 /// Waits until no access is under way.
 fn wait_idle(io: Mmio<'_>) -> Result {
-    read_poll_timeout(
+    hwif::wait_until(
         || Ok(io.read(MAC_MDIO_ADDRESS)),
         |r| !r.gb(),
         BUSY_INTERVAL,

@@ -3,10 +3,7 @@
 //! MTL block.
 
 use kernel::{
-    io::{
-        poll::read_poll_timeout,
-        Io, //
-    },
+    io::Io,
     prelude::*,
     time::Delta, //
 };
@@ -161,7 +158,7 @@ impl hwif::Mtl for Mtl {
 
     fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result {
         modify::<MTL_TXQ_OPERATION_MODE>(io, queue, |r| r.with_ftq(true))?;
-        read_poll_timeout(
+        hwif::wait_until(
             || peek::<MTL_TXQ_OPERATION_MODE>(io, queue),
             |r| !r.ftq(),
             hwif::POLL_INTERVAL,
