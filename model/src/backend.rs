@@ -68,7 +68,8 @@ pub fn listen(cfg: &Config, path: &Path) -> Result<Server, vfio_user::Error> {
             if cfg.irq.msix { VECTORS as u32 } else { 0 },
             VFIO_IRQ_INFO_EVENTFD,
         ),
-        (0, 0),
+        // Error events: never given, but QEMU warns where the index is missing.
+        (1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE),
         (0, 0),
     ]
     .into_iter()
@@ -174,6 +175,7 @@ impl ServerBackend for Backend {
             VFIO_PCI_INTX_IRQ_INDEX => IrqIndex::Intx,
             VFIO_PCI_MSI_IRQ_INDEX => IrqIndex::Msi,
             VFIO_PCI_MSIX_IRQ_INDEX => IrqIndex::Msix,
+            VFIO_PCI_ERR_IRQ_INDEX => return Ok(()),
             other => return Err(invalid(format!("no interrupt index {other}"))),
         };
         let (start, count) = (start as usize, count as usize);
