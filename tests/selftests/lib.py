@@ -267,6 +267,8 @@ class Env:
         else:
             self.addresses = {self.local: [f"{self.v4}/24", f"{self.v6}/64"],
                               self.peer: [f"{self.peer_v4}/24", f"{self.peer_v6}/64"]}
+        # The last seen numbers of carrier changes; none of a device that is new.
+        self.seen = self.changes()
         self.bring_up()
         self.mac, self.peer_mac = self.local.sys("address"), self.peer.sys("address")
 
@@ -326,10 +328,27 @@ class Env:
         self.configure(self.peer, self.peer_ifname)
         self.wait_link()
 
+    def changes(self):
+        return [int(end.sys("carrier_changes")) for end in (self.local, self.peer)]
+
     def wait_link(self):
-        wait_for(self.local.carrier, f"carrier of {self.ifname}")
-        wait_for(self.peer.carrier, f"carrier of the peer's {self.peer_ifname}")
+        """Until both ends have a link that stays. A PHY that is polled hears
+        late of a short loss; so if one end had one since the last time, the
+        other must have had it, too, or is given the time to notice."""
+        def carriers():
+            return self.local.carrier() and self.peer.carrier()
+
+        def same():
+            moved = [new != old for new, old in zip(self.changes(), self.seen)]
+            return moved[0] == moved[1]
+        wait_for(carriers, f"a carrier at both {self.ifname} and the peer's {self.peer_ifname}")
+        try:
+            wait_for(same, "", timeout=3)
+        except Failure:
+            pass  # its hardware kept the link
+        wait_for(carriers, f"a carrier at both {self.ifname} and the peer's {self.peer_ifname}")
         self.wait_ping()
+        self.seen = self.changes()
 
     def wait_steady(self):
         """As wait_link, but for a link that may yet go down: a new
@@ -378,6 +397,7 @@ class Env:
         if name != self.ifname:
             self.local.run("ip", "link", "set", name, "name", self.ifname)
         self.driver = self.driver_of_pci(self.pci)
+        self.seen = [-1, -1] if peer_too else [-1, self.seen[1]]
         self.bring_up()
         self.mac = self.local.sys("address")
 
