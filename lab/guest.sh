@@ -61,6 +61,19 @@ find_accel() {
 	printf '%s\n%s\n' "$ACCEL" "$key" > "$LAB_CACHE/accel"
 }
 
+# The guest's clock under TCG, measured here and not by the guest.
+find_clock() {
+	local key=$LAB_CACHE/tsc-khz
+	CLOCK=
+	[ "$ACCEL" = tcg ] && grep -qw constant_tsc /proc/cpuinfo || return 0
+	if ! stamped "$key.boot" "$(cat /proc/sys/kernel/random/boot_id)"; then
+		clang -O2 -o "$key.bin" "$LAB/guest/tsc-khz.c"
+		"$key.bin" > "$key"
+		stamp "$key.boot" "$(cat /proc/sys/kernel/random/boot_id)"
+	fi
+	CLOCK="tsc=reliable tsc_early_khz=$(cat "$key")"
+}
+
 port_name() { printf '%b' "\\x$(printf %x $((97 + $1)))"; }
 
 start_model() {
@@ -92,8 +105,9 @@ guest_boot() {
 	local i args=() append
 	local console=$run/console.log
 	find_accel
+	find_clock
 	: > "$console"
-	append="console=ttyS0 loglevel=5 root=/dev/vda rootfstype=squashfs ro init=/sbin/lab-init oops=panic panic=-1 net.ifnames=0 kunit.autorun=0"
+	append="console=ttyS0 loglevel=5 root=/dev/vda rootfstype=squashfs ro init=/sbin/lab-init oops=panic panic=-1 net.ifnames=0 kunit.autorun=0 $CLOCK"
 	args=(-nodefaults -no-user-config -display none -monitor none -no-reboot -rtc base=utc
 		-M "q35,memory-backend=mem" -object "memory-backend-memfd,id=mem,size=$opt_mem,share=on" -m "$opt_mem" -smp "$opt_smp"
 		-kernel "$(bzimage)" -serial "file:$console"
