@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -85,6 +86,9 @@ pub struct ServeArgs {
     /// Capture a port's traffic.
     #[arg(long, value_name = "PORT=FILE")]
     pub pcap: Vec<String>,
+    /// Time that auto-negotiation takes. Real PHYs take one to three seconds.
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub an_time: u64,
     /// Listen for `dwmac-model ctl`.
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,
@@ -276,6 +280,7 @@ fn serve(args: &ServeArgs) -> Result<(), String> {
     let mut ports = Vec::new();
     for (i, cfg) in plan.ports.iter().enumerate() {
         let (medium, side) = media[i].take().unwrap_or_else(|| (Medium::open(), 0));
+        medium.set_an_time(Duration::from_millis(args.an_time));
         let wire = Endpoint::new(medium, side, ingresses[i].clone(), clock.clone());
         let pcap = match plan.pcap.get(&cfg.name) {
             Some(path) => Some(Pcap::create(path).map_err(|e| format!("{}: {e}", path.display()))?),

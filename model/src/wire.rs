@@ -21,7 +21,9 @@ use crate::clock::Clock;
 /// Frames that may be on a wire in one direction.
 const IN_FLIGHT: usize = 64;
 
-/// Time that auto-negotiation takes.
+/// Time that auto-negotiation takes unless a medium is told otherwise. Real PHYs take one to three
+/// seconds, longer than the second after which a driver that polls looks again; so there a partner
+/// hears of an interruption before it is over.
 pub const AN_TIME: Duration = Duration::from_millis(100);
 
 /// An Ethernet frame from destination address to the end of the payload.
@@ -215,6 +217,7 @@ enum Far {
 struct State {
     phys: [Option<PhyState>; 2],
     admin: [bool; 2],
+    an_time: Duration,
     changed: Duration,
     generation: u64,
     notify: Vec<Arc<Notify>>,
@@ -239,6 +242,7 @@ impl Medium {
             state: Mutex::new(State {
                 phys,
                 admin: [true; 2],
+                an_time: AN_TIME,
                 changed: Duration::ZERO,
                 generation: 0,
                 notify,
@@ -304,6 +308,11 @@ impl Medium {
         }
     }
 
+    /// Sets the time that auto-negotiation takes.
+    pub fn set_an_time(&self, time: Duration) {
+        self.state.lock().an_time = time;
+    }
+
     /// What is on the other end, for people.
     pub fn label(&self) -> &str {
         &self.label
@@ -330,7 +339,7 @@ impl State {
         if !us.on || !peer.on || !self.admin[0] || !self.admin[1] {
             return link;
         }
-        if (us.an || peer.an) && now < self.changed + AN_TIME {
+        if (us.an || peer.an) && now < self.changed + self.an_time {
             return link;
         }
         let Some((speed, full)) = resolve(&us, &peer) else {
@@ -435,7 +444,7 @@ impl Endpoint {
     /// When the link may come up by itself.
     pub fn link_deadline(&self) -> Option<Duration> {
         let s = self.medium.state.lock();
-        let at = s.changed + AN_TIME;
+        let at = s.changed + s.an_time;
         (self.clock.now() < at).then_some(at)
     }
 
@@ -582,6 +591,19 @@ mod tests {
         // Parallel detection: the negotiating end falls back to half duplex.
         assert_eq!((b.link().speed, b.link().full), (100, false));
         assert_eq!((a.link().speed, a.link().full), (100, true));
+    }
+
+    #[test]
+    fn negotiation_time_can_be_set() {
+        let (a, b, clock) = pair();
+        a.medium().set_an_time(AN_TIME * 2);
+        a.set_phy(Some(PhyState::CAPABLE), false);
+        b.set_phy(Some(PhyState::CAPABLE), false);
+        clock.advance(AN_TIME);
+        assert!(!b.link().up);
+        assert_eq!(b.link_deadline(), Some(AN_TIME * 2));
+        clock.advance(AN_TIME);
+        assert!(b.link().up);
     }
 
     #[test]
