@@ -108,7 +108,7 @@ check_all() {
 	built=$?
 	set -e
 	if [ "$built" = 0 ]; then part build 1 0 0; else part build 0 1 0; fi
-	take_lock
+	take_lock lint.lock
 	lint_all
 	drop_lock
 	part lint "$lint_passed" "$lint_failed" 0

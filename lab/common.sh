@@ -86,10 +86,11 @@ done_step() {
 	[ -n "${LAB_QUIET:-}" ] || printf '[%s/%s] %s ... ready\n' "$LAB_STEP" "$LAB_STEPS" "$1" >&2
 }
 
-# Only one build at a time in a cache; whoever comes second waits.
+# take_lock [NAME]: only one build at a time in a cache; whoever comes second
+# waits. Lint has a build tree and a lock of its own.
 take_lock() {
 	mkdir -p "$LAB_CACHE"
-	exec 8> "$LAB_CACHE/lock"
+	exec 8> "$LAB_CACHE/${1:-lock}"
 	if ! flock -n 8; then
 		say "lab: waiting for another build in $LAB_CACHE_SHOWN" >&2
 		flock 8

@@ -172,7 +172,7 @@ lint_all() {
 
 lint_command() {
 	make_module
-	take_lock
+	take_lock lint.lock
 	lint_all
 	drop_lock
 	say "lint: $lint_passed passed, $lint_failed failed"
