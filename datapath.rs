@@ -9,13 +9,13 @@ use core::marker::PhantomData;
 
 use kernel::{
     net::{
+        device::Xmit, //
         napi,
         queue::{
             Completion,
             Sender, //
         },
         skbuff::SkBuff,
-        device::Xmit, //
     },
     prelude::*,
     sync::Arc, //
@@ -166,8 +166,10 @@ impl<F: Format> Factory for DataPath<F> {
         max_frame: u32,
         coalesce: &rx::Coalesce,
     ) -> Result<KBox<dyn Rx + 'a>> {
-        let ring: KBox<RxRing<'a, F>> =
-            KBox::new(RxRing::<F>::new(hw, ch, len, max_frame, coalesce)?, GFP_KERNEL)?;
+        let ring: KBox<RxRing<'a, F>> = KBox::new(
+            RxRing::<F>::new(hw, ch, len, max_frame, coalesce)?,
+            GFP_KERNEL,
+        )?;
         Ok(ring)
     }
 }

@@ -47,6 +47,9 @@ const MAX_RX_USECS: u32 = 10_000;
 /// Longest transmit backstop, microseconds.
 const MAX_TX_USECS: u32 = 100_000;
 
+/// Most frames that may share an interrupt: what the shortest ring holds, with room to spare.
+const MAX_FRAMES: u32 = ring::MIN_LEN / 2;
+
 /// Names of the counters that a port has once, in the order of [`rare_values`].
 const RARE_NAMES: [&CStr; 4] = [
     c"rx_fifo_overflows",
@@ -135,6 +138,10 @@ impl Operations for Dwmac {
         params: &RingParams,
         rtnl: &Rtnl,
     ) -> Result {
+        let lengths = ring::MIN_LEN..=ring::MAX_LEN;
+        if !lengths.contains(&params.tx) || !lengths.contains(&params.rx) {
+            return Err(EINVAL);
+        }
         let settings = Settings {
             tx_len: ring::round_len(params.tx),
             rx_len: ring::round_len(params.rx),
@@ -196,7 +203,11 @@ impl Operations for Dwmac {
         coalesce: &Coalesce,
         _rtnl: &Rtnl,
     ) -> Result {
-        if coalesce.rx_usecs > MAX_RX_USECS || coalesce.tx_usecs > MAX_TX_USECS {
+        if coalesce.rx_usecs > MAX_RX_USECS
+            || coalesce.tx_usecs > MAX_TX_USECS
+            || coalesce.rx_max_frames > MAX_FRAMES
+            || coalesce.tx_max_frames > MAX_FRAMES
+        {
             return Err(EINVAL);
         }
         // Neither by count nor by time: completions would never be looked for.
@@ -222,12 +233,7 @@ impl Operations for Dwmac {
         index_u32(RARE_NAMES.len() + poll::COUNT + port.channels.len().saturating_mul(per_channel))
     }
 
-    fn stat_names<'a>(
-        _dev: &Device,
-        port: Pin<&Port<'a>>,
-        names: &mut Strings<'_>,
-        _rtnl: &Rtnl,
-    ) {
+    fn stat_names<'a>(_dev: &Device, port: Pin<&Port<'a>>, names: &mut Strings<'_>, _rtnl: &Rtnl) {
         for list in [&RARE_NAMES[..], &poll::NAMES] {
             for name in list {
                 names.push(fmt!("{}", text(name)));

@@ -137,9 +137,12 @@ impl<'a> Hw<'a> {
 
     fn apply_link(&self, link: &Link, tx_queues: u32) -> Result {
         let io = self.io();
-        self.hwif.mac.set_link(io, link, tx_queues).inspect_err(|_| {
-            dev_err!(self.dev, "the MAC cannot run at {} Mbit/s\n", link.speed);
-        })?;
+        self.hwif
+            .mac
+            .set_link(io, link, tx_queues)
+            .inspect_err(|_| {
+                dev_err!(self.dev, "the MAC cannot run at {} Mbit/s\n", link.speed);
+            })?;
         self.hwif.mac.enable(io, true, true);
         Ok(())
     }

@@ -100,6 +100,7 @@ impl device::Driver for Dwmac {
             let sent = |index: usize| sent.get(index).copied().unwrap_or(0);
             stats.add_rx_packets(polled(poll::RX_PACKETS));
             stats.add_rx_bytes(polled(poll::RX_BYTES));
+            stats.add_multicast(polled(poll::RX_MULTICAST));
             stats.add_rx_errors(polled(poll::RX_ERRORS));
             stats.add_rx_crc_errors(polled(poll::RX_CRC_ERRORS));
             stats.add_rx_length_errors(polled(poll::RX_LENGTH_ERRORS));

@@ -246,10 +246,7 @@ impl<'a> Port<'a> {
             unregistered.set_hw_addr(&addr);
         } else {
             unregistered.set_random_hw_addr();
-            dev_info!(
-                hw.dev,
-                "no MAC address from firmware: using a random one\n"
-            );
+            dev_info!(hw.dev, "no MAC address from firmware: using a random one\n");
         }
 
         let count = settings.tx_queues.max(settings.rx_queues).into_safe_cast();

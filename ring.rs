@@ -112,7 +112,8 @@ impl DescRing {
     #[inline(always)]
     pub(crate) fn addr(&self, index: u32) -> u64 {
         // Cannot overflow: the ring's memory is addressable.
-        self.base.wrapping_add(u64::from(index & self.mask).wrapping_mul(STRIDE))
+        self.base
+            .wrapping_add(u64::from(index & self.mask).wrapping_mul(STRIDE))
     }
 
     /// Stores one word. An index beyond the ring is ignored; callers mask.
@@ -161,7 +162,9 @@ impl DescRing {
     #[inline(always)]
     fn try_load_word(&self, index: u32, word: usize) -> Result<u32> {
         // CAST: As in `try_store_word()`.
-        Ok(u32::from_le(io_read!(&self.mem, [try: index as usize][try: word])))
+        Ok(u32::from_le(
+            io_read!(&self.mem, [try: index as usize][try: word]),
+        ))
     }
 
     /// Loads a whole descriptor.

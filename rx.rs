@@ -301,15 +301,10 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
         let _ = self.pool.detach(cx);
     }
 
-    fn poll(
-        &mut self,
-        dev: &Device,
-        cx: &mut napi::PollContext<'_>,
-        tally: &mut Tally,
-    ) -> Polled {
+    fn poll(&mut self, dev: &Device, cx: &mut napi::PollContext<'_>, tally: &mut Tally) -> Polled {
         let mask = self.desc.mask();
         let start = self.dirty;
-        let (mut frames, mut bytes) = (0u32, 0u64);
+        let (mut frames, mut bytes, mut multicast) = (0u32, 0u64, 0u64);
         let mut looked = 0u32;
         // A ring's worth of descriptors is enough for one poll, whatever the device writes.
         while frames < cx.budget() && looked <= mask {
@@ -328,6 +323,7 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
                 frames = frames.wrapping_add(1);
                 bytes = bytes.wrapping_add(skb.len().into());
                 if skb.eth_type_trans(dev) {
+                    multicast = multicast.wrapping_add(skb.is_multicast().into());
                     // CAST: Channels are few.
                     skb.record_rx_queue(self.ch as u16);
                     cx.gro_receive(skb);
@@ -349,6 +345,7 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
         }
         tally.add(poll::RX_PACKETS, frames.into());
         tally.add(poll::RX_BYTES, bytes);
+        tally.add(poll::RX_MULTICAST, multicast);
         Polled { frames, starving }
     }
 

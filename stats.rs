@@ -33,6 +33,8 @@ counters! {
         RX_PACKETS = c"rx_packets",
         /// Bytes given to the stack, FCS not counted.
         RX_BYTES = c"rx_bytes",
+        /// Multicast frames among them.
+        RX_MULTICAST = c"rx_multicast",
         /// Frames whose checksums the hardware found good.
         RX_CSUM_GOOD = c"rx_csum_good",
         /// Frames in which the hardware found a wrong checksum; the stack looks at them.
@@ -85,8 +87,8 @@ counters! {
         TX_NOT_RUNNING = c"tx_not_running",
         /// Writes to the tail pointer.
         TX_DOORBELLS = c"tx_doorbells",
-        /// Frames that asked for an interrupt.
-        TX_INTERRUPTS_ASKED = c"tx_interrupts_asked",
+        /// Frames with IC set.
+        TX_IC_FRAMES = c"tx_ic_frames",
     }
 }
 

@@ -236,7 +236,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
         }
 
         if interrupt {
-            stats.update(|update| update.add(xmit::TX_INTERRUPTS_ASKED, 1));
+            stats.update(|update| update.add(xmit::TX_IC_FRAMES, 1));
         }
         queue.maybe_stop(|| self.slots.free_at_least(WAKE_AT), STOP_BELOW, WAKE_AT);
         if queue.sent(bytes, more) {

@@ -52,9 +52,7 @@ fn vectors<'a>(
     glue: &Glue,
 ) -> Result<(IrqVectorRegistration<'a>, IrqPlan)> {
     if let Some(layout) = glue.config.vectors {
-        let types = IrqTypes::default()
-            .with(IrqType::MsiX)
-            .with(IrqType::Msi);
+        let types = IrqTypes::default().with(IrqType::MsiX).with(IrqType::Msi);
         if let Ok(vectors) = pdev.alloc_irq_vectors(layout.needed, layout.needed, types) {
             return Ok((vectors, IrqPlan::PerQueue(layout)));
         }
@@ -87,7 +85,10 @@ impl pci::Driver for Driver {
             let hw = Arc::pin_init(hw, GFP_KERNEL)?;
 
             let core_bits = hw.features.address_bits;
-            let bits = glue.config.dma_bits.map_or(core_bits, |bus| bus.min(core_bits));
+            let bits = glue
+                .config
+                .dma_bits
+                .map_or(core_bits, |bus| bus.min(core_bits));
             // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
             unsafe { pdev.dma_set_mask_and_coherent(DmaMask::try_new(bits)?) }?;
             pdev.set_master();

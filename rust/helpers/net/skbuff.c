@@ -97,3 +97,8 @@ __rust_helper void rust_helper_skb_scrub_for_rx(struct sk_buff *skb)
 	skb_dst_drop(skb);
 	nf_reset_ct(skb);
 }
+
+__rust_helper unsigned int rust_helper_skb_pkt_type(const struct sk_buff *skb)
+{
+	return skb->pkt_type;
+}

@@ -208,6 +208,17 @@ impl SkBuffRef {
         u32::try_from(unsafe { bindings::skb_checksum_start_offset(self.as_raw()) }).ok()
     }
 
+    /// Returns whether the packet was sent to a multicast address that is not the broadcast address.
+    ///
+    /// Known of received packets after [`SkBuff::eth_type_trans`].
+    #[inline]
+    pub fn is_multicast(&self) -> bool {
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        let pkt_type = unsafe { bindings::skb_pkt_type(self.as_raw()) };
+
+        pkt_type == bindings::PACKET_MULTICAST
+    }
+
     /// Returns whether the packet has to be segmented by the device.
     #[inline]
     pub fn is_gso(&self) -> bool {
