@@ -229,8 +229,10 @@ impl Operations for Dwmac {
     }
 
     fn stats_count<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> u32 {
-        let per_channel = poll::COUNT + xmit::COUNT;
-        index_u32(RARE_NAMES.len() + poll::COUNT + port.channels.len().saturating_mul(per_channel))
+        const ONCE: usize = RARE_NAMES.len() + poll::COUNT;
+        const PER_CHANNEL: usize = poll::COUNT + xmit::COUNT;
+        let channels = port.channels.len().saturating_mul(PER_CHANNEL);
+        index_u32(channels.saturating_add(ONCE))
     }
 
     fn stat_names<'a>(_dev: &Device, port: Pin<&Port<'a>>, names: &mut Strings<'_>, _rtnl: &Rtnl) {

@@ -196,10 +196,6 @@ impl Summary {
 /// Events of one DMA channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChannelEvents {
-    /// TI: a descriptor with IC was sent.
-    pub(crate) tx: bool,
-    /// RI: frames were received.
-    pub(crate) rx: bool,
     /// TPS: the transmit process stopped.
     pub(crate) tx_stopped: bool,
     /// RPS: the receive process stopped.
@@ -272,7 +268,10 @@ pub(crate) trait Dma: Sync {
     /// Enables exactly `irqs`, and the abnormal ones if `irqs` is not empty. One write.
     fn enable_irqs(&self, io: Mmio<'_>, ch: usize, irqs: ChannelIrqs);
 
-    /// Reads channel `ch`'s events and acknowledges what it returns.
+    /// Acknowledges channel `ch`'s events and returns those that are no completions.
+    ///
+    /// On return the acknowledgement has reached the device: a completion that the rings do not show
+    /// yet will interrupt.
     fn take_events(&self, io: Mmio<'_>, ch: usize) -> ChannelEvents;
 
     /// RIWT: an RX interrupt at the latest this many watchdog units after a frame without one.

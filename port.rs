@@ -229,10 +229,10 @@ impl<'a> Port<'a> {
 
         let mut offloads = Features::SG | Features::HIGHDMA;
         if features.tx_checksum {
-            offloads = offloads | Features::IP_CSUM | Features::IPV6_CSUM;
+            offloads |= Features::IP_CSUM | Features::IPV6_CSUM;
         }
         if features.rx_checksum {
-            offloads = offloads | Features::RXCSUM;
+            offloads |= Features::RXCSUM;
         }
         unregistered.set_features(offloads | Features::LOOPBACK, offloads, offloads);
         unregistered.set_mtu_range(MIN_MTU, MAX_MTU);
@@ -431,8 +431,8 @@ impl<'a> Port<'a> {
             channel.napi.irq().mask();
         }
 
-        // In the databook's order: senders stop first, so that the MAC can empty the FIFOs; receivers
-        // last, when nothing comes in any more.
+        // In the databook's order: senders stop first, so that the MAC can empty the FIFOs;
+        // receivers last, when nothing comes in any more.
         let mut halted = true;
         for channel in self.channels.iter().filter(|channel| channel.tx.is_some()) {
             halted &= hw.hwif.dma.stop_tx(io, channel.index).is_ok()
@@ -500,7 +500,7 @@ impl<'a> Port<'a> {
 
     /// Requests the vectors.
     fn request_irqs(&self) -> Result<Irqs<'a>> {
-        let mut irqs = KVec::with_capacity(1 + 2 * self.channels.len(), GFP_KERNEL)?;
+        let mut irqs = KVec::with_capacity(2 * MAX_CHANNELS + 1, GFP_KERNEL)?;
         let mut request = |vector: u32, source: Source, flags: irq::Flags| -> Result {
             let request: irq::IrqRequest<'a> = self.vectors.index(vector.into_safe_cast())?.into();
             let handler = Irq {
@@ -712,8 +712,8 @@ impl<'a> Port<'a> {
         self.phylink.connect_mdio(&self.mdio, addr, rtnl)
     }
 
-    /// Longest frame whose checksum the hardware can insert: it has to be in the FIFO whole, and the
-    /// DMA must have room for another burst.
+    /// Longest frame whose checksum the hardware can insert: it has to be in the FIFO whole, and
+    /// the DMA must have room for another burst.
     pub(crate) fn max_checksummed(&self) -> u32 {
         self.max_checksummed.load(Relaxed)
     }

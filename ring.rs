@@ -14,7 +14,9 @@ use kernel::{
     io::{
         io_project,
         io_read,
-        io_write, //
+        io_write,
+        IoBase,
+        SysMem, //
     },
     prelude::*, //
 };
@@ -116,6 +118,12 @@ impl DescRing {
             .wrapping_add(u64::from(index & self.mask).wrapping_mul(STRIDE))
     }
 
+    /// The ring as plain memory: its bus addresses are computed by [`DescRing::addr`] only.
+    #[inline(always)]
+    fn words(&self) -> SysMem<'_, [Words]> {
+        (&self.mem).as_view().as_sys_mem()
+    }
+
     /// Stores one word. An index beyond the ring is ignored; callers mask.
     #[inline(always)]
     pub(crate) fn store_word(&self, index: u32, word: usize, value: u32) {
@@ -125,7 +133,7 @@ impl DescRing {
     #[inline(always)]
     fn try_store_word(&self, index: u32, word: usize, value: u32) -> Result {
         // CAST: `u32` fits `usize` on every architecture of the kernel.
-        io_write!(&self.mem, [try: index as usize][try: word], value.to_le());
+        io_write!(self.words(), [try: index as usize][try: word], value.to_le());
         Ok(())
     }
 
@@ -144,7 +152,7 @@ impl DescRing {
     #[inline(always)]
     fn try_store(&self, index: u32, words: &Words, held_back: usize) -> Result {
         // CAST: As in `try_store_word()`.
-        let desc = io_project!(&self.mem, [try: index as usize]);
+        let desc = io_project!(self.words(), [try: index as usize]);
         for (i, word) in words.iter().enumerate() {
             if i != held_back {
                 io_write!(desc, [try: i], word.to_le());
@@ -163,7 +171,7 @@ impl DescRing {
     fn try_load_word(&self, index: u32, word: usize) -> Result<u32> {
         // CAST: As in `try_store_word()`.
         Ok(u32::from_le(
-            io_read!(&self.mem, [try: index as usize][try: word]),
+            io_read!(self.words(), [try: index as usize][try: word]),
         ))
     }
 

@@ -12,9 +12,10 @@
 //! - `dwmac4`: registers and descriptors of GMAC 4.x and 5.x.
 //!
 //! Glossary: AAL address-aligned beats; COE checksum offload engine; CSR control and status
-//! registers; FCS frame check sequence; FD, LD first and last descriptor of a frame; IC interrupt on
-//! completion; MTL MAC transaction layer, the FIFOs; OWN the descriptor is the DMA's; PBL
-//! programmable burst length; RBU receive buffer unavailable; RIWT receive interrupt watchdog timer.
+//! registers; FCS frame check sequence; FD, LD first and last descriptor of a frame; IC interrupt
+//! on completion; MTL MAC transaction layer, the FIFOs; OWN the descriptor is the DMA's; PBL
+//! programmable burst length; RBU receive buffer unavailable; RIWT receive interrupt watchdog
+//! timer.
 
 use kernel::{
     driver,

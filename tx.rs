@@ -2,9 +2,9 @@
 
 //! Transmit: from the stack into descriptors, and back when the DMA is done.
 //!
-//! Producer and consumer share no lock. The producer runs under the queue's xmit lock, the consumer
-//! in the channel's poll; between them stand the in-flight slots ([`kernel::net::inflight`]), one per
-//! descriptor, and the OWN bits.
+//! Producer and consumer share no lock. The producer runs under the queue's xmit lock, the
+//! consumer in the channel's poll; between them stand the in-flight slots
+//! ([`kernel::net::inflight`]), one per descriptor, and the OWN bits.
 
 use core::marker::PhantomData;
 

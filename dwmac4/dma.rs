@@ -283,6 +283,12 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
     }
 
     fn take_events(&self, io: Mmio<'_>, ch: usize) -> ChannelEvents {
+        // Acknowledged before the status is read, not after: writes are posted, and one that
+        // reaches the device after the caller has looked at the rings would wipe out an event that
+        // came in between. The read makes sure that it has arrived.
+        if poke(io, ch, DMA_CH_STATUS::completions(S::STATUS)).is_err() {
+            return ChannelEvents::default();
+        }
         let Ok(status) = peek::<DMA_CH_STATUS>(io, ch) else {
             return ChannelEvents::default();
         };
@@ -290,13 +296,12 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         if status.into_raw() == u32::MAX {
             return ChannelEvents::default();
         }
-        if poke(io, ch, status.to_clear(S::STATUS)).is_err() {
-            return ChannelEvents::default();
+        let abnormal = status.abnormal(S::STATUS);
+        if abnormal.into_raw() != 0 {
+            let _ = poke(io, ch, abnormal);
         }
 
         ChannelEvents {
-            tx: status.ti(),
-            rx: status.ri(),
             tx_stopped: status.tps(),
             rx_stopped: status.rps(),
             rx_starved: status.rbu(),

@@ -1109,22 +1109,32 @@ impl DMA_CH_RX_CONTROL {
 }
 
 impl DMA_CH_STATUS {
-    /// What to write back to clear the events that are set; `summary` are NIS and AIS of this
+    /// What to write to clear TI, RI and what comes with them; `summary` are NIS and AIS of this
     /// release.
-    pub(super) fn to_clear(self, summary: u32) -> Self {
-        const EVENTS: u32 = DMA_CH_STATUS::TI_MASK
-            | DMA_CH_STATUS::TPS_MASK
-            | DMA_CH_STATUS::TBU_MASK
-            | DMA_CH_STATUS::RI_MASK
+    pub(super) fn completions(summary: u32) -> Self {
+        Self::from_raw(
+            Self::TI_MASK
+                | Self::TBU_MASK
+                | Self::RI_MASK
+                | Self::ETI_MASK
+                | Self::ERI_MASK
+                | summary,
+        )
+    }
+
+    /// What to write to clear the abnormal events that are set; `summary` as above.
+    pub(super) fn abnormal(self, summary: u32) -> Self {
+        const EVENTS: u32 = DMA_CH_STATUS::TPS_MASK
             | DMA_CH_STATUS::RBU_MASK
             | DMA_CH_STATUS::RPS_MASK
             | DMA_CH_STATUS::RWT_MASK
-            | DMA_CH_STATUS::ETI_MASK
-            | DMA_CH_STATUS::ERI_MASK
             | DMA_CH_STATUS::FBE_MASK
             | DMA_CH_STATUS::CDE_MASK;
 
-        Self::from_raw(self.into_raw() & (EVENTS | summary))
+        match self.into_raw() & EVENTS {
+            0 => Self::from_raw(0),
+            events => Self::from_raw(events | summary),
+        }
     }
 }
 

@@ -857,15 +857,15 @@ impl<T: Driver> Device<T> {
     /// Has [`Driver::work`] called soon, with `events` and whatever else is pending.
     ///
     /// May be called in process and softirq context. In hard interrupt context it does nothing:
-    /// schedule a NAPI there and call this in its poll. Once unregistration has begun the events are
-    /// dropped.
+    /// schedule a NAPI there and call this in its poll. Once unregistration has begun the events
+    /// are dropped.
     pub fn schedule_work(&self, events: usize) {
         // SAFETY: No requirements.
         if unsafe { bindings::in_hardirq() } {
             return;
         }
-        // SAFETY: By the type invariant the device is valid. The function looks itself whether it is
-        // registered, and drops the work when it is unregistered.
+        // SAFETY: By the type invariant the device is valid. The function looks itself whether it
+        // is registered, and drops the work when it is unregistered.
         unsafe { bindings::netdev_work_sched(self.as_raw(), events) };
     }
 

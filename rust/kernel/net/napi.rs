@@ -300,7 +300,7 @@ impl Context<'_> {
 ///
 /// # Invariants
 ///
-/// The mode of the inner context is not [`Mode::Disabled`].
+/// The mode of the inner context is not `Disabled`.
 pub struct PollContext<'a>(Context<'a>);
 
 impl PollContext<'_> {

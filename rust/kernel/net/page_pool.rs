@@ -206,7 +206,7 @@ pub struct Config {
 ///
 /// - `pool` is a page pool whose only user is this object, created for pages of order 0 which are
 ///   mapped for DMA from the device, with a `p.offset` of 0. Its NAPI is the one of `core`, if any.
-/// - `frag_size` and `headroom` are a valid layout in the sense of [`RxLayout::effective`].
+/// - `frag_size` and `headroom` are a valid layout in the sense of `RxLayout::effective`.
 pub struct PagePool<'a> {
     pool: NonNull<bindings::page_pool>,
     core: Option<Arc<Core>>,
@@ -415,7 +415,7 @@ impl Drop for PagePool<'_> {
 ///
 /// - `page` belongs to `pool`, and this object owns one of the references to it, namely to the
 ///   `frag_size` bytes at `offset`. The C structure `pool` exists as long as any such reference.
-/// - `frag_size` and `headroom` are a valid layout in the sense of [`RxLayout::effective`].
+/// - `frag_size` and `headroom` are a valid layout in the sense of `RxLayout::effective`.
 pub struct RxBuffer {
     page: NonNull<bindings::page>,
     pool: NonNull<bindings::page_pool>,

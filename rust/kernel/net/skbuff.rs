@@ -208,7 +208,7 @@ impl SkBuffRef {
         u32::try_from(unsafe { bindings::skb_checksum_start_offset(self.as_raw()) }).ok()
     }
 
-    /// Returns whether the packet was sent to a multicast address that is not the broadcast address.
+    /// Returns whether the packet was sent to a multicast address, the broadcast address excepted.
     ///
     /// Known of received packets after [`SkBuff::eth_type_trans`].
     #[inline]
