@@ -452,7 +452,6 @@ class Env:
                 continue
             self.make_room(end, ifname, mtu)
             self.defer(self.restore_mtu, end, ifname, old)
-        self.wait_link()
 
     def make_room(self, end, ifname, mtu):
         """Sets an MTU, if need be with fewer transmit queues: they share a
@@ -462,6 +461,8 @@ class Env:
         argv = ["ip", "link", "set", ifname, "mtu", str(mtu)]
         status, _, err = end.command(argv)
         if not status:
+            # Not later: a change at the other end would hide this one's loss of the link.
+            self.wait_link()
             return
         queues = end.run("ls", f"/sys/class/net/{ifname}/queues").split()
         old = [sum(name.startswith(way) for name in queues) for way in ("rx-", "tx-")]
@@ -471,6 +472,7 @@ class Env:
             self.defer(self.restore_queues, end, ifname, *old)
             if not end.command(argv)[0]:
                 note(f"{ifname} takes an MTU of {mtu} with {fewer} queues a direction, not with {max(old)}")
+                self.wait_link()
                 return
         self.lacks(f"{ifname} refuses an MTU of {mtu}: {err.strip()}")
 

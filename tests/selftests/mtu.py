@@ -15,8 +15,7 @@ IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 
 def restore(env):
     for end, ifname in ((env.local, env.ifname), (env.peer, env.peer_ifname)):
-        end.run("ip", "link", "set", ifname, "mtu", 1500)
-    env.bring_up()
+        env.restore_mtu(end, ifname, 1500)
 
 
 def limits(env):
