@@ -232,6 +232,7 @@ class Env:
         if not config.get("NETIF"):
             raise Skip("no device to test: set NETIF (and PEERIF, or REMOTE_TYPE and REMOTE_ARGS)")
         self.deferred = []
+        self.noted = set()
         self.kmsg = KernelLog()
         self.model = Model()
         self.ifname = config["NETIF"]
@@ -471,7 +472,10 @@ class Env:
                 break
             self.defer(self.restore_queues, end, ifname, *old)
             if not end.command(argv)[0]:
-                note(f"{ifname} takes an MTU of {mtu} with {fewer} queues a direction, not with {max(old)}")
+                text = f"{ifname} takes an MTU of {mtu} with {fewer} queues a direction, not with {max(old)}"
+                if text not in self.noted:
+                    self.noted.add(text)
+                    note(text)
                 self.wait_link()
                 return
         self.lacks(f"{ifname} refuses an MTU of {mtu}: {err.strip()}")

@@ -3,6 +3,7 @@
 """Counters: exact, at both ends, kept, and free of errors after clean traffic."""
 
 import re
+import time
 
 from lib import Failure, Skip, check, check_equal, main, noise, wait_for
 
@@ -27,12 +28,12 @@ def quiet(env):
         # No neighbour is asked whether it is still there.
         end.run("ip", "neigh", "flush", "dev", ifname)
         # Frames on their way out are counted late: wait until nothing moves.
-        last = []
-
-        def still(end=end, last=last):
-            last.append(end.link()["stats64"])
-            return len(last) > 3 and last[-1] == last[-2] == last[-3]
-        wait_for(still, "a quiet interface")
+        last = [None, None]
+        while True:
+            last = [*last[-2:], end.link()["stats64"]]
+            if last[0] == last[1] == last[2]:
+                break
+            time.sleep(0.05)
 
 
 def totals(end):

@@ -14,7 +14,7 @@ import time
 from lib import Failure, Skip, case, check, main, mac_bytes, wait_for
 from link import SPEED_MODES, settings, speed
 
-PAUSE = mac_bytes("01:80:c2:00:00:01"), bytes.fromhex("8808" "0001" "ffff") + bytes(42)
+PAUSE = mac_bytes("01:80:c2:00:00:01"), bytes.fromhex("88080001ffff") + bytes(42)
 RATE = 100
 
 
