@@ -270,8 +270,8 @@ pub(crate) trait Dma: Sync {
 
     /// Acknowledges channel `ch`'s events and returns those that are no completions.
     ///
-    /// On return the acknowledgement has reached the device: a completion that the rings do not show
-    /// yet will interrupt.
+    /// On return the device knows of it: a completion that the rings do not show yet will
+    /// interrupt.
     fn take_events(&self, io: Mmio<'_>, ch: usize) -> ChannelEvents;
 
     /// RIWT: an RX interrupt at the latest this many watchdog units after a frame without one.
