@@ -47,8 +47,8 @@ const MAX_RX_USECS: u32 = 10_000;
 /// Longest transmit backstop, microseconds.
 const MAX_TX_USECS: u32 = 100_000;
 
-/// Most frames that may share an interrupt: what the shortest ring holds, with room to spare.
-const MAX_FRAMES: u32 = ring::MIN_LEN / 2;
+/// Most frames that may share an interrupt.
+const MAX_FRAMES: u32 = 256;
 
 /// Names of the counters that a port has once, in the order of [`rare_values`].
 const RARE_NAMES: [&CStr; 4] = [
@@ -210,8 +210,10 @@ impl Operations for Dwmac {
         {
             return Err(EINVAL);
         }
-        // Neither by count nor by time: completions would never be looked for.
-        if coalesce.tx_usecs == 0 && coalesce.tx_max_frames != 1 {
+        // Without a time limit every frame has to interrupt, or the last ones would wait for ever.
+        if coalesce.tx_usecs == 0 && coalesce.tx_max_frames != 1
+            || coalesce.rx_usecs == 0 && coalesce.rx_max_frames > 1
+        {
             return Err(EINVAL);
         }
         port.set_coalesce(
