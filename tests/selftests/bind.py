@@ -39,7 +39,7 @@ def quickly(env):
     env.need_pci()
     driver = env.driver
     env.defer(env.adopt)
-    for _ in range(10):
+    for _ in range(5):
         name = wait_for(lambda: env.netdev_of(env.pci), f"an interface of {env.pci}")
         env.local.run("ip", "link", "set", name, "up")
         env.local.write(f"/sys/bus/pci/drivers/{driver}/unbind", env.pci)
@@ -66,7 +66,7 @@ def reload(env):
         else:
             env.adopt()
     env.defer(rescue)
-    for _ in range(5):
+    for _ in range(3):
         env.local.run("modprobe", "-r", module)
         check(not os.path.exists(f"/sys/module/{module}"), f"{module} is still there after modprobe -r")
         check(not os.path.exists(f"/sys/class/net/{env.ifname}"), f"{env.ifname} outlived its driver")
@@ -77,6 +77,6 @@ def reload(env):
 
 if __name__ == "__main__":
     main(case("rebind_20_traffic", rebind, TIMES),
-         case("rebind_idle", rebind, 2, traffic=False),
-         case("rebind_down", rebind, 2, up=False),
+         case("rebind_idle", rebind, 1, traffic=False),
+         case("rebind_down", rebind, 1, up=False),
          quickly, reload)

@@ -332,6 +332,13 @@ class Env:
     def changes(self):
         return [int(end.sys("carrier_changes")) for end in (self.local, self.peer)]
 
+    def wait_moved(self):
+        """After what may cost the link: until that shows, or for a while."""
+        try:
+            wait_for(lambda: self.changes() != self.seen, "", timeout=3)
+        except Failure:
+            pass
+
     def wait_link(self):
         """Until both ends have a link that stays. A PHY that is polled hears
         late of a short loss; so if one end had one since the last time, the

@@ -125,6 +125,8 @@ def restart(env):
     status, _, err = env.local.command(["ethtool", "-r", env.ifname])
     if status:
         env.lacks(f"ethtool -r: {err.strip()}")
+    # The loss is noticed by polling, if there is one at all.
+    env.wait_moved()
     wait_for(lambda: speed(env.local) == rate, f"a link at {rate} Mb/s")
     env.wait_link()
     env.ping()

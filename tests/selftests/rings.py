@@ -4,7 +4,7 @@
 
 import json
 
-from lib import Skip, case, check, check_equal, main
+from lib import Skip, case, check, check_equal, main, note
 
 
 def query(env, option):
@@ -38,7 +38,11 @@ def change(env, option, **values):
     words = [str(word) for pair in values.items() for word in pair]
     words = [word.replace("_", "-") for word in words]
     status, _, err = env.local.command(["ethtool", option, env.ifname, *words])
-    return 0 if "no ring parameters changed" in err or "unmodified" in err else status
+    if status and ("no ring parameters changed" in err or "unmodified" in err):
+        return 0
+    if status:
+        note(f"ethtool {option} {' '.join(words)}: {err.strip()}")
+    return status
 
 
 def ring_sizes(env):

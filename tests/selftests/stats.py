@@ -83,6 +83,7 @@ def multicast(env):
     env.defer(env.local.close, sink)
     group = "03:d0:00:00:00:01"
     env.local.raw_member(sink, "multicast", group)
+    env.settled()
     env.peer.raw_send(source, [env.frame(False, noise(100, 1), dst=group)] * 20)
     check_equal(len(env.local.raw_recv(sink, 20)), 20, "frames delivered")
     count = env.local.link()["stats64"]["rx"]["multicast"] - before
