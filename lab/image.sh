@@ -25,7 +25,7 @@ build_image() {
 	# shellcheck disable=SC2086
 	packages=$(echo $GUEST_PACKAGES | tr ' ' ',')
 	container=lxc debootstrap --variant=minbase --include="$packages" "$SUITE" "$root" \
-		"${LAB_MIRROR:-}" || {
+		"$(awk '$1 == "deb" { print $2; exit }' /etc/apt/sources.list)" || {
 		cat "$root/debootstrap/debootstrap.log" || true
 		return 1
 	}

@@ -115,7 +115,9 @@ remove_root() {
 }
 
 root_packages() {
-	local mirror=${LAB_MIRROR:-} suite
+	local mirror=$LAB_MIRROR suite
+	# Without one, debootstrap has chosen.
+	[ -n "$mirror" ] || mirror=$(enter awk '$1 == "deb" { print $2; exit }' /etc/apt/sources.list)
 	{
 		for suite in "$SUITE" "$SUITE-updates" "$BACKPORTS"; do
 			say "deb $mirror $suite main"
