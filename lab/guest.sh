@@ -14,6 +14,7 @@ guest_help() {
 	  --irq KIND[+KIND]  what the ports offer: intx, msi, msix (default: all three)
 	  --version V       GMAC version register, e.g. 0x42 (default 0x52)
 	  --port-opts K=V,..  further options of every port, as in dwmac-model serve --port
+	  --strict MODE     what the model does when the driver breaks the hardware's rules: on, warn (default), off
 	  --pcap PREFIX     capture each port into PREFIX-a.pcap, ... (under /cache or /src)
 	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G), kernel command line
 	  --iommu           a virtual IOMMU: the device reaches only what the driver mapped
@@ -23,7 +24,8 @@ guest_help() {
 	  --no-build        take kernel, module, image and model as they are
 	  --keep            keep the folder with the logs
 	Exit status: COMMAND's; 124 after a timeout, 123 if the kernel died or the guest did not start,
-	122 if COMMAND succeeded but the kernel log has a warning.
+	122 if COMMAND succeeded but the kernel log has a warning, 121 if it succeeded but the driver broke rules of the
+	hardware that tests/selftests/known-violations does not list; they are printed.
 	In the guest: /src is the repository, 'modelctl' talks to the model ('modelctl help').
 	EOF
 }
@@ -90,7 +92,7 @@ start_model() {
 	for ((i = 0; i + 1 < opt_ports; i += 2)); do
 		args+=(--wire "$(port_name "$i"):$(port_name $((i + 1)))")
 	done
-	setpriv --pdeathsig KILL "$MODEL" serve "${args[@]}" --control "$run/control.sock" > "$run/model.log" 2>&1 < /dev/null 8>&- &
+	setpriv --pdeathsig KILL "$MODEL" serve "${args[@]}" "--strict=$opt_strict" --control "$run/control.sock" > "$run/model.log" 2>&1 < /dev/null 8>&- &
 	model_pid=$!
 	for ((i = 0; i < 100; i++)); do
 		! grep -qw ready "$run/model.log" || return 0
@@ -155,13 +157,37 @@ guest_boot() {
 
 KERNEL_TROUBLE='Kernel panic|Oops|BUG:|WARNING:|KASAN|UBSAN|DMA-API:|possible .* deadlock|possible recursive locking|inconsistent lock state|suspicious RCU|sleeping function called|blocked for more than|scheduling while atomic|unreferenced object'
 
+# What strict mode saw, without what a driver is known for.
+guest_violations() {
+	local line what driver pattern
+	[ -n "$model_pid" ] && [ "$opt_strict" != off ] || return 0
+	"$MODEL" ctl --control "$run/control.sock" strict 2>> "$run/model.log" | while IFS= read -r line; do
+		what=${line#*: }
+		while IFS='|' read -r driver pattern _; do
+			driver=${driver// /} pattern=${pattern# }
+			# shellcheck disable=SC2053 # a pattern
+			if [ "$driver" = "$DRIVER" ] && [[ $what == ${pattern% }:* ]]; then
+				continue 2
+			fi
+		done < /src/tests/selftests/known-violations
+		say "$line"
+	done
+}
+
 guest_verdict() {
+	local violations
+	violations=$(guest_violations)
+	if [ -n "$violations" ]; then
+		warn "the driver broke rules of the hardware:"
+		sed 's/^/  ! /' <<< "$violations" >&2
+	fi
 	if [ -s "$run/share/status" ]; then
 		guest_status=$(cat "$run/share/status")
 		if grep -qE "$KERNEL_TROUBLE" "$run/console.log"; then
 			console_extract "the kernel log has a warning"
 			[ "$guest_status" != 0 ] || [ "$opt_allow_warnings" = 1 ] || guest_status=122
 		fi
+		[ "$guest_status" != 0 ] || [ -z "$violations" ] || [ "$opt_strict" = warn ] || guest_status=121
 		return
 	fi
 	if [ -s "$run/timeout" ]; then
@@ -188,7 +214,7 @@ console_extract() {
 guest_defaults() {
 	opt_ports=2 opt_ids=8086:4b30,8086:4ba0,16c3:7102,8086:4bb0 opt_irq='' opt_version='' opt_port_opts=''
 	opt_smp=2 opt_mem=1G opt_append='' opt_iommu=0 opt_timeout=600 opt_env=()
-	opt_pcap='' opt_allow_warnings=0 opt_build=1 opt_keep=0
+	opt_pcap='' opt_allow_warnings=0 opt_build=1 opt_keep=0 opt_strict=warn
 	interactive=0
 }
 
@@ -198,7 +224,7 @@ guest_parse() {
 	guest_args=()
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--ports | --ids | --irq | --version | --port-opts | --pcap | --smp | --mem | --append | --timeout)
+		--ports | --ids | --irq | --version | --port-opts | --pcap | --strict | --smp | --mem | --append | --timeout)
 			[ $# -ge 2 ] || die "guest: $1 wants a value"
 			printf -v "opt_$(tr - _ <<< "${1#--}")" %s "$2"
 			shift

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::control::{self, Request};
 use crate::pcap::Pcap;
 use crate::port;
+use crate::strict::Mode;
 use crate::wire::{open_tap, Endpoint, Ingress, Medium, Notify};
 
 /// A model of Synopsys DesignWare Ethernet MACs for QEMU.
@@ -56,6 +57,7 @@ Port options (comma-separated key=value):
   hash=BITS         hash table 0, 64 (default), 128, 256
   mac-addrs=N       address registers beside the first: 0, 1, 3, 7, 15, 31 (default), 63, 127
   edse=0|1          32-byte transmit descriptors can be selected (default: from version 0x51)
+  strict=MODE       off, warn, on (default: what --strict says)
   csr-hz=HZ         CSR clock, which also drives RIWT and MDC (default 200000000)
 
 A configuration file is a JSON object:
@@ -89,6 +91,10 @@ pub struct ServeArgs {
     /// Time that auto-negotiation takes. Real PHYs take one to three seconds.
     #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub an_time: u64,
+    /// Watch for what silicon would suffer in silence: `warn` counts and logs it, `on` fails in the
+    /// end, too. A port's own strict= goes first.
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_value = "off", default_missing_value = "on")]
+    pub strict: Mode,
     /// Listen for `dwmac-model ctl`.
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,
@@ -129,6 +135,13 @@ pub enum CtlCommand {
     Rings {
         /// The port.
         port: String,
+    },
+    /// Show what software did wrong (see --strict), forget it, or change the mode.
+    Strict {
+        /// The port; all without it.
+        port: Option<String>,
+        /// clear, off, warn or on.
+        set: Option<String>,
     },
     /// Show counters of a port.
     Stats {
@@ -279,6 +292,8 @@ fn serve(args: &ServeArgs) -> Result<(), String> {
 
     let mut ports = Vec::new();
     for (i, cfg) in plan.ports.iter().enumerate() {
+        let mut cfg = cfg.clone();
+        cfg.strict.get_or_insert(args.strict);
         let (medium, side) = media[i].take().unwrap_or_else(|| (Medium::open(), 0));
         medium.set_an_time(Duration::from_millis(args.an_time));
         let wire = Endpoint::new(medium, side, ingresses[i].clone(), clock.clone());
@@ -287,7 +302,7 @@ fn serve(args: &ServeArgs) -> Result<(), String> {
             None => None,
         };
         ports.push(port::start(
-            cfg.clone(),
+            cfg,
             clock.clone(),
             wire,
             notifies[i].clone(),
@@ -303,6 +318,21 @@ fn serve(args: &ServeArgs) -> Result<(), String> {
     wait_for_end();
     for s in sockets {
         let _ = std::fs::remove_file(s);
+    }
+    let broken: u64 = ports
+        .iter()
+        .map(|p| {
+            let f = p.lock();
+            match f.mac.strict.mode {
+                Mode::On => f.mac.strict.total(),
+                _ => 0,
+            }
+        })
+        .sum();
+    if broken > 0 {
+        return Err(format!(
+            "{broken} violations of the hardware's rules; see the log"
+        ));
     }
     Ok(())
 }
@@ -327,6 +357,10 @@ fn ctl(args: &CtlArgs) -> Result<(), String> {
         },
         CtlCommand::Regs { port: p } => Request::Regs { port: port(p) },
         CtlCommand::Rings { port: p } => Request::Rings { port: port(p) },
+        CtlCommand::Strict { port: p, set } => Request::Strict {
+            port: p.clone(),
+            set: set.clone(),
+        },
         CtlCommand::Stats { port: p } => Request::Stats { port: port(p) },
     };
     let answer = control::call(Path::new(&args.control), &request)?;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::strict::Mode;
+
 /// The interrupt kinds that the PCI function offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IrqKinds {
@@ -104,6 +106,8 @@ pub struct Config {
     pub edse: bool,
     /// Interrupt kinds offered.
     pub irq: IrqKinds,
+    /// What is done when software breaks the hardware's rules; `None`: what all ports do.
+    pub strict: Option<Mode>,
 }
 
 impl Default for Config {
@@ -132,6 +136,7 @@ impl Default for Config {
                 msi: true,
                 msix: true,
             },
+            strict: None,
         }
     }
 }
@@ -267,6 +272,7 @@ impl Config {
             "mac" => self.mac = Some(parse_mac(value)?),
             "edse" => late.edse = Some(one_of(value, &[0, 1])? == 1),
             "irq" => self.irq = value.parse()?,
+            "strict" => self.strict = Some(value.parse()?),
             _ => return Err("no such option; see dwmac-model serve --help".into()),
         }
         Ok(())
@@ -347,6 +353,7 @@ mod tests {
             "name=a,socket=/x,queues=9",
             "name=a,socket=/x,rx-fifo=3000",
             "name=a,socket=/x,what=1",
+            "name=a,socket=/x,strict=maybe",
         ] {
             let e = Config::parse(bad).unwrap_err();
             let option = bad.rsplit(',').next().unwrap();

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::port::{remove_stale, Shared};
+use crate::strict::Mode;
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,15 @@ pub enum Request {
     Rings {
         /// The port.
         port: String,
+    },
+    /// What software did wrong, of one port or all.
+    Strict {
+        /// The port.
+        #[serde(default)]
+        port: Option<String>,
+        /// `clear`, or a mode to change to.
+        #[serde(default)]
+        set: Option<String>,
     },
     /// Counters.
     Stats {
@@ -66,6 +76,7 @@ pub fn handle(ports: &[Arc<Shared>], request: &Request) -> Result<Value, String>
                     "wire": p.wire.medium().label(),
                     "carrier": link.up,
                     "speed": link.speed,
+                    "strict": f.mac.strict.mode,
                 })
             })
             .collect()),
@@ -80,9 +91,24 @@ pub fn handle(ports: &[Arc<Shared>], request: &Request) -> Result<Value, String>
             Ok(f.mac.snapshot())
         }
         Request::Rings { port } => Ok(find(port)?.lock().mac.rings()),
+        Request::Strict { port, set } => {
+            let one = port.as_deref().map(find).transpose()?;
+            let mut all = Vec::new();
+            for p in one.map_or(ports, std::slice::from_ref) {
+                let mut f = p.lock();
+                let strict = &mut f.mac.strict;
+                match set.as_deref() {
+                    None => all.extend(strict.list()),
+                    Some("clear") => strict.clear(),
+                    Some(mode) => strict.mode = mode.parse::<Mode>()?,
+                }
+            }
+            Ok(all.into())
+        }
         Request::Stats { port } => {
             let f = find(port)?.lock();
             let mut v = serde_json::to_value(&f.mac.stats).map_err(|e| e.to_string())?;
+            v["violations"] = f.mac.strict.counts();
             v["interrupts"] = f.irq.fired.into();
             v["dma_maps"] = f.mac.mem.len().into();
             Ok(v)
@@ -147,7 +173,8 @@ fn answer(ports: &[Arc<Shared>], line: &str) -> String {
     }
 }
 
-const USAGE: &str = "ports | link up|down PORT | regs PORT | rings PORT | stats PORT";
+const USAGE: &str =
+    "ports | link up|down PORT | regs PORT | rings PORT | stats PORT | strict [PORT [clear|off|warn|on]]";
 
 /// A request in words.
 pub fn parse(line: &str) -> Result<Request, String> {
@@ -160,6 +187,18 @@ pub fn parse(line: &str) -> Result<Request, String> {
         },
         ["regs", port] => Request::Regs { port: port.into() },
         ["rings", port] => Request::Rings { port: port.into() },
+        ["strict"] => Request::Strict {
+            port: None,
+            set: None,
+        },
+        ["strict", port] => Request::Strict {
+            port: Some(port.into()),
+            set: None,
+        },
+        ["strict", port, set] => Request::Strict {
+            port: Some(port.into()),
+            set: Some(set.into()),
+        },
         ["stats", port] => Request::Stats { port: port.into() },
         _ => return Err(format!("'{}' is no command; use {USAGE}", line.trim())),
     })
@@ -196,6 +235,10 @@ fn write_text(out: &mut String, v: &Value, indent: usize) {
         Value::Array(list) => {
             for (i, v) in list.iter().enumerate() {
                 match v {
+                    // A record that says itself how to show it.
+                    Value::Object(map) if map.contains_key("line") => {
+                        *out += &format!("{pad}{}\n", plain(&map["line"]));
+                    }
                     // A flat record: one line.
                     Value::Object(map) if !map.values().any(nested) => {
                         let cells: Vec<_> = map
@@ -261,6 +304,15 @@ mod tests {
             parse("link up b").unwrap(),
             serde_json::from_str(r#"{"cmd":"link","port":"b","up":true}"#).unwrap()
         );
+        assert_eq!(
+            parse("strict a clear").unwrap(),
+            serde_json::from_str(r#"{"cmd":"strict","port":"a","set":"clear"}"#).unwrap()
+        );
+        assert_eq!(
+            parse("strict").unwrap(),
+            serde_json::from_str(r#"{"cmd":"strict"}"#).unwrap()
+        );
+        assert_eq!(text(&json!([{"line": "what", "n": 1}])), "what\n");
         assert!(answer(&[], "link sideways a").starts_with("error: "));
         assert_eq!(answer(&[], "ports"), "ok\n");
         assert_eq!(answer(&[], r#"{"cmd":"ports"}"#), "{\"ok\":[]}\n");

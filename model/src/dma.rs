@@ -93,6 +93,10 @@ impl Gmac {
 
     pub(crate) fn dma_read(&mut self, off: u32) -> u32 {
         match off {
+            DMA_MODE => {
+                let swr = if self.in_reset() { MODE_SWR } else { 0 };
+                self.regs.read(off) | swr
+            }
             DMA_INT_STATUS => {
                 let mut v = 0;
                 for c in 0..self.cfg.channels() {
@@ -128,7 +132,7 @@ impl Gmac {
         };
         if off == DMA_MODE {
             if w.triggered & MODE_SWR != 0 {
-                self.reset();
+                self.software_reset();
             }
             return Ack::Common;
         }
@@ -203,10 +207,12 @@ impl Gmac {
         }
         tx.state = Process::Running;
         self.show(c, CH_CUR_TX, self.tx[c].cur);
+        self.check_start(true, c, true);
     }
 
     fn stop_tx(&mut self, c: usize) {
         self.tx[c].state = Process::Stopped;
+        self.check_start(true, c, false);
         self.raise(c, ST_TPS);
     }
 
@@ -223,20 +229,22 @@ impl Gmac {
         self.rx[c].at_tail = false;
         self.rx[c].state = Process::Running;
         self.show(c, CH_CUR_RX, self.rx[c].cur);
+        self.check_start(false, c, true);
     }
 
     fn stop_rx(&mut self, c: usize) {
         self.rx[c].state = Process::Stopped;
+        self.check_start(false, c, false);
         self.rx[c].riwt = None;
         self.raise(c, ST_RPS);
     }
 
     /// Whether wide addresses are in use, which changes the layout of descriptors.
-    fn wide(&self) -> bool {
+    pub(crate) fn wide(&self) -> bool {
         self.cfg.addr_bits > 32 && self.regs.get(DMA_SYSBUS) & SYSBUS_EAME != 0
     }
 
-    fn list_address(&self, c: usize, hi: u32, lo: u32) -> u64 {
+    pub(crate) fn list_address(&self, c: usize, hi: u32, lo: u32) -> u64 {
         let high = if self.wide() {
             self.regs.get(ch(c, hi))
         } else {
@@ -255,14 +263,14 @@ impl Gmac {
     }
 
     /// Distance between descriptors: DSL counts bus words between them.
-    fn stride(&self, c: usize) -> u64 {
+    pub(crate) fn stride(&self, c: usize) -> u64 {
         let skip = field(self.regs.get(ch(c, CH_CONTROL)), 18, 3) * self.cfg.bus_bytes();
         u64::from(16 + skip)
     }
 
     /// Where the four words that matter are in a transmit descriptor: behind the launch time, if
     /// the channel uses enhanced ones.
-    fn tx_words(&self, c: usize) -> u64 {
+    pub(crate) fn tx_words(&self, c: usize) -> u64 {
         if self.regs.get(ch(c, CH_TX_CONTROL)) & TX_EDSE != 0 {
             16
         } else {
@@ -376,6 +384,7 @@ impl Gmac {
     /// A bus error: the process halts.
     fn bus_error(&mut self, c: usize, dir: Dir, write: bool, desc: bool) {
         self.stats.bus_errors += 1;
+        self.check_bus_error(matches!(dir, Dir::Tx), c, write, desc);
         let code = u32::from(!write) | u32::from(desc) << 1 | u32::from(!desc) << 2;
         let shift = match dir {
             Dir::Tx => {
@@ -470,6 +479,7 @@ impl Gmac {
                 return None;
             }
         };
+        self.check_fetch(true, c, words, &desc);
         if !desc.own() {
             return self.suspend_tx(c);
         }
@@ -589,6 +599,7 @@ impl Gmac {
                 return false;
             }
         };
+        self.check_fetch(false, c, cur, &desc);
         if !desc.own() {
             return self.suspend_rx(c);
         }

@@ -22,10 +22,14 @@ use crate::pcap::Pcap;
 use crate::phy::rtl8211f::Rtl8211f;
 use crate::regs::gmac4::*;
 use crate::regs::RegFile;
+use crate::strict::{Mode, Strict};
 use crate::wire::{Endpoint, Frame};
 
 /// Upper limit of queues and channels.
 pub const MAX_QUEUES: usize = 8;
+
+/// Time that a software reset takes; it has to reach every clock domain.
+pub const RESET_TIME: Duration = Duration::from_micros(50);
 
 /// The interrupt lines that leave the core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +40,31 @@ pub struct Lines {
     pub tx: [bool; MAX_QUEUES],
     /// Receive line of each channel.
     pub rx: [bool; MAX_QUEUES],
+}
+
+impl Lines {
+    /// Whether one of them is asserted.
+    pub fn any(&self) -> bool {
+        self.common || self.tx.contains(&true) || self.rx.contains(&true)
+    }
+}
+
+impl std::fmt::Display for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut names = Vec::new();
+        if self.common {
+            names.push("common".to_string());
+        }
+        for c in 0..MAX_QUEUES {
+            if self.tx[c] {
+                names.push(format!("tx{c}"));
+            }
+            if self.rx[c] {
+                names.push(format!("rx{c}"));
+            }
+        }
+        f.write_str(&names.join(" "))
+    }
 }
 
 /// What a register write acknowledged; lines that stay high after it are signalled again.
@@ -104,6 +133,8 @@ pub struct Gmac {
     pub bus_master: bool,
     /// Counters for people.
     pub stats: Stats,
+    /// What software did wrong; kept over resets.
+    pub strict: Strict,
     pub(crate) clock: Clock,
     pub(crate) wire: Arc<Endpoint>,
     pub(crate) pcap: Option<Pcap>,
@@ -117,6 +148,8 @@ pub struct Gmac {
     /// Sent pause and the time until which a received one holds the transmitter.
     pub(crate) pause: Pause,
     pub(crate) link_up: bool,
+    /// When the software reset that is under way ends.
+    pub(crate) reset_ends: Option<Duration>,
     /// Pulses of the channel lines in interrupt mode 0.
     pub(crate) pulses: Lines,
 }
@@ -140,6 +173,7 @@ impl Gmac {
             mem: GuestMem::default(),
             bus_master: false,
             stats: Stats::default(),
+            strict: Strict::new(&cfg),
             clock,
             wire,
             pcap: None,
@@ -148,6 +182,7 @@ impl Gmac {
             next_tx: 0,
             pause: Pause::default(),
             link_up: false,
+            reset_ends: None,
             pulses: Lines::default(),
             cfg,
         }
@@ -166,6 +201,8 @@ impl Gmac {
         self.rxq.fill(RxQueue::default());
         self.pause = Pause::default();
         self.pulses = Lines::default();
+        self.reset_ends = None;
+        self.strict.forget_rings();
         self.mdio.abort();
         self.stats.resets += 1;
     }
@@ -181,6 +218,9 @@ impl Gmac {
     /// A read of the register at `off` (a multiple of four).
     pub fn read(&mut self, off: u32) -> u32 {
         self.stats.reg_reads += 1;
+        if self.strict.active() {
+            self.check_read(off);
+        }
         match off {
             MAC_MDIO_ADDR | MAC_MDIO_DATA => {
                 self.poll_mdio();
@@ -201,6 +241,9 @@ impl Gmac {
     /// A write to the register at `off`; `lanes` marks the bits that the access carries.
     pub fn write(&mut self, off: u32, value: u32, lanes: u32) -> Ack {
         self.stats.reg_writes += 1;
+        if self.strict.active() {
+            self.check_write(off, value, lanes);
+        }
         match off {
             MAC_MDIO_ADDR => {
                 self.poll_mdio();
@@ -230,6 +273,23 @@ impl Gmac {
             0xc00..0x1000 => self.mtl_write(off, value, lanes),
             _ => self.dma_write(off, value, lanes),
         }
+    }
+
+    /// Software starts a reset; it takes effect at once and shows as busy for a while.
+    pub(crate) fn software_reset(&mut self) {
+        self.reset();
+        self.reset_ends = Some(self.clock.now() + RESET_TIME);
+    }
+
+    /// Whether a software reset is under way.
+    pub(crate) fn in_reset(&mut self) -> bool {
+        let Some(ends) = self.reset_ends else {
+            return false;
+        };
+        if self.clock.now() >= ends {
+            self.reset_ends = None;
+        }
+        self.reset_ends.is_some()
     }
 
     fn poll_mdio(&mut self) {
@@ -340,6 +400,7 @@ impl Gmac {
     /// All registers by name, read without the side effects that a read by software has.
     pub fn snapshot(&mut self) -> serde_json::Value {
         let offsets: Vec<u32> = self.regs.offsets().collect();
+        let mode = std::mem::replace(&mut self.strict.mode, Mode::Off);
         let mut all = Vec::new();
         for off in offsets {
             let stored = self.regs.get(off);
@@ -358,6 +419,7 @@ impl Gmac {
                 "value": format!("{value:#010x}"),
             }));
         }
+        self.strict.mode = mode;
         all.into()
     }
 }

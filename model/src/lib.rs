@@ -27,4 +27,5 @@ pub mod pci;
 pub mod phy;
 pub mod port;
 pub mod regs;
+pub mod strict;
 pub mod wire;

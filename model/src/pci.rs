@@ -7,6 +7,7 @@ use std::io::Write;
 
 use crate::config::Config;
 use crate::gmac::{Ack, Gmac, Lines, MAX_QUEUES};
+use crate::strict::Kind;
 
 /// Size of BAR 0, which holds the registers.
 pub const BAR0_SIZE: u64 = 0x1_0000;
@@ -172,6 +173,8 @@ pub struct Irq {
     msix: Vec<Option<File>>,
     pending: u32,
     last: Lines,
+    /// Something was signalled that nobody listens to.
+    unheard: Option<&'static str>,
     /// Messages and pin assertions.
     pub fired: u64,
 }
@@ -318,6 +321,8 @@ impl Irq {
             self.last = *lines;
             if pin_enabled {
                 self.update_pin(lines, false);
+            } else if lines.any() {
+                self.unheard = Some("pin, which is disabled, and no vector is enabled");
             }
             return;
         }
@@ -345,13 +350,13 @@ impl Irq {
         for v in 0..VECTORS {
             if vectors & 1 << v != 0 && !self.message(v) {
                 self.pending |= 1 << v;
+                self.unheard = Some("vector without a handler");
             }
         }
     }
 
     fn update_pin(&mut self, lines: &Lines, unmasked: bool) {
-        let level = lines.common || lines.tx.contains(&true) || lines.rx.contains(&true);
-        if !level || self.intx_masked {
+        if !lines.any() || self.intx_masked {
             return;
         }
         if let Some(f) = &self.intx {
@@ -359,8 +364,8 @@ impl Irq {
             self.fired += 1;
             // vfio masks the pin until it is told otherwise.
             self.intx_masked = true;
-        } else if unmasked {
-            tracing::trace!("pin asserted without a listener");
+        } else if !unmasked {
+            self.unheard = Some("pin without a handler");
         }
     }
 
@@ -414,6 +419,12 @@ impl Function {
         let pulses = self.mac.take_pulses();
         let pin = self.config.intx_enabled();
         self.irq.update(&lines, &pulses, ack, pin);
+        if let Some(what) = self.irq.unheard.take() {
+            let mac = &mut self.mac;
+            mac.strict.report(Kind::Unheard, what, || {
+                format!("an enabled interrupt was signalled there: {lines}")
+            });
+        }
     }
 
     /// Function reset.
@@ -436,9 +447,19 @@ impl Function {
         self.config.power_state() == 0
     }
 
+    fn asleep(&mut self, offset: u64, what: &str) {
+        self.mac
+            .strict
+            .report(Kind::Asleep, &format!("{offset:#06x}"), || {
+                format!("{what} while the function is in a power state other than D0")
+            });
+    }
+
     /// A read from BAR 0.
     pub fn bar0_read(&mut self, offset: u64, data: &mut [u8]) {
+        self.mac.check_access(offset, data.len(), false);
         if !self.awake() {
+            self.asleep(offset, "read");
             data.fill(0xff);
             return;
         }
@@ -457,7 +478,9 @@ impl Function {
 
     /// A write to BAR 0; returns whether it may have made work for the worker.
     pub fn bar0_write(&mut self, offset: u64, data: &[u8]) -> bool {
+        self.mac.check_access(offset, data.len(), true);
         if !self.awake() {
+            self.asleep(offset, "write");
             return false;
         }
         let mut work = false;

@@ -188,6 +188,12 @@ impl RegFile {
         })
     }
 
+    /// The description of the register at an offset.
+    pub fn def(&self, off: u32) -> Option<&Def> {
+        let slot = self.slots.get((off / 4) as usize)?;
+        slot.as_ref().map(|s| &s.def)
+    }
+
     /// Name of the register at an offset.
     pub fn name(&self, off: u32) -> Option<String> {
         let (_, slot) = self.word(off)?;

@@ -8,10 +8,13 @@ use std::time::Duration;
 use dwmac_model::clock::Clock;
 use dwmac_model::config::Config;
 use dwmac_model::desc::*;
-use dwmac_model::gmac::{Ack, Gmac};
+use dwmac_model::gmac::{Ack, Gmac, RESET_TIME};
 use dwmac_model::regs::gmac4::*;
 use dwmac_model::wire::{Endpoint, Frame, Ingress, Medium, AN_TIME};
 use proptest::prelude::*;
+
+#[path = "core/strict.rs"]
+mod strict;
 
 const RAM: u64 = 0x10_0000;
 const RAM_SIZE: u64 = 0x20_0000;
@@ -71,8 +74,8 @@ impl Bench {
         self.w(ch(0, CH_INT_EN), ALL);
         self.w(mtl(0, MTL_TXQ_MODE), TXQ_TSF);
         self.w(mtl(0, MTL_RXQ_MODE), RXQ_RSF | RXQ_DIS_TCP_EF);
-        self.w(ch(0, CH_TX_CONTROL), TX_ST);
-        self.w(ch(0, CH_RX_CONTROL), RX_SR | 1536 << 1);
+        self.w(ch(0, CH_TX_CONTROL), TX_ST | 8 << 16);
+        self.w(ch(0, CH_RX_CONTROL), RX_SR | 8 << 16 | 1536 << 1);
         self.w(
             MAC_CONFIG,
             CONFIG_RE | CONFIG_TE | CONFIG_IPC | CONFIG_CST | CONFIG_ACS,
@@ -196,6 +199,8 @@ fn software_reset_clears_itself_and_the_core() {
     b.start(8);
     b.w(MAC_HASH, 0xffff);
     b.w(DMA_MODE, MODE_SWR);
+    assert_eq!(b.r(DMA_MODE), MODE_SWR);
+    b.clock.advance(RESET_TIME);
     assert_eq!(b.r(DMA_MODE), 0);
     assert_eq!(b.r(MAC_HASH), 0);
     assert_eq!(b.r(ch(0, CH_TX_CONTROL)), 0);

@@ -381,7 +381,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_RXQ_CTRL0,
             "MAC_RxQ_Ctrl0",
             if rxq == 1 { 2 } else { 0 },
-            if rxq == 1 { 0 } else { queue_enables },
+            queue_enables,
         ),
         Def::ro(MAC_INT_STATUS, "MAC_Interrupt_Status", 0),
         Def::rw(
@@ -417,8 +417,8 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
         .sc(bit(0) | bit(4)),
         Def::ro(MMC_RX_INT, "MMC_Rx_Interrupt", 0).rc(u32::MAX),
         Def::ro(MMC_TX_INT, "MMC_Tx_Interrupt", 0).rc(u32::MAX),
-        Def::rw(MMC_RX_INT_MASK, "MMC_Rx_Interrupt_Mask", 0, mask(25, 0)),
-        Def::rw(MMC_TX_INT_MASK, "MMC_Tx_Interrupt_Mask", 0, mask(25, 0)),
+        Def::rw(MMC_RX_INT_MASK, "MMC_Rx_Interrupt_Mask", 0, mask(27, 0)),
+        Def::rw(MMC_TX_INT_MASK, "MMC_Tx_Interrupt_Mask", 0, mask(27, 0)),
         Def::ro(MMC_TX, "MMC_Tx_", 0).array(26, 4),
         Def::ro(MMC_RX, "MMC_Rx_", 0).array(26, 4),
         Def::rw(

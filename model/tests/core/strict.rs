@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Strict mode: each rule is broken once, and keeping it is no violation.
+
+use dwmac_model::pci::Function;
+use dwmac_model::strict::Mode;
+
+use super::*;
+
+fn bench() -> Bench {
+    Bench::new(|c| c.strict = Some(Mode::On))
+}
+
+/// A running channel; how it got there is not judged.
+fn running() -> Bench {
+    let mut b = bench();
+    b.start(8);
+    b.mac.strict.clear();
+    b
+}
+
+/// The violations so far, as `kind subject`; forgotten by this.
+fn taken(b: &mut Bench) -> Vec<String> {
+    let list = b
+        .mac
+        .strict
+        .list()
+        .iter()
+        .map(|v| {
+            format!(
+                "{} {}",
+                v["kind"].as_str().unwrap(),
+                v["subject"].as_str().unwrap()
+            )
+        })
+        .collect();
+    b.mac.strict.clear();
+    list
+}
+
+fn none(b: &mut Bench) {
+    assert_eq!(taken(b), Vec::<String>::new());
+}
+
+fn one(b: &mut Bench, what: &str) {
+    assert_eq!(taken(b), vec![what.to_string()]);
+}
+
+/// A packet of one buffer, as a driver ought to describe it.
+fn tx_desc(b: &mut Bench, n: u64, len: usize) {
+    let buf = b.fill(n, &frame(PEER, len));
+    let len = len as u32;
+    b.put(
+        TX_RING + n * 16,
+        [buf, 0, 1 << 31 | len, OWN | FD | LD | len],
+    );
+}
+
+#[test]
+fn a_driver_that_keeps_the_rules_is_not_reported() {
+    let mut b = running();
+    for n in 0..4 {
+        b.rx_desc(n, true);
+        tx_desc(&mut b, n, 100);
+    }
+    b.rx_tail(4);
+    b.tx_tail(4);
+    for _ in 0..4 {
+        b.arrive(Frame::good(frame(US, 100)));
+    }
+    b.run();
+    assert_eq!(b.sent().len(), 4);
+    assert_eq!(b.mac.stats.rx_delivered, 4);
+    b.ack();
+    let v = b.r(ch(0, CH_TX_CONTROL));
+    b.w(ch(0, CH_TX_CONTROL), v & !TX_ST);
+    let v = b.r(ch(0, CH_RX_CONTROL));
+    b.w(ch(0, CH_RX_CONTROL), v & !RX_SR);
+    b.w(ch(0, CH_TX_LEN), 3);
+    b.w(DMA_MODE, MODE_SWR);
+    while b.r(DMA_MODE) & MODE_SWR != 0 {
+        b.clock.advance(RESET_TIME / 4);
+    }
+    // What is read may be written back.
+    for off in [MAC_CONFIG, MAC_ADDR_HIGH, DMA_SYSBUS, ch(0, CH_STATUS)] {
+        let v = b.r(off);
+        b.w(off, v);
+    }
+    none(&mut b);
+}
+
+#[test]
+fn registers_that_cannot_be_written() {
+    let mut b = bench();
+    b.w(MAC_VERSION, 0);
+    one(&mut b, "read-only MAC_Version@0x0110");
+    b.w(0x0ff0, 0);
+    one(&mut b, "no-register 0x0ff0");
+    b.w(MAC_RX_FLOW, 1 << 20 | 1);
+    one(&mut b, "reserved-bits MAC_Rx_Flow_Ctrl@0x0090");
+    b.w(DMA_MODE, 3 << 16);
+    one(&mut b, "reserved-value DMA_Mode@0x1000");
+}
+
+#[test]
+fn accesses_during_a_reset() {
+    let mut b = bench();
+    b.w(DMA_MODE, MODE_SWR);
+    b.r(DMA_MODE);
+    none(&mut b);
+    b.r(MAC_CONFIG);
+    one(&mut b, "in-reset MAC_Configuration@0x0000");
+    b.w(MAC_CONFIG, 0);
+    one(&mut b, "in-reset MAC_Configuration@0x0000");
+    b.clock.advance(RESET_TIME);
+    b.w(MAC_CONFIG, 0);
+    none(&mut b);
+}
+
+#[test]
+fn mdio_while_busy() {
+    let mut b = bench();
+    b.w(MAC_MDIO_ADDR, 1 << 21 | 4 << 8 | 3 << 2 | 1);
+    none(&mut b);
+    b.w(MAC_MDIO_DATA, 0);
+    b.w(MAC_MDIO_ADDR, 1 << 21 | 4 << 8 | 3 << 2 | 1);
+    let got = taken(&mut b);
+    assert_eq!(got.len(), 2);
+    assert!(got.iter().all(|v| v.starts_with("mdio-busy")), "{got:?}");
+}
+
+#[test]
+fn rings_of_running_channels_stay_as_they_are() {
+    let mut b = running();
+    b.w(ch(0, CH_TX_LEN), 3);
+    b.w(ch(0, CH_RX_BASE), RX_RING as u32);
+    let v = b.r(ch(0, CH_RX_CONTROL));
+    b.w(ch(0, CH_RX_CONTROL), v ^ 64 << 1);
+    let got = taken(&mut b);
+    assert_eq!(got.len(), 3);
+    assert!(
+        got.iter().all(|v| v.starts_with("running-channel")),
+        "{got:?}"
+    );
+    b.w(ch(0, CH_RX_CONTROL), v & !RX_SR);
+    b.w(ch(0, CH_RX_BASE), RX_RING as u32);
+    none(&mut b);
+}
+
+#[test]
+fn channels_that_cannot_work_are_not_started() {
+    let mut b = bench();
+    b.w(ch(0, CH_TX_CONTROL), TX_ST | 3 << 16);
+    one(&mut b, "setup transmit channel 0");
+    b.w(ch(0, CH_RX_BASE), RX_RING as u32);
+    b.w(ch(0, CH_RX_TAIL), RX_RING as u32);
+    b.w(ch(0, CH_RX_CONTROL), RX_SR | 8 << 16);
+    one(&mut b, "setup receive channel 0");
+}
+
+#[test]
+fn doorbells() {
+    let mut b = running();
+    // Not the DMA's.
+    b.tx_tail(1);
+    b.run();
+    one(&mut b, "doorbell transmit channel 0");
+    // Beyond the ring; one past its end is good for reception only.
+    b.tx_tail(8);
+    one(&mut b, "doorbell transmit channel 0");
+    b.w(ch(0, CH_TX_TAIL), TX_RING as u32 + 8);
+    one(&mut b, "doorbell transmit channel 0");
+    b.rx_desc(7, true);
+    b.rx_tail(8);
+    none(&mut b);
+    b.rx_tail(9);
+    one(&mut b, "doorbell receive channel 0");
+    b.rx_tail(3);
+    one(&mut b, "doorbell receive channel 0");
+}
+
+#[test]
+fn descriptors_of_the_dma_are_left_alone() {
+    let mut b = running();
+    tx_desc(&mut b, 0, 100);
+    b.tx_tail(1);
+    // Before the DMA gets there, software thinks again.
+    tx_desc(&mut b, 0, 90);
+    b.run();
+    one(&mut b, "owned-descriptor transmit channel 0");
+    b.rx_desc(0, true);
+    b.rx_desc(1, true);
+    b.rx_tail(2);
+    b.put(RX_RING, [0; 4]);
+    b.arrive(Frame::good(frame(US, 100)));
+    one(&mut b, "owned-descriptor receive channel 0");
+    // A channel that was stopped and started is told anew.
+    let v = b.r(ch(0, CH_RX_CONTROL));
+    b.w(ch(0, CH_RX_CONTROL), v & !RX_SR);
+    b.rx_desc(0, false);
+    b.w(ch(0, CH_RX_CONTROL), v);
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 1);
+    none(&mut b);
+}
+
+#[test]
+fn transmit_descriptors() {
+    let mut b = bench();
+    let buf = b.fill(0, &frame(PEER, 200));
+    let whole = |len: u32| [buf, 0, len, OWN | FD | LD | len];
+    let with = |i: usize, bits: u32| {
+        let mut w = whole(60);
+        w[i] |= bits;
+        w
+    };
+    for (descs, what) in [
+        (vec![whole(0)], "no bytes"),
+        (vec![[buf, 0, 60, OWN | FD | LD | 61]], "FL is not the sum"),
+        (vec![[buf, 0, 60, OWN | LD]], "no FD at the start"),
+        (
+            vec![
+                [buf, 0, 60, OWN | FD | 120],
+                [buf, 0, 60, OWN | FD | LD | 60],
+            ],
+            "FD inside a packet",
+        ),
+        (
+            vec![[buf, 0, 60, OWN | FD | 60], [0, 0, 0, OWN | CTXT]],
+            "context descriptor inside",
+        ),
+        (vec![with(3, 1 << 18)], "TSE in a c"),
+        (vec![with(2, 1 << 30)], "TTSE in a core"),
+        (vec![with(2, 1 << 14)], "VTIR in a core"),
+        (vec![with(3, 1 << 23)], "SAIC in a core"),
+    ] {
+        let mut b = bench();
+        let feature = b.r(MAC_HW_FEATURE0);
+        let lacks = |bit: u32| feature & 1 << bit == 0;
+        // What the core can do is not wrong.
+        if (what.starts_with("TTSE") && !lacks(12))
+            || (what.starts_with("VTIR") || what.starts_with("SAIC")) && !lacks(27)
+        {
+            continue;
+        }
+        b.start(8);
+        b.mac.strict.clear();
+        b.fill(0, &frame(PEER, 200));
+        let n = descs.len() as u64;
+        for (i, d) in descs.into_iter().enumerate() {
+            b.put(TX_RING + i as u64 * 16, d);
+        }
+        b.tx_tail(n);
+        b.run();
+        let got = taken(&mut b);
+        assert_eq!(got.len(), 1, "{what}: {got:?}");
+        assert!(
+            got[0].starts_with("tx-descriptor") && got[0].contains(what),
+            "{got:?}"
+        );
+    }
+}
+
+#[test]
+fn receive_descriptors() {
+    let mut b = running();
+    b.put(RX_RING, [BUFFERS as u32, 0, 0, OWN]);
+    b.put(RX_RING + 16, [BUFFERS as u32, 0, 0, OWN | RX_BUF1V | FD]);
+    b.rx_tail(2);
+    b.arrive(Frame::good(frame(US, 100)));
+    b.run();
+    let got = taken(&mut b);
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[0].contains("no valid buffer"), "{got:?}");
+    assert!(got[1].contains("reserved bits 0x20000000"), "{got:?}");
+}
+
+#[test]
+fn memory_that_is_not_there() {
+    let mut b = running();
+    b.put(TX_RING, [0x1000, 0, 60, OWN | FD | LD | 60]);
+    b.tx_tail(1);
+    b.run();
+    let list = b.mac.strict.list();
+    let line = list[0]["line"].as_str().unwrap();
+    assert!(
+        line.contains("bus-error transmit channel 0: buffer") && line.contains("0x1000"),
+        "{line}"
+    );
+    b.mac.strict.clear();
+    b.mac.bus_master = false;
+    b.rx_tail(1);
+    b.arrive(Frame::good(frame(US, 100)));
+    let list = b.mac.strict.list();
+    assert!(list
+        .iter()
+        .any(|v| v["line"].as_str().unwrap().contains("may not master")));
+}
+
+#[test]
+fn accesses_from_the_bus() {
+    let b = Bench::new(|c: &mut Config| c.strict = Some(Mode::On));
+    let mut f = Function::new(b.mac);
+    let kinds = |f: &mut Function| {
+        let v = f.mac.strict.counts();
+        f.mac.strict.clear();
+        let map = v.as_object().unwrap().clone();
+        map.keys().cloned().collect::<Vec<_>>()
+    };
+    f.bar0_read(u64::from(MAC_VERSION), &mut [0; 4]);
+    assert!(kinds(&mut f).is_empty());
+    f.bar0_read(u64::from(MAC_VERSION), &mut [0; 1]);
+    assert_eq!(kinds(&mut f), ["access-width"]);
+    f.bar0_write(0x8000, &[0; 4]);
+    assert_eq!(kinds(&mut f), ["beyond-map"]);
+    // D3hot.
+    f.config_write(0x44, &[3, 0]);
+    f.bar0_read(u64::from(MAC_VERSION), &mut [0; 4]);
+    assert_eq!(kinds(&mut f), ["asleep"]);
+    f.config_write(0x44, &[0, 0]);
+    f.config_write(0x04, &[6, 4]);
+    for off in [MMC_RX_INT_MASK, MAC_INT_EN] {
+        f.bar0_write(u64::from(off), &[0; 4]);
+    }
+    assert!(kinds(&mut f).is_empty());
+    // The pin is disabled and there is no vector.
+    f.bar0_write(u64::from(ch(0, CH_INT_EN)), &0xc002u32.to_le_bytes());
+    f.bar0_write(
+        u64::from(ch(0, CH_TX_CONTROL)),
+        &(TX_ST | 8 << 16).to_le_bytes(),
+    );
+    f.mac.strict.clear();
+    f.bar0_write(u64::from(ch(0, CH_TX_CONTROL)), &(8u32 << 16).to_le_bytes());
+    assert_eq!(kinds(&mut f), ["unheard"]);
+}
