@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Request};
+use crate::fault;
 use crate::pcap::Pcap;
 use crate::port;
 use crate::strict::Mode;
@@ -142,6 +143,15 @@ pub enum CtlCommand {
         port: Option<String>,
         /// clear, off, warn or on.
         set: Option<String>,
+    },
+    /// Break something on a port, show what is broken, or mend it.
+    #[command(after_help = fault::help())]
+    Fault {
+        /// The port.
+        port: String,
+        /// list, clear, clear KIND, or one of the kinds below with its arguments.
+        #[arg(required = true)]
+        spec: Vec<String>,
     },
     /// Show counters of a port.
     Stats {
@@ -360,6 +370,10 @@ fn ctl(args: &CtlArgs) -> Result<(), String> {
         CtlCommand::Strict { port: p, set } => Request::Strict {
             port: p.clone(),
             set: set.clone(),
+        },
+        CtlCommand::Fault { port: p, spec } => Request::Fault {
+            port: port(p),
+            spec: spec.join(" "),
         },
         CtlCommand::Stats { port: p } => Request::Stats { port: port(p) },
     };

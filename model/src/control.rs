@@ -48,6 +48,13 @@ pub enum Request {
         #[serde(default)]
         set: Option<String>,
     },
+    /// Breaks something, or mends it.
+    Fault {
+        /// The port.
+        port: String,
+        /// `list`, `clear [KIND]`, or a kind with its arguments.
+        spec: String,
+    },
     /// Counters.
     Stats {
         /// The port.
@@ -104,6 +111,13 @@ pub fn handle(ports: &[Arc<Shared>], request: &Request) -> Result<Value, String>
                 }
             }
             Ok(all.into())
+        }
+        Request::Fault { port, spec } => {
+            let p = find(port)?;
+            let answer = p.lock().mac.fault(spec);
+            // Timers may have to be set.
+            p.kick();
+            answer
         }
         Request::Stats { port } => {
             let f = find(port)?.lock();
@@ -174,7 +188,8 @@ fn answer(ports: &[Arc<Shared>], line: &str) -> String {
 }
 
 const USAGE: &str =
-    "ports | link up|down PORT | regs PORT | rings PORT | stats PORT | strict [PORT [clear|off|warn|on]]";
+    "ports | link up|down PORT | regs PORT | rings PORT | stats PORT | strict [PORT [clear|off|warn|on]] | \
+     fault PORT list|clear|KIND [ARGS]";
 
 /// A request in words.
 pub fn parse(line: &str) -> Result<Request, String> {
@@ -198,6 +213,10 @@ pub fn parse(line: &str) -> Result<Request, String> {
         ["strict", port, set] => Request::Strict {
             port: Some(port.into()),
             set: Some(set.into()),
+        },
+        ["fault", port, ref spec @ ..] if !spec.is_empty() => Request::Fault {
+            port: port.into(),
+            spec: spec.join(" "),
         },
         ["stats", port] => Request::Stats { port: port.into() },
         _ => return Err(format!("'{}' is no command; use {USAGE}", line.trim())),
@@ -304,6 +323,14 @@ mod tests {
             parse("link up b").unwrap(),
             serde_json::from_str(r#"{"cmd":"link","port":"b","up":true}"#).unwrap()
         );
+        assert_eq!(
+            parse("fault a bus-error rx-desc channel=1").unwrap(),
+            Request::Fault {
+                port: "a".into(),
+                spec: "bus-error rx-desc channel=1".into()
+            }
+        );
+        assert!(parse("fault a").is_err());
         assert_eq!(
             parse("strict a clear").unwrap(),
             serde_json::from_str(r#"{"cmd":"strict","port":"a","set":"clear"}"#).unwrap()

@@ -30,6 +30,8 @@ pub const TX_JT: u32 = bit(14);
 pub const TX_FF: u32 = bit(13);
 /// TX write-back: payload checksum error.
 pub const TX_PCE: u32 = bit(12);
+/// TX write-back: underflow.
+pub const TX_UF: u32 = bit(2);
 /// TX write-back: IP header error.
 pub const TX_IHE: u32 = bit(0);
 

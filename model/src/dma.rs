@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::desc::*;
+use crate::fault::Kind;
 use crate::gmac::{Ack, Gmac, Lines};
 use crate::mac::MAX_TX;
 use crate::mem::{BusError, DmaResult};
@@ -208,6 +209,7 @@ impl Gmac {
         tx.state = Process::Running;
         self.show(c, CH_CUR_TX, self.tx[c].cur);
         self.check_start(true, c, true);
+        self.restart_heals(true, c);
     }
 
     fn stop_tx(&mut self, c: usize) {
@@ -230,6 +232,7 @@ impl Gmac {
         self.rx[c].state = Process::Running;
         self.show(c, CH_CUR_RX, self.rx[c].cur);
         self.check_start(false, c, true);
+        self.restart_heals(false, c);
     }
 
     fn stop_rx(&mut self, c: usize) {
@@ -381,10 +384,15 @@ impl Gmac {
         lines
     }
 
-    /// A bus error: the process halts.
+    /// A bus error that software is to blame for.
     fn bus_error(&mut self, c: usize, dir: Dir, write: bool, desc: bool) {
-        self.stats.bus_errors += 1;
         self.check_bus_error(matches!(dir, Dir::Tx), c, write, desc);
+        self.fault_bus(c, dir, write, desc);
+    }
+
+    /// A bus error: the process halts.
+    fn fault_bus(&mut self, c: usize, dir: Dir, write: bool, desc: bool) {
+        self.stats.bus_errors += 1;
         let code = u32::from(!write) | u32::from(desc) << 1 | u32::from(!desc) << 2;
         let shift = match dir {
             Dir::Tx => {
@@ -411,6 +419,9 @@ impl Gmac {
 
     /// Sends packets of all channels in turn; returns whether there may be more.
     pub(crate) fn run_tx(&mut self, budget: usize, now: Duration) -> bool {
+        if self.faults.clock_dead("app") {
+            return false;
+        }
         let n = self.tx.len();
         // Strict priority serves the highest queue first; the weighted schemes take turns.
         let strict = field(self.regs.get(MTL_OPERATION_MODE), 5, 2) == 3;
@@ -454,9 +465,10 @@ impl Gmac {
         }
     }
 
-    fn tx_runnable(&self, c: usize) -> bool {
+    fn tx_runnable(&mut self, c: usize) -> bool {
         self.tx[c].state == Process::Running
             && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0
+            && !self.faults.on(Kind::TxWedge, c)
     }
 
     fn suspend_tx(&mut self, c: usize) -> Option<bool> {
@@ -472,6 +484,10 @@ impl Gmac {
             return self.suspend_tx(c);
         }
         let words = cur + self.tx_words(c);
+        if self.fails("tx-desc", c) {
+            self.fault_bus(c, Dir::Tx, false, true);
+            return None;
+        }
         let desc = match self.mastered(Desc::load(&self.mem, words)) {
             Ok(d) => d,
             Err(BusError) => {
@@ -521,11 +537,17 @@ impl Gmac {
                 return None;
             }
         }
+        if self.fails("tx-buf", c) {
+            self.fault_bus(c, Dir::Tx, false, false);
+            return None;
+        }
         if !d.last {
             self.tx[c].frame = Some(frame);
             return self.close_tx(c, words, desc.w[3] & !OWN).then_some(false);
         }
-        let status = if frame.oversize {
+        let status = if let Some(status) = self.underflows(c) {
+            status
+        } else if frame.oversize {
             TX_FF | TX_ES
         } else {
             self.transmit(c, frame.data, frame.cpc, frame.cic)
@@ -541,6 +563,14 @@ impl Gmac {
     }
 
     fn close_tx(&mut self, c: usize, words: u64, w3: u32) -> bool {
+        if self.fails("tx-close", c) {
+            self.fault_bus(c, Dir::Tx, true, true);
+            return false;
+        }
+        let Some(w3) = self.garble_tx(c, w3) else {
+            self.next_tx_desc(c);
+            return true;
+        };
         let r = self.mem.store(words + 12, w3);
         if self.mastered(r).is_err() {
             self.bus_error(c, Dir::Tx, true, true);
@@ -552,6 +582,9 @@ impl Gmac {
 
     /// Moves packets of a queue to memory; returns whether it stopped at `limit` descriptors.
     pub(crate) fn drain_queue(&mut self, q: usize, limit: usize) -> bool {
+        if self.faults.clock_dead("app") {
+            return false;
+        }
         // Every step uses up a descriptor that software gave, or a packet; bound it nevertheless.
         let mut left = limit.min(4096);
         while let Some(c) = self.rxq[q].packets.front().map(|p| p.channel) {
@@ -560,6 +593,7 @@ impl Gmac {
             }
             left -= 1;
             match self.rx[c].state {
+                Process::Running if self.faults.on(Kind::RxWedge, c) => return false,
                 Process::Running => {}
                 Process::Stopped if self.regs.get(ch(c, CH_RX_CONTROL)) & RX_RPF != 0 => {
                     if self.rx[c].queue == Some(q) {
@@ -592,6 +626,10 @@ impl Gmac {
         if self.rx[c].at_tail {
             return self.suspend_rx(c);
         }
+        if self.fails("rx-desc", c) {
+            self.fault_bus(c, Dir::Rx, false, true);
+            return false;
+        }
         let desc = match self.mastered(Desc::load(&self.mem, cur)) {
             Ok(d) => d,
             Err(BusError) => {
@@ -602,6 +640,13 @@ impl Gmac {
         self.check_fetch(false, c, cur, &desc);
         if !desc.own() {
             return self.suspend_rx(c);
+        }
+        if self.gives_back_early(c) {
+            // Neither first nor last, and nothing in it.
+            if Desc::default().store(&self.mem, cur).is_ok() {
+                self.next_rx_desc(c);
+            }
+            return true;
         }
         let d = RxRead::decode(&desc, self.wide());
         let first = self.rx[c].queue.is_none();
@@ -624,6 +669,10 @@ impl Gmac {
             }
             done += n;
         }
+        if self.fails("rx-buf", c) {
+            self.fault_bus(c, Dir::Rx, true, false);
+            return false;
+        }
         self.rxq[q].done = done;
         let last = done == total;
         let fd = if first { FD } else { 0 };
@@ -641,7 +690,14 @@ impl Gmac {
         } else {
             Desc { w: [0, 0, 0, fd] }
         };
-        let r = back.store(&self.mem, cur);
+        if self.fails("rx-close", c) {
+            self.fault_bus(c, Dir::Rx, true, true);
+            return false;
+        }
+        let r = match self.garble_rx(c, back) {
+            Some(back) => back.store(&self.mem, cur),
+            None => Ok(()),
+        };
         if self.mastered(r).is_err() {
             self.bus_error(c, Dir::Rx, true, true);
             return false;

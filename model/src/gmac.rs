@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::config::{Config, PhyKind};
 use crate::dma::{RxChannel, TxChannel};
+use crate::fault::{self, Faults};
 use crate::mac::Pause;
 use crate::mdio::{self, Mdio};
 use crate::mem::GuestMem;
@@ -135,6 +136,10 @@ pub struct Gmac {
     pub stats: Stats,
     /// What software did wrong; kept over resets.
     pub strict: Strict,
+    /// What is broken on command; kept over resets.
+    pub(crate) faults: Faults,
+    /// A fault pulled the cable.
+    pub(crate) pulled: bool,
     pub(crate) clock: Clock,
     pub(crate) wire: Arc<Endpoint>,
     pub(crate) pcap: Option<Pcap>,
@@ -174,6 +179,8 @@ impl Gmac {
             bus_master: false,
             stats: Stats::default(),
             strict: Strict::new(&cfg),
+            faults: Faults::default(),
+            pulled: false,
             clock,
             wire,
             pcap: None,
@@ -195,6 +202,7 @@ impl Gmac {
 
     /// Reset of the core, as by SWR: the PHY is another chip and stays as it is.
     pub fn reset(&mut self) {
+        self.reset_heals();
         self.regs.reset();
         self.tx.fill(TxChannel::default());
         self.rx.fill(RxChannel::default());
@@ -221,6 +229,9 @@ impl Gmac {
         if self.strict.active() {
             self.check_read(off);
         }
+        if self.faults.clock_dead("csr") {
+            return u32::MAX;
+        }
         match off {
             MAC_MDIO_ADDR | MAC_MDIO_DATA => {
                 self.poll_mdio();
@@ -243,6 +254,12 @@ impl Gmac {
         self.stats.reg_writes += 1;
         if self.strict.active() {
             self.check_write(off, value, lanes);
+        }
+        // Without its clock a register takes nothing; in a reset, only what asks for the reset.
+        if self.faults.clock_dead("csr")
+            || (off != DMA_MODE && self.reset_stuck() && self.in_reset())
+        {
+            return Ack::None;
         }
         match off {
             MAC_MDIO_ADDR => {
@@ -286,13 +303,16 @@ impl Gmac {
         let Some(ends) = self.reset_ends else {
             return false;
         };
-        if self.clock.now() >= ends {
+        if self.clock.now() >= ends && !self.reset_stuck() {
             self.reset_ends = None;
         }
         self.reset_ends.is_some()
     }
 
     fn poll_mdio(&mut self) {
+        if self.faults.active(fault::Kind::MdioTimeout) {
+            return;
+        }
         if let Some(Some(value)) = self.mdio.poll(self.clock.now()) {
             let high = self.regs.get(MAC_MDIO_DATA) & 0xffff_0000;
             self.regs.set(MAC_MDIO_DATA, high | u32::from(value));
@@ -302,6 +322,7 @@ impl Gmac {
     /// Moves frames: at most `budget` in each direction. Returns whether there may be more to do.
     pub fn service(&mut self, budget: usize) -> bool {
         let now = self.clock.now();
+        self.run_faults(now);
         self.poll_link();
         let mut more = self.drain_rx(budget * 4);
         while let Some(frame) = self.wire_control() {
@@ -377,6 +398,7 @@ impl Gmac {
     pub fn deadline(&self) -> Option<Duration> {
         let riwt = self.rx.iter().filter_map(|c| c.riwt);
         let pause = self.pause.hold.into_iter().chain(self.pause.resend);
+        let pause = pause.chain(self.fault_deadline());
         riwt.chain(pause).chain(self.wire.link_deadline()).min()
     }
 

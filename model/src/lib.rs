@@ -15,6 +15,7 @@ pub mod control;
 pub mod csum;
 pub mod desc;
 pub mod dma;
+pub mod fault;
 pub mod filter;
 pub mod gmac;
 pub mod mac;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::csum;
 use crate::desc::*;
+use crate::fault::Kind;
 use crate::filter::{Filter, Verdict};
 use crate::gmac::{Ack, Gmac};
 use crate::mtl::RxPacket;
@@ -239,7 +240,7 @@ impl Gmac {
 
     /// Whether the transmitter may start a frame.
     pub(crate) fn tx_ready(&self, now: Duration) -> bool {
-        if !self.config(CONFIG_TE) {
+        if !self.config(CONFIG_TE) || self.faults.clock_dead("tx") {
             return false;
         }
         if self.pause.hold.is_some_and(|t| now < t) {
@@ -336,7 +337,7 @@ impl Gmac {
     }
 
     /// Takes a frame from the PHY.
-    pub(crate) fn receive(&mut self, frame: Frame, now: Duration) {
+    pub(crate) fn receive(&mut self, mut frame: Frame, now: Duration) {
         let looped = self.config(CONFIG_LM) || self.phy_loopback();
         if frame.data.len() < 14 {
             return;
@@ -355,6 +356,12 @@ impl Gmac {
             if !looped {
                 pcap.record(&frame.data);
             }
+        }
+        if self.faults.clock_dead("rx") {
+            return;
+        }
+        if self.faults.take(Kind::RxCrc, 0) {
+            frame.fcs = Some(!frame.fcs());
         }
         if !self.config(CONFIG_RE) {
             self.stats.rx_disabled += 1;

@@ -18,6 +18,8 @@ const PSE: u32 = bit(27);
 pub struct Mdio {
     phys: BTreeMap<u8, Box<dyn Phy>>,
     pending: Option<Pending>,
+    /// No device answers.
+    silent: bool,
     /// Register address that a C45 device last got.
     c45_addr: u16,
 }
@@ -54,6 +56,11 @@ impl Mdio {
     /// The device at an address.
     pub fn phy(&self, addr: u8) -> Option<&dyn Phy> {
         self.phys.get(&addr).map(|p| p.as_ref())
+    }
+
+    /// Takes the devices off the bus, or puts them back as they were.
+    pub fn silence(&mut self, silent: bool) {
+        self.silent = silent;
     }
 
     /// Resets the devices on the bus.
@@ -113,7 +120,7 @@ impl Mdio {
         if c45 && !skip_address {
             self.c45_addr = (p.data >> 16) as u16;
         }
-        let phy = self.phys.get_mut(&pa);
+        let phy = self.phys.get_mut(&pa).filter(|_| !self.silent);
         Some(match field(p.addr, 2, 2) {
             1 => {
                 if let Some(phy) = phy {

@@ -25,6 +25,7 @@ const TX_SIZES_GB: u32 = 4;
 const TX_UNICAST_GB: u32 = 10;
 const TX_MULTICAST_GB: u32 = 11;
 const TX_BROADCAST_GB: u32 = 12;
+const TX_UNDERFLOW: u32 = 13;
 const TX_OCTETS_G: u32 = 20;
 const TX_PACKETS_G: u32 = 21;
 const TX_PAUSE: u32 = 23;
@@ -190,6 +191,10 @@ impl Gmac {
         if octets > if vlan { 1522 } else { 1518 } {
             self.mmc_tx_add(TX_OVERSIZE_G, 1);
         }
+    }
+
+    pub(crate) fn mmc_tx_underflow(&mut self) {
+        self.mmc_tx_add(TX_UNDERFLOW, 1);
     }
 
     pub(crate) fn mmc_tx_pause(&mut self) {

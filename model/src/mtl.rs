@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::desc::*;
+use crate::fault::Kind;
 use crate::gmac::{Ack, Gmac};
 use crate::regs::field;
 use crate::regs::gmac4::*;
@@ -87,7 +88,7 @@ impl Gmac {
         (0..self.cfg.channels())
             .filter(|&q| {
                 let v = self.regs.get(mtl(q, MTL_Q_INT));
-                v & Q_RXOVFIS != 0 && v & Q_RXOIE != 0
+                (v & Q_RXOVFIS != 0 && v & Q_RXOIE != 0) || (v & Q_TXUNFIS != 0 && v & Q_TXUIE != 0)
             })
             .fold(0, |bits, q| bits | 1 << q)
     }
@@ -168,7 +169,8 @@ impl Gmac {
             return;
         }
         let size = self.rxq_size(q);
-        if self.rxq[q].bytes + packet.data.len() > size {
+        let full = self.rxq[q].bytes + packet.data.len() > size;
+        if full || self.faults.take(Kind::RxOverflow, q) {
             self.stats.rx_overflow += 1;
             self.regs.count(mtl(q, MTL_RXQ_MISSED), 0, 11, 1 << 11);
             self.regs.set_bits(mtl(q, MTL_Q_INT), Q_RXOVFIS);

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write;
 
 use crate::config::Config;
+use crate::fault::Faults;
 use crate::gmac::{Ack, Gmac, Lines, MAX_QUEUES};
 use crate::strict::Kind;
 
@@ -173,6 +174,8 @@ pub struct Irq {
     msix: Vec<Option<File>>,
     pending: u32,
     last: Lines,
+    /// The pin's assertion was lost: it shows no more until the level has fallen.
+    lost: bool,
     /// Something was signalled that nobody listens to.
     unheard: Option<&'static str>,
     /// Messages and pin assertions.
@@ -316,9 +319,27 @@ impl Irq {
 
     /// Takes the core's lines and gives interrupts. An edge makes a message; a line that software
     /// has acknowledged in part and that is still high makes another.
-    pub fn update(&mut self, lines: &Lines, pulses: &Lines, ack: Ack, pin_enabled: bool) {
+    pub fn update(
+        &mut self,
+        lines: &Lines,
+        pulses: &Lines,
+        ack: Ack,
+        pin_enabled: bool,
+        faults: &mut Faults,
+    ) {
         if !self.messages() {
+            let rising = lines.any() && !self.last.any();
             self.last = *lines;
+            if rising && faults.loses("common", None) {
+                self.lost = true;
+            }
+            self.lost &= lines.any();
+            if self.lost {
+                return;
+            }
+            if pin_enabled && pulses.common && !self.intx_masked {
+                self.fire_pin();
+            }
             if pin_enabled {
                 self.update_pin(lines, false);
             } else if lines.any() {
@@ -334,15 +355,16 @@ impl Irq {
             Ack::Channel(a) => c.is_none_or(|c| c == a),
         };
         let mut vectors: u32 = 0;
-        if lines.common && (!last.common || again(None)) {
+        let common = lines.common && (!last.common || again(None)) || pulses.common;
+        if common && !faults.loses("common", None) {
             vectors |= 1 << self.vector(Line::Common);
         }
         for c in 0..self.channels.min(MAX_QUEUES) {
             let edge = |now: bool, was: bool| now && (!was || again(Some(c)));
-            if edge(lines.tx[c], last.tx[c]) || pulses.tx[c] {
+            if (edge(lines.tx[c], last.tx[c]) || pulses.tx[c]) && !faults.loses("tx", Some(c)) {
                 vectors |= 1 << self.vector(Line::Tx(c));
             }
-            if edge(lines.rx[c], last.rx[c]) || pulses.rx[c] {
+            if (edge(lines.rx[c], last.rx[c]) || pulses.rx[c]) && !faults.loses("rx", Some(c)) {
                 vectors |= 1 << self.vector(Line::Rx(c));
             }
         }
@@ -359,14 +381,20 @@ impl Irq {
         if !lines.any() || self.intx_masked {
             return;
         }
-        if let Some(f) = &self.intx {
-            signal(f);
-            self.fired += 1;
-            // vfio masks the pin until it is told otherwise.
-            self.intx_masked = true;
-        } else if !unmasked {
+        if !self.fire_pin() && !unmasked {
             self.unheard = Some("pin without a handler");
         }
+    }
+
+    fn fire_pin(&mut self) -> bool {
+        let Some(f) = &self.intx else {
+            return false;
+        };
+        signal(f);
+        self.fired += 1;
+        // vfio masks the pin until it is told otherwise.
+        self.intx_masked = true;
+        true
     }
 
     /// The MSI-X pending bits.
@@ -418,7 +446,8 @@ impl Function {
         let lines = self.mac.lines();
         let pulses = self.mac.take_pulses();
         let pin = self.config.intx_enabled();
-        self.irq.update(&lines, &pulses, ack, pin);
+        let faults = &mut self.mac.faults;
+        self.irq.update(&lines, &pulses, ack, pin, faults);
         if let Some(what) = self.irq.unheard.take() {
             let mac = &mut self.mac;
             mac.strict.report(Kind::Unheard, what, || {

@@ -320,7 +320,8 @@ impl Gmac {
 
     /// A read of a register, before it happens.
     pub(crate) fn check_read(&mut self, off: u32) {
-        if self.in_reset() && off != DMA_MODE {
+        // A reset that a fault keeps from ending is not waited for in vain for ever.
+        if off != DMA_MODE && self.in_reset() && !self.reset_stuck() {
             let subject = self.register(off);
             self.strict.report(Kind::InReset, &subject, || {
                 "read while DMA_Mode.SWR is set".into()
@@ -338,7 +339,7 @@ impl Gmac {
     pub(crate) fn check_write(&mut self, off: u32, value: u32, lanes: u32) {
         let value = value & lanes;
         let subject = self.register(off);
-        if self.in_reset() {
+        if self.in_reset() && !self.reset_stuck() {
             self.strict.report(Kind::InReset, &subject, || {
                 format!("write of {value:#010x} while DMA_Mode.SWR is set")
             });

@@ -13,6 +13,8 @@ use dwmac_model::regs::gmac4::*;
 use dwmac_model::wire::{Endpoint, Frame, Ingress, Medium, AN_TIME};
 use proptest::prelude::*;
 
+#[path = "core/fault.rs"]
+mod fault;
 #[path = "core/strict.rs"]
 mod strict;
 

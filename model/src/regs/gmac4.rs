@@ -171,6 +171,8 @@ pub const MTL_Q: u32 = 0x0d00;
 pub const MTL_Q_STRIDE: u32 = 0x40;
 /// MTL_TxQ_Operation_Mode.
 pub const MTL_TXQ_MODE: u32 = 0x00;
+/// MTL_TxQ_Underflow.
+pub const MTL_TXQ_UNDERFLOW: u32 = 0x04;
 /// MTL_TxQ_Debug.
 pub const MTL_TXQ_DEBUG: u32 = 0x08;
 /// MTL_Q_Interrupt_Control_Status.
@@ -186,6 +188,10 @@ pub const MTL_RXQ_DEBUG: u32 = 0x38;
 pub const TXQ_FTQ: u32 = bit(0);
 /// Store and forward.
 pub const TXQ_TSF: u32 = bit(1);
+/// MTL_Q_Interrupt_Control_Status: transmit queue underflow.
+pub const Q_TXUNFIS: u32 = bit(0);
+/// Transmit queue underflow interrupt enable.
+pub const Q_TXUIE: u32 = bit(8);
 /// MTL_Q_Interrupt_Control_Status: receive queue overflow.
 pub const Q_RXOVFIS: u32 = bit(16);
 /// Receive queue overflow interrupt enable.
@@ -568,7 +574,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             )
             .sc(TXQ_FTQ),
         );
-        d.push(Def::ro(base + 0x04, "MTL_TxQ_Underflow", 0).rc(mask(11, 0)));
+        d.push(Def::ro(base + MTL_TXQ_UNDERFLOW, "MTL_TxQ_Underflow", 0).rc(mask(11, 0)));
         d.push(Def::ro(base + MTL_TXQ_DEBUG, "MTL_TxQ_Debug", 0));
         d.push(Def::ro(base + 0x14, "MTL_TxQ_ETS_Status", 0));
         d.push(Def::rw(
@@ -584,9 +590,9 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 MTL_Q + q * MTL_Q_STRIDE + MTL_Q_INT,
                 "MTL_Q_Interrupt_Control_Status",
                 0,
-                bit(8) | Q_RXOIE,
+                Q_TXUIE | Q_RXOIE,
             )
-            .w1c(bit(0) | Q_RXOVFIS),
+            .w1c(Q_TXUNFIS | Q_RXOVFIS),
         );
     }
     for q in 0..rxq {

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Faults: each does what it says, as often as it was told, and no longer.
+
+use super::*;
+
+fn fault(b: &mut Bench, spec: &str) {
+    b.mac.fault(spec).unwrap();
+}
+
+fn running(change: impl FnOnce(&mut Config)) -> Bench {
+    let mut b = Bench::new(change);
+    b.start(8);
+    b
+}
+
+/// Gives `n` receive descriptors.
+fn offer(b: &mut Bench, n: u64) {
+    for i in 0..n {
+        b.rx_desc(i, true);
+    }
+    b.rx_tail(n);
+}
+
+fn tx(b: &mut Bench, n: u64) {
+    let buf = b.fill(n, &frame(PEER, 100));
+    b.put(
+        TX_RING + n * 16,
+        [buf, 0, 1 << 31 | 100, OWN | FD | LD | 100],
+    );
+    b.tx_tail(n + 1);
+    b.run();
+}
+
+#[test]
+fn bus_errors_halt_until_a_restart() {
+    for (at, bits) in [
+        ("rx-desc", 0b011 << 19),
+        ("rx-buf", 0b100 << 19),
+        ("rx-close", 0b010 << 19),
+        ("tx-desc", 0b011 << 16),
+        ("tx-buf", 0b101 << 16),
+        ("tx-close", 0b010 << 16),
+    ] {
+        let mut b = running(|c| c.strict = Some(dwmac_model::strict::Mode::On));
+        b.mac.strict.clear();
+        fault(&mut b, &format!("bus-error {at}"));
+        offer(&mut b, 4);
+        if at.starts_with("rx") {
+            b.arrive(Frame::good(frame(US, 100)));
+        } else {
+            tx(&mut b, 0);
+        }
+        let s = b.ack();
+        assert_eq!(s & (ST_FBE | 0x3f << 16), ST_FBE | bits, "{at}");
+        assert_eq!(b.mac.stats.bus_errors, 1);
+        // The driver is not to blame.
+        assert_eq!(b.mac.strict.total(), 0, "{at}");
+        // Nothing moves until the channel is stopped and started.
+        let reg = if at.starts_with("rx") {
+            ch(0, CH_RX_CONTROL)
+        } else {
+            ch(0, CH_TX_CONTROL)
+        };
+        b.run();
+        // Only the status of a frame that has been sent can get lost.
+        let sent = usize::from(at == "tx-close");
+        assert_eq!(
+            (b.mac.stats.rx_delivered, b.sent().len()),
+            (0, sent),
+            "{at}"
+        );
+        let v = b.r(reg);
+        b.w(reg, v & !1);
+        b.w(reg, v);
+        b.run();
+        assert_eq!(b.mac.stats.rx_delivered + b.sent().len() as u64, 1, "{at}");
+    }
+}
+
+#[test]
+fn resets_that_do_not_end() {
+    for spec in [
+        "reset-stuck",
+        "clock-dead rx",
+        "clock-dead tx",
+        "clock-dead ptp",
+    ] {
+        let mut b = running(|_| {});
+        fault(&mut b, spec);
+        b.w(DMA_MODE, MODE_SWR);
+        b.clock.advance(Duration::from_secs(10));
+        assert_eq!(b.r(DMA_MODE) & MODE_SWR, MODE_SWR, "{spec}");
+        // Nothing can be written meanwhile.
+        b.w(MAC_RX_FLOW, 1);
+        assert_eq!(b.r(MAC_RX_FLOW), 0);
+        fault(&mut b, "clear");
+        assert_eq!(b.r(DMA_MODE) & MODE_SWR, 0);
+        b.w(MAC_RX_FLOW, 1);
+        assert_eq!(b.r(MAC_RX_FLOW), 1);
+    }
+}
+
+#[test]
+fn dead_clocks() {
+    let mut b = running(|_| {});
+    fault(&mut b, "clock-dead csr");
+    assert_eq!(b.r(MAC_VERSION), u32::MAX);
+    b.w(MAC_HASH, 1);
+    fault(&mut b, "clear");
+    assert_eq!(b.r(MAC_HASH), 0);
+    fault(&mut b, "clock-dead tx");
+    tx(&mut b, 0);
+    assert!(b.sent().is_empty());
+    fault(&mut b, "clear clock-dead");
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+    offer(&mut b, 2);
+    fault(&mut b, "clock-dead rx");
+    b.arrive(Frame::good(frame(US, 100)));
+    fault(&mut b, "clear");
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 0);
+    fault(&mut b, "clock-dead app");
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!(b.mac.stats.rx_delivered, 0);
+    fault(&mut b, "clear");
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 1);
+}
+
+#[test]
+fn overflow_and_crc_errors_are_counted_out() {
+    let mut b = running(|_| {});
+    offer(&mut b, 7);
+    fault(&mut b, "rx-overflow count=2");
+    fault(&mut b, "rx-crc count=1");
+    for _ in 0..4 {
+        b.arrive(Frame::good(frame(US, 100)));
+    }
+    // One was bad, two did not fit.
+    assert_eq!(b.mac.stats.rx_delivered, 1);
+    assert_eq!(b.mac.stats.rx_overflow, 2);
+    assert_eq!(b.mac.stats.rx_errors, 1);
+    assert_eq!(b.r(mtl(0, MTL_RXQ_MISSED)) & 0x7ff, 2);
+    assert!(b.r(mtl(0, MTL_Q_INT)) & Q_RXOVFIS != 0);
+}
+
+#[test]
+fn wedges_and_what_heals_them() {
+    for (until, restart, reset) in [
+        ("restart", true, true),
+        ("reset", false, true),
+        ("clear", false, false),
+    ] {
+        let mut b = running(|_| {});
+        b.ack();
+        offer(&mut b, 4);
+        fault(&mut b, &format!("rx-wedge until={until}"));
+        fault(&mut b, &format!("tx-wedge until={until}"));
+        b.arrive(Frame::good(frame(US, 100)));
+        tx(&mut b, 0);
+        // Not a word.
+        assert_eq!(b.status(), 0, "{until}");
+        assert_eq!((b.mac.stats.rx_delivered, b.sent().len()), (0, 0));
+        for reg in [ch(0, CH_RX_CONTROL), ch(0, CH_TX_CONTROL)] {
+            let v = b.r(reg);
+            b.w(reg, v & !1);
+            b.w(reg, v);
+        }
+        b.run();
+        let moved = b.mac.stats.rx_delivered + b.sent().len() as u64;
+        assert_eq!(moved, if restart { 2 } else { 0 }, "{until}");
+        b.w(DMA_MODE, MODE_SWR);
+        b.clock.advance(RESET_TIME);
+        b.start(8);
+        offer(&mut b, 4);
+        b.arrive(Frame::good(frame(US, 100)));
+        tx(&mut b, 0);
+        let moved = b.mac.stats.rx_delivered + b.sent().len() as u64 - moved;
+        assert_eq!(moved > 0, reset, "{until}");
+    }
+}
+
+#[test]
+fn mdio_and_phy() {
+    let mut b = running(|_| {});
+    let read = |b: &mut Bench| {
+        b.w(MAC_MDIO_ADDR, 1 << 21 | 2 << 16 | 4 << 8 | 3 << 2 | 1);
+        b.clock.advance(Duration::from_millis(1));
+        (b.r(MAC_MDIO_ADDR) & 1, b.r(MAC_MDIO_DATA))
+    };
+    assert_eq!(read(&mut b), (0, 0x001c));
+    fault(&mut b, "mdio-timeout ms=50");
+    assert_eq!(read(&mut b).0, 1);
+    b.clock.advance(Duration::from_millis(60));
+    b.run();
+    assert_eq!((b.r(MAC_MDIO_ADDR) & 1, b.r(MAC_MDIO_DATA)), (0, 0x001c));
+    fault(&mut b, "phy-gone");
+    assert_eq!(read(&mut b), (0, 0xffff));
+    assert!(!b.mac.link().up);
+    fault(&mut b, "clear");
+    b.clock.advance(AN_TIME);
+    assert_eq!(read(&mut b), (0, 0x001c));
+    assert!(b.mac.link().up);
+}
+
+#[test]
+fn the_link_flaps_in_time() {
+    let mut b = running(|_| {});
+    fault(&mut b, "link-flap count=2 down=100 up=500");
+    let mut seen = Vec::new();
+    for _ in 0..200 {
+        b.run();
+        let up = b.mac.link().up;
+        if seen.last() != Some(&up) {
+            seen.push(up);
+        }
+        b.clock.advance(Duration::from_millis(10));
+    }
+    assert_eq!(seen, [false, true, false, true]);
+    assert_eq!(b.mac.fault("list").unwrap()[0]["hits"], 2);
+}
+
+#[test]
+fn receive_descriptors_with_garbage() {
+    for (what, check) in [
+        ("length", (|w| w[3] & 0x7fff > 1536) as fn([u32; 4]) -> bool),
+        ("zero", |w| w[3] & 0x7fff == 0 && w[3] & LD != 0),
+        ("flags", |w| w[3] & RX_ES != 0),
+        ("no-first", |w| w[3] & (FD | LD) == LD),
+        ("no-last", |w| w[3] & (FD | LD) == FD),
+        ("context", |w| w[3] & (CTXT | FD | LD) == CTXT),
+        ("ones", |w| w == [ALL, ALL, ALL, !OWN]),
+        ("random seed=4", |w| w[3] & OWN == 0),
+        ("early", |w| w == [0; 4]),
+        ("never", |w| w[3] & OWN != 0),
+    ] {
+        let mut b = running(|_| {});
+        offer(&mut b, 4);
+        fault(&mut b, &format!("rx-garbage {what}"));
+        b.arrive(Frame::good(frame(US, 100)));
+        assert!(check(b.get(RX_RING)), "{what}: {:08x?}", b.get(RX_RING));
+        // Only the one.
+        b.arrive(Frame::good(frame(US, 100)));
+        let next = if what == "early" { 2 } else { 1 };
+        assert_eq!(
+            b.get(RX_RING + 16 * next)[3] & (OWN | FD | LD | 0x7fff),
+            FD | LD | 100,
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn transmit_descriptors_with_garbage() {
+    for (what, check) in [
+        ("status", (|w| w & TX_ES != 0) as fn(u32) -> bool),
+        ("random", |w| w & OWN == 0),
+        ("context", |w| w & (CTXT | LD) == CTXT),
+        ("never", |w| w & OWN != 0),
+    ] {
+        let mut b = running(|_| {});
+        fault(&mut b, &format!("tx-garbage {what}"));
+        tx(&mut b, 0);
+        let w3 = b.get(TX_RING)[3];
+        assert!(check(w3), "{what}: {w3:08x}");
+        // The frame itself is on the wire, and the next one is well.
+        tx(&mut b, 1);
+        assert_eq!(b.sent().len(), 2);
+        assert_eq!(b.get(TX_RING + 16)[3], FD | LD, "{what}");
+    }
+    let mut b = running(|_| {});
+    fault(&mut b, "tx-underflow");
+    tx(&mut b, 0);
+    assert_eq!(b.get(TX_RING)[3], FD | LD | TX_UF | TX_ES);
+    assert!(b.sent().is_empty());
+    assert_eq!(b.r(mtl(0, MTL_TXQ_UNDERFLOW)), 1);
+    assert_eq!(b.r(MMC_TX + 4 * 13), 1);
+}
+
+#[test]
+fn what_time_ends_is_woken_for() {
+    let mut b = running(|_| {});
+    let now = b.mac.now();
+    fault(&mut b, "rx-wedge ms=30");
+    assert_eq!(b.mac.deadline(), Some(now + Duration::from_millis(30)));
+    offer(&mut b, 2);
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!(b.mac.stats.rx_delivered, 0);
+    b.clock.advance(Duration::from_millis(30));
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 1);
+}
+
+#[test]
+fn spurious_interrupts_come_and_end() {
+    let mut b = running(|_| {});
+    fault(&mut b, "irq-spurious rx count=3 every=10");
+    let mut n = 0;
+    for _ in 0..100 {
+        b.run();
+        let pulses = b.mac.take_pulses();
+        n += u32::from(pulses.rx[0]);
+        assert!(!pulses.common);
+        b.clock.advance(Duration::from_micros(5));
+    }
+    assert_eq!(n, 3);
+    assert!(!b.mac.lines().any());
+}
