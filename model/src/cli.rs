@@ -18,6 +18,7 @@ use crate::fault;
 use crate::pcap::Pcap;
 use crate::port;
 use crate::strict::Mode;
+use crate::traffic;
 use crate::wire::{open_tap, Endpoint, Ingress, Medium, Notify};
 
 /// A model of Synopsys DesignWare Ethernet MACs for QEMU.
@@ -150,6 +151,15 @@ pub enum CtlCommand {
         /// The port.
         port: String,
         /// list, clear, clear KIND, or one of the kinds below with its arguments.
+        #[arg(required = true)]
+        spec: Vec<String>,
+    },
+    /// Let a port receive frames at a set rate, or swallow what it sends.
+    #[command(after_help = traffic::HELP)]
+    Traffic {
+        /// The port.
+        port: String,
+        /// start [KEY=VALUE...], stop, sink on|off, show.
         #[arg(required = true)]
         spec: Vec<String>,
     },
@@ -372,6 +382,10 @@ fn ctl(args: &CtlArgs) -> Result<(), String> {
             set: set.clone(),
         },
         CtlCommand::Fault { port: p, spec } => Request::Fault {
+            port: port(p),
+            spec: spec.join(" "),
+        },
+        CtlCommand::Traffic { port: p, spec } => Request::Traffic {
             port: port(p),
             spec: spec.join(" "),
         },

@@ -55,6 +55,13 @@ pub enum Request {
         /// `list`, `clear [KIND]`, or a kind with its arguments.
         spec: String,
     },
+    /// Makes and takes frames.
+    Traffic {
+        /// The port.
+        port: String,
+        /// `start [ARGS]`, `stop`, `sink on|off` or `show`.
+        spec: String,
+    },
     /// Counters.
     Stats {
         /// The port.
@@ -116,6 +123,12 @@ pub fn handle(ports: &[Arc<Shared>], request: &Request) -> Result<Value, String>
             let p = find(port)?;
             let answer = p.lock().mac.fault(spec);
             // Timers may have to be set.
+            p.kick();
+            answer
+        }
+        Request::Traffic { port, spec } => {
+            let p = find(port)?;
+            let answer = p.lock().mac.traffic(spec);
             p.kick();
             answer
         }
@@ -189,7 +202,7 @@ fn answer(ports: &[Arc<Shared>], line: &str) -> String {
 
 const USAGE: &str =
     "ports | link up|down PORT | regs PORT | rings PORT | stats PORT | strict [PORT [clear|off|warn|on]] | \
-     fault PORT list|clear|KIND [ARGS]";
+     fault PORT list|clear|KIND [ARGS] | traffic PORT start [ARGS]|stop|sink on|off|show";
 
 /// A request in words.
 pub fn parse(line: &str) -> Result<Request, String> {
@@ -215,6 +228,10 @@ pub fn parse(line: &str) -> Result<Request, String> {
             set: Some(set.into()),
         },
         ["fault", port, ref spec @ ..] if !spec.is_empty() => Request::Fault {
+            port: port.into(),
+            spec: spec.join(" "),
+        },
+        ["traffic", port, ref spec @ ..] if !spec.is_empty() => Request::Traffic {
             port: port.into(),
             spec: spec.join(" "),
         },

@@ -24,6 +24,7 @@ use crate::phy::rtl8211f::Rtl8211f;
 use crate::regs::gmac4::*;
 use crate::regs::RegFile;
 use crate::strict::{Mode, Strict};
+use crate::traffic::Traffic;
 use crate::wire::{Endpoint, Frame};
 
 /// Upper limit of queues and channels.
@@ -138,6 +139,8 @@ pub struct Gmac {
     pub strict: Strict,
     /// What is broken on command; kept over resets.
     pub(crate) faults: Faults,
+    /// Frames made and taken by the model itself.
+    pub(crate) traffic: Traffic,
     /// A fault pulled the cable.
     pub(crate) pulled: bool,
     pub(crate) clock: Clock,
@@ -180,6 +183,7 @@ impl Gmac {
             stats: Stats::default(),
             strict: Strict::new(&cfg),
             faults: Faults::default(),
+            traffic: Traffic::default(),
             pulled: false,
             clock,
             wire,
@@ -337,6 +341,7 @@ impl Gmac {
             self.receive(frame, now);
         }
         more |= left == 0;
+        more |= self.run_traffic(now, budget);
         more |= self.run_tx(budget, now);
         more |= self.has_arrivals();
         self.run_timers(now);
@@ -399,6 +404,7 @@ impl Gmac {
         let riwt = self.rx.iter().filter_map(|c| c.riwt);
         let pause = self.pause.hold.into_iter().chain(self.pause.resend);
         let pause = pause.chain(self.fault_deadline());
+        let pause = pause.chain(self.traffic_deadline());
         riwt.chain(pause).chain(self.wire.link_deadline()).min()
     }
 

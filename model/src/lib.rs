@@ -29,4 +29,5 @@ pub mod phy;
 pub mod port;
 pub mod regs;
 pub mod strict;
+pub mod traffic;
 pub mod wire;

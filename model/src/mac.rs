@@ -234,7 +234,9 @@ impl Gmac {
         } else {
             self.stats.tx_frames += 1;
             self.stats.tx_bytes += frame.data.len() as u64;
-            self.wire.send(frame);
+            if !self.sink(&frame) {
+                self.wire.send(frame);
+            }
         }
     }
 

@@ -17,6 +17,8 @@ use proptest::prelude::*;
 mod fault;
 #[path = "core/strict.rs"]
 mod strict;
+#[path = "core/traffic.rs"]
+mod traffic;
 
 const RAM: u64 = 0x10_0000;
 const RAM_SIZE: u64 = 0x20_0000;
