@@ -22,7 +22,10 @@ use kernel::{
 };
 
 use crate::{
-    desc::Format,
+    desc::{
+        Format,
+        SegmentationLimits, //
+    },
     hw::Hw,
     hwif::RingSetup,
     netdev::Device,
@@ -114,6 +117,9 @@ pub(crate) struct TxEnds<'a> {
 
 /// Makes rings for one descriptor format.
 pub(crate) trait Factory: Sync {
+    /// What a segmentation engine takes by these descriptors.
+    fn segmentation(&self) -> SegmentationLimits;
+
     /// Makes an empty transmit ring for channel `ch`.
     fn tx<'a>(
         &self,
@@ -145,6 +151,10 @@ impl<F: Format> DataPath<F> {
 }
 
 impl<F: Format> Factory for DataPath<F> {
+    fn segmentation(&self) -> SegmentationLimits {
+        F::SEGMENTATION
+    }
+
     fn tx<'a>(
         &self,
         hw: &Arc<Hw<'a>>,

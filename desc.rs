@@ -20,6 +20,30 @@ pub(crate) enum TxChecksum {
     Full,
 }
 
+/// How the transmitter is to cut a frame into segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TxSegmentation {
+    /// Bytes of the transport header.
+    pub(crate) transport_len: u32,
+    /// Bytes of all segments' payload.
+    pub(crate) payload_len: u32,
+}
+
+/// What a context descriptor tells the channel before the frame that follows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TxContext {
+    /// Payload bytes of a segment, from now on.
+    pub(crate) mss: Option<u16>,
+}
+
+impl TxContext {
+    /// Nothing is to be told: no descriptor is needed.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mss.is_none()
+    }
+}
+
 /// A transmit buffer, in the place it has in its frame.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TxBuffer {
@@ -37,6 +61,22 @@ pub(crate) struct TxBuffer {
     pub(crate) interrupt: bool,
     /// CIC. Only with `first`.
     pub(crate) checksum: TxChecksum,
+    /// TSE: the frame is segmented, and this buffer holds all of its headers and nothing else.
+    /// Includes `checksum`. Only with `first`.
+    pub(crate) segmentation: Option<TxSegmentation>,
+}
+
+/// What the segmentation engine can take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SegmentationLimits {
+    /// Most bytes of all headers.
+    pub(crate) header_max: u32,
+    /// Fewest payload bytes of a segment.
+    pub(crate) mss_min: u32,
+    /// Most bytes of a segment with its headers.
+    pub(crate) segment_max: u32,
+    /// Most payload bytes of a frame.
+    pub(crate) payload_max: u32,
 }
 
 /// What became of a transmit descriptor that the DMA gave back.
@@ -95,6 +135,12 @@ pub(crate) trait Format: Send + Sync + 'static {
 
     /// Word that holds OWN; it is stored last.
     const OWN_WORD: usize;
+
+    /// What may be asked of [`TxBuffer::segmentation`].
+    const SEGMENTATION: SegmentationLimits;
+
+    /// Composes a context descriptor, OWN set.
+    fn tx_context(context: &TxContext) -> Words;
 
     /// Composes a transmit descriptor, OWN set.
     fn tx_buffer(buf: &TxBuffer) -> Words;

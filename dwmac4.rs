@@ -38,6 +38,7 @@ pub(crate) const GMAC_5_10: Hwif = Hwif {
     min_snpsver: 0x51,
     max_snpsver: 0x5f,
     name: c"GMAC 5.10",
+    udp_segmentation: true,
     ..GMAC_4_10
 };
 
@@ -69,5 +70,6 @@ pub(crate) const GMAC_4: Hwif = Hwif {
     mtl: &mtl::Mtl,
     dma: &dma::Dma::<dma::Before410>::new(),
     mdio: &mdio::Mdio,
+    udp_segmentation: false,
     datapath: &datapath::DataPath::<desc::Gmac4>::new(),
 };

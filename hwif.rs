@@ -237,8 +237,15 @@ pub(crate) trait Dma: Sync {
     /// Programs the bus interface. `per_channel_irqs`: each channel has interrupt lines of its own.
     fn init(&self, io: Mmio<'_>, features: &Features, config: &Config, per_channel_irqs: bool);
 
-    /// Programs channel `ch` for transmission, stopped.
-    fn init_tx(&self, io: Mmio<'_>, ch: usize, config: &Config, ring: &RingSetup) -> Result;
+    /// Programs channel `ch` for transmission, stopped. `segmentation`: frames may ask for it.
+    fn init_tx(
+        &self,
+        io: Mmio<'_>,
+        ch: usize,
+        config: &Config,
+        ring: &RingSetup,
+        segmentation: bool,
+    ) -> Result;
 
     /// Programs channel `ch` for reception into buffers of `buf_len` bytes, stopped.
     fn init_rx(
@@ -324,6 +331,8 @@ pub(crate) struct Hwif {
     pub(crate) dma: &'static dyn Dma,
     /// Station management.
     pub(crate) mdio: &'static dyn Mdio,
+    /// A segmentation engine takes UDP as well; no capability bit tells.
+    pub(crate) udp_segmentation: bool,
     /// Maker of data paths for this generation's descriptors.
     pub(crate) datapath: &'static dyn datapath::Factory,
 }

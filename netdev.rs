@@ -31,8 +31,12 @@ use crate::{
     stats::{
         poll,
         xmit, //
-    }, //
+    },
+    tx, //
 };
+
+/// Bytes of a VLAN tag.
+const VLAN_HLEN: u32 = 4;
 
 /// Tag type of the network device.
 pub(crate) struct Dwmac;
@@ -84,11 +88,26 @@ impl device::Driver for Dwmac {
         skb: &SkBuffRef,
         features: Features,
     ) -> Features {
+        let checksums = Features::IP_CSUM | Features::IPV6_CSUM;
         // The checksum engine works on a frame that the FIFO holds whole.
-        if skb.len() > port.max_checksummed() {
-            features - (Features::IP_CSUM | Features::IPV6_CSUM)
-        } else {
-            features
+        let frame_max = port.max_checksummed();
+        if !skb.is_gso() {
+            return if skb.len() > frame_max {
+                features - checksums
+            } else {
+                features
+            };
+        }
+
+        let segmentation = Features::TSO | Features::TSO6 | Features::GSO_UDP_L4;
+        // A tag that is beside the data gets into it before the frame is segmented.
+        let tag = if skb.has_vlan_tag() { VLAN_HLEN } else { 0 };
+        match skb.gso().zip(port.segmentation.as_ref()) {
+            Some((gso, _)) if tx::segment_len(&gso, tag) > frame_max => {
+                features - segmentation - checksums
+            }
+            Some((gso, limits)) if tx::segmentable(&gso, tag, limits) => features,
+            _ => features - segmentation,
         }
     }
 
@@ -114,6 +133,7 @@ impl device::Driver for Dwmac {
             stats.add_tx_carrier_errors(polled(poll::TX_LINK_ERRORS));
             stats.add_tx_dropped(sent(xmit::TX_MAP_ERRORS));
             stats.add_tx_dropped(sent(xmit::TX_NOT_RUNNING));
+            stats.add_tx_dropped(sent(xmit::TX_GSO_ERRORS));
         }
         stats.add_rx_missed_errors(port.hw.rx_overflows.load(Relaxed));
     }

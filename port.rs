@@ -40,6 +40,7 @@ use crate::{
         Rx,
         TxEnds, //
     },
+    desc::SegmentationLimits,
     hw::Hw,
     hwif::{
         ChannelIrqs,
@@ -186,6 +187,8 @@ pub(crate) struct Port<'a> {
     /// Rare events.
     pub(crate) rare: Rare,
     max_checksummed: Atomic<u32>,
+    /// What the segmentation engine takes, if there is one.
+    pub(crate) segmentation: Option<SegmentationLimits>,
     /// DMA channels.
     pub(crate) channels: Channels<'a>,
     vectors: &'a pci::IrqVectorRegistration<'a>,
@@ -234,6 +237,15 @@ impl<'a> Port<'a> {
         if features.rx_checksum {
             offloads |= Features::RXCSUM;
         }
+        let segmentation =
+            tx::has_segmentation(features, config).then(|| hw.hwif.datapath.segmentation());
+        if segmentation.is_some() {
+            offloads |= Features::TSO | Features::TSO6;
+            if hw.hwif.udp_segmentation {
+                offloads |= Features::GSO_UDP_L4;
+            }
+            unregistered.set_tso_max_size(tx::MAX_SEGMENTED);
+        }
         unregistered.set_features(offloads | Features::LOOPBACK, offloads, offloads);
         unregistered.set_mtu_range(MIN_MTU, MAX_MTU);
         unregistered.set_watchdog(WATCHDOG);
@@ -274,6 +286,7 @@ impl<'a> Port<'a> {
                 recovery_failures: Atomic::new(0),
             },
             max_checksummed: Atomic::new(u32::MAX),
+            segmentation,
             channels,
             vectors,
             plan,
@@ -386,7 +399,10 @@ impl<'a> Port<'a> {
                     .ok_or(EBUSY)??;
             }
             if let Some(TxEnds { tx, clean }) = rings.tx {
-                hw.hwif.dma.init_tx(io, ch, &hw.config, &clean.setup())?;
+                let segmentation = self.segmentation.is_some();
+                hw.hwif
+                    .dma
+                    .init_tx(io, ch, &hw.config, &clean.setup(), segmentation)?;
                 let delay = backstop(&settings.tx_coalesce);
                 channel.backstop_ns.store(delay.as_nanos(), Relaxed);
                 channel

@@ -70,6 +70,9 @@ mod kunit_mtl;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/phylink.rs"]
 mod kunit_phylink;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/tx.rs"]
+mod kunit_tx;
 
 /// Name of the driver and of its interrupts.
 pub(crate) const NAME: &core::ffi::CStr = <LocalModule as kernel::ModuleMetadata>::NAME;

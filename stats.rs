@@ -89,6 +89,16 @@ counters! {
         TX_DOORBELLS = c"tx_doorbells",
         /// Frames with IC set.
         TX_IC_FRAMES = c"tx_ic_frames",
+        /// TCP frames that the hardware segments.
+        TX_TSO_FRAMES = c"tx_tso_frames",
+        /// UDP frames that the hardware segments.
+        TX_USO_FRAMES = c"tx_uso_frames",
+        /// Segments that the hardware makes of both.
+        TX_GSO_SEGMENTS = c"tx_gso_segments",
+        /// Frames dropped because the hardware could not segment them.
+        TX_GSO_ERRORS = c"tx_gso_errors",
+        /// Context descriptors.
+        TX_CONTEXTS = c"tx_contexts",
     }
 }
 

@@ -20,6 +20,8 @@ use kernel::{
         skbuff::{
             Checksum,
             DropReason,
+            Gso,
+            GsoProtocol,
             SkBuff, //
         }, //
     },
@@ -35,14 +37,22 @@ use kernel::{
 };
 
 use crate::{
+    config::Config,
     datapath,
     desc::{
         Format,
+        SegmentationLimits,
         TxBuffer,
-        TxChecksum, //
+        TxChecksum,
+        TxContext,
+        TxSegmentation,
+        Words, //
     },
     hw::Hw,
-    hwif::RingSetup,
+    hwif::{
+        Features,
+        RingSetup, //
+    },
     ring::DescRing,
     stats::{
         poll,
@@ -52,14 +62,55 @@ use crate::{
     }, //
 };
 
-/// Descriptors that one frame may need: the head, every fragment, and a context descriptor.
-pub(crate) const MAX_PER_FRAME: u32 = inflight::MAX_SEGMENTS + 1;
+/// Longest frame that the hardware is given to segment; what IP can carry without jumbograms.
+pub(crate) const MAX_SEGMENTED: u32 = 65536;
 
-/// The queue is stopped below this many free descriptors, so that a frame always fits.
-const STOP_BELOW: u32 = MAX_PER_FRAME;
+/// Fewest beats of a transmit burst (TXPBL) that the segmentation engine works with.
+const MIN_SEGMENTATION_PBL: u32 = 4;
 
-/// A stopped queue is woken at this many free descriptors: room for a few frames at once.
-const WAKE_AT: u32 = 2 * MAX_PER_FRAME;
+/// Whether the core has a segmentation engine that works as it is set up. Segments get their
+/// checksums by the checksum engine.
+pub(crate) fn has_segmentation(features: &Features, config: &Config) -> bool {
+    features.tso && features.tx_checksum && config.burst.tx >= MIN_SEGMENTATION_PBL
+}
+
+/// Bytes of the longest segment of `gso` when a tag of `tag` bytes is yet to be put into it.
+pub(crate) fn segment_len(gso: &Gso, tag: u32) -> u32 {
+    gso.header_len
+        .saturating_add(tag)
+        .saturating_add(gso.size.into())
+}
+
+/// Whether an engine with these limits can segment `gso` when a tag of `tag` bytes is yet to be
+/// put into it.
+pub(crate) fn segmentable(gso: &Gso, tag: u32, limits: &SegmentationLimits) -> bool {
+    gso.header_len.saturating_add(tag) <= limits.header_max
+        && u32::from(gso.size) >= limits.mss_min
+        && segment_len(gso, tag) <= limits.segment_max
+        && gso.payload_len <= limits.payload_max
+}
+
+/// What a channel was told by context descriptors since it was started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    mss: Option<u16>,
+}
+
+impl Told {
+    /// What the channel has yet to be told for a frame that is segmented by `gso`.
+    #[inline]
+    pub(crate) fn missing(&self, gso: Option<&Gso>) -> TxContext {
+        TxContext {
+            mss: gso.map(|gso| gso.size).filter(|&mss| self.mss != Some(mss)),
+        }
+    }
+
+    /// The channel is told `context`.
+    #[inline]
+    pub(crate) fn tell(&mut self, context: &TxContext) {
+        self.mss = context.mss.or(self.mss);
+    }
+}
 
 /// When to ask for a transmit interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +170,7 @@ pub(crate) struct TxRing<'a, F: Format> {
     slots: inflight::Producer<'a>,
     desc: Arc<DescRing>,
     meter: Meter,
+    told: Told,
     /// Descriptors were handed over that the DMA was not told of.
     unrung: bool,
     hw: Arc<Hw<'a>>,
@@ -127,6 +179,16 @@ pub(crate) struct TxRing<'a, F: Format> {
 }
 
 impl<'a, F: Format> TxRing<'a, F> {
+    /// Descriptors that one frame may need: for context, for the header of a frame that is
+    /// segmented, for every buffer, and for what of these has to be split.
+    const MAX_PER_FRAME: u32 = 1 + 1 + inflight::MAX_SEGMENTS + MAX_SEGMENTED / F::TX_BUFFER_MAX;
+
+    /// The queue is stopped below this many free descriptors, so that a frame always fits.
+    const STOP_BELOW: u32 = Self::MAX_PER_FRAME;
+
+    /// A stopped queue is woken at this many free descriptors: room for a few frames at once.
+    const WAKE_AT: u32 = 2 * Self::MAX_PER_FRAME;
+
     /// Makes both ends of an empty ring of `len` descriptors for channel `ch`.
     pub(crate) fn new(
         hw: &Arc<Hw<'a>>,
@@ -145,6 +207,7 @@ impl<'a, F: Format> TxRing<'a, F> {
             slots: producer,
             desc,
             meter: Meter::new(*coalesce),
+            told: Told::default(),
             unrung: false,
             hw: hw.clone(),
             ch,
@@ -179,41 +242,72 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
         stats: &mut XmitWriter,
     ) -> datapath::Sent {
         let more = queue.xmit_more();
-        let bytes = skb.len();
+        let mut gso = None;
+        if skb.is_gso() {
+            gso = skb.gso();
+            // The stack was told in `features_check()` what does not work.
+            if !gso.is_some_and(|gso| segmentable(&gso, 0, &F::SEGMENTATION)) {
+                skb.drop_reason(DropReason::SkbGsoSeg);
+                self.give_up(queue, stats, xmit::TX_GSO_ERRORS);
+                return datapath::Sent {
+                    xmit: Xmit::Sent,
+                    backstop: true,
+                };
+            }
+        }
+        let frame_len = skb.len();
+        let (frames, bytes) = match &gso {
+            Some(gso) => (gso.segments(), gso.wire_len()),
+            None => (1, frame_len),
+        };
         let checksum = match skb.ip_summed() {
             Checksum::Partial => TxChecksum::Full,
             _ => TxChecksum::None,
         };
+        let context = self.told.missing(gso.as_ref());
+        let prefix = u32::from(!context.is_empty());
+        let header = gso.map_or(0, |gso| gso.header_len);
 
         let mut interrupt = false;
-        let refused = match self.slots.map(skb, 0, F::TX_BUFFER_MAX) {
+        let refused = match self.slots.map_split(skb, prefix, header, F::TX_BUFFER_MAX) {
             Ok(frame) => {
                 interrupt = self.meter.account(bytes);
-                let (first, last) = (frame.first(), frame.last());
+                let (head, last) = (frame.first(), frame.last());
                 let mut own = 0;
-                for segment in frame.segments() {
+                let mut store = |index, words: &Words| {
+                    if index == head {
+                        own = words.get(F::OWN_WORD).copied().unwrap_or(0);
+                        self.desc.store_except(index, words, F::OWN_WORD);
+                    } else {
+                        self.desc.store(index, words);
+                    }
+                };
+                if !context.is_empty() {
+                    store(head, &F::tx_context(&context));
+                }
+                for (nth, segment) in frame.segments().enumerate() {
                     let words = F::tx_buffer(&TxBuffer {
                         addr: segment.addr,
                         len: segment.len,
-                        frame_len: bytes,
-                        first: segment.index == first,
+                        frame_len,
+                        first: nth == 0,
                         last: segment.index == last,
                         interrupt: interrupt && segment.index == last,
                         checksum,
+                        segmentation: gso.map(|gso| TxSegmentation {
+                            transport_len: gso.transport_len,
+                            payload_len: gso.payload_len,
+                        }),
                     });
-                    if segment.index == first {
-                        own = words.get(F::OWN_WORD).copied().unwrap_or(0);
-                        self.desc.store_except(first, &words, F::OWN_WORD);
-                    } else {
-                        self.desc.store(segment.index, &words);
-                    }
+                    store(segment.index, &words);
                 }
                 // The frame becomes the DMA's with its first descriptor, when all the others are
                 // in memory.
                 dma_mb(Write);
-                self.desc.store_word(first, F::OWN_WORD, own);
+                self.desc.store_word(head, F::OWN_WORD, own);
                 // Only now: the cleaner takes a committed frame without OWN for a sent one.
-                frame.commit();
+                frame.commit_as(frames, bytes);
+                self.told.tell(&context);
                 self.unrung = true;
                 None
             }
@@ -235,10 +329,27 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             };
         }
 
-        if interrupt {
-            stats.update(|update| update.add(xmit::TX_IC_FRAMES, 1));
+        if interrupt || prefix != 0 || gso.is_some() {
+            stats.update(|update| {
+                update.add(xmit::TX_IC_FRAMES, interrupt.into());
+                update.add(xmit::TX_CONTEXTS, prefix.into());
+                if let Some(gso) = &gso {
+                    update.add(
+                        match gso.protocol {
+                            GsoProtocol::Udp => xmit::TX_USO_FRAMES,
+                            _ => xmit::TX_TSO_FRAMES,
+                        },
+                        1,
+                    );
+                    update.add(xmit::TX_GSO_SEGMENTS, frames.into());
+                }
+            });
         }
-        queue.maybe_stop(|| self.slots.free_at_least(WAKE_AT), STOP_BELOW, WAKE_AT);
+        queue.maybe_stop(
+            || self.slots.free_at_least(Self::WAKE_AT),
+            Self::STOP_BELOW,
+            Self::WAKE_AT,
+        );
         if queue.sent(bytes, more) {
             self.ring_doorbell(stats);
         }
@@ -287,7 +398,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
                 tally.add(poll::TX_LINK_ERRORS, status.link_error.into());
                 tally.add(poll::TX_CSUM_ERRORS, status.checksum_error.into());
             } else {
-                tally.add(poll::TX_PACKETS, 1);
+                tally.add(poll::TX_PACKETS, frame.frames.into());
                 tally.add(poll::TX_BYTES, frame.bytes.into());
             }
             // BQL counts what was handed over, sent or not.
@@ -296,7 +407,8 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
         }
         if packets != 0 {
             self.slots.release();
-            completion.completed(packets, bytes, self.slots.free_after_release(), WAKE_AT);
+            let free = self.slots.free_after_release();
+            completion.completed(packets, bytes, free, TxRing::<F>::WAKE_AT);
         }
         pending
     }

@@ -24,8 +24,10 @@ use crate::{
         Format,
         RxChecksum,
         RxStatus,
+        SegmentationLimits,
         TxBuffer,
         TxChecksum,
+        TxContext,
         TxStatus,
         Words, //
     },
@@ -63,6 +65,42 @@ bitfield! {
         17:16 cic;
         /// FL: bytes of the frame. Counts in the first descriptor of a frame.
         14:0 fl;
+    }
+}
+
+bitfield! {
+    /// TDES3, read format, first of a frame that is to be segmented.
+    pub(super) struct TsoTdes3(u32) {
+        /// OWN: the DMA's.
+        31:31 own => bool;
+        /// FD: first of a frame.
+        29:29 fd => bool;
+        /// THL: words of the TCP or UDP header.
+        22:19 thl;
+        /// TSE: segment the frame. Buffer 1 is the headers.
+        18:18 tse => bool;
+        /// TPL: bytes of payload.
+        17:0 tpl;
+    }
+}
+
+bitfield! {
+    /// TDES2, context descriptor.
+    pub(super) struct ContextTdes2(u32) {
+        /// MSS: payload bytes of a segment.
+        13:0 mss;
+    }
+}
+
+bitfield! {
+    /// TDES3, context descriptor.
+    pub(super) struct ContextTdes3(u32) {
+        /// OWN: the DMA's.
+        31:31 own => bool;
+        /// CTXT: context descriptor.
+        30:30 ctxt => bool;
+        /// TCMSSV: MSS is valid.
+        26:26 tcmssv => bool;
     }
 }
 
@@ -200,6 +238,28 @@ impl Format for Gmac4 {
 
     const OWN_WORD: usize = 3;
 
+    const SEGMENTATION: SegmentationLimits = SegmentationLimits {
+        // Of B1L ten bits count where the buffer is a header.
+        header_max: 1023,
+        // The databook recommends no less.
+        mss_min: 64,
+        segment_max: 16382,
+        payload_max: TsoTdes3::TPL_MASK,
+    };
+
+    #[inline]
+    fn tx_context(context: &TxContext) -> Words {
+        let mut des2 = ContextTdes2::zeroed();
+        let mut des3 = ContextTdes3::zeroed().with_own(true).with_ctxt(true);
+        if let Some(mss) = context.mss {
+            // As below: an MSS that is too large gets cut.
+            des2 = des2.with_mss(Bounded::from_expr(u32::from(mss) & ContextTdes2::MSS_MASK));
+            des3 = des3.with_tcmssv(true);
+        }
+
+        [0, 0, des2.into(), des3.into()]
+    }
+
     #[inline]
     fn tx_buffer(buf: &TxBuffer) -> Words {
         let (low, high) = halves(buf.addr);
@@ -208,6 +268,22 @@ impl Format for Gmac4 {
         let des2 = Tdes2::zeroed()
             .with_b1l(Bounded::from_expr(buf.len & Tdes2::B1L_MASK))
             .with_ioc(buf.interrupt && buf.last);
+        if let Some(segmentation) = buf.segmentation.filter(|_| buf.first) {
+            let thl = segmentation.transport_len / 4;
+            // Buffer 2 cannot take payload: its address is the upper half of buffer 1's.
+            let des3 = TsoTdes3::zeroed()
+                .with_own(true)
+                .with_fd(true)
+                .with_tse(true)
+                .with_thl(Bounded::from_expr(
+                    thl & (TsoTdes3::THL_MASK >> TsoTdes3::THL_SHIFT),
+                ))
+                .with_tpl(Bounded::from_expr(
+                    segmentation.payload_len & TsoTdes3::TPL_MASK,
+                ));
+
+            return [low, high, des2.into(), des3.into()];
+        }
         let mut des3 = Tdes3::zeroed()
             .with_own(true)
             .with_fd(buf.first)

@@ -183,7 +183,14 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         io.update(DMA_MODE, |r| r.with_per_channel_irqs(per_channel_irqs));
     }
 
-    fn init_tx(&self, io: Mmio<'_>, ch: usize, config: &Config, ring: &RingSetup) -> Result {
+    fn init_tx(
+        &self,
+        io: Mmio<'_>,
+        ch: usize,
+        config: &Config,
+        ring: &RingSetup,
+        segmentation: bool,
+    ) -> Result {
         let (base, base_high) = halves(ring.base);
         let (tail, _) = halves(ring.tail);
 
@@ -193,6 +200,7 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
             ch,
             DMA_CH_TX_CONTROL::zeroed()
                 .with_osp(true)
+                .with_tse(segmentation)
                 .try_with_txpbl(config.burst.tx)
                 .map_err(|_| EINVAL)?,
         )?;

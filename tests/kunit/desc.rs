@@ -13,6 +13,8 @@ mod tests {
             RxStatus,
             TxBuffer,
             TxChecksum,
+            TxContext,
+            TxSegmentation,
             TxStatus, //
         },
         dwmac4::desc::Gmac4,
@@ -27,6 +29,7 @@ mod tests {
         last: true,
         interrupt: false,
         checksum: TxChecksum::None,
+        segmentation: None,
     };
 
     /// A whole frame without anything remarkable.
@@ -102,6 +105,83 @@ mod tests {
 
         for (buf, words) in cases {
             assert_eq!(Gmac4::tx_buffer(&buf), words);
+        }
+    }
+
+    #[test]
+    fn tx_segmentation() {
+        let header = TxBuffer {
+            len: 66,
+            frame_len: 65226,
+            last: false,
+            checksum: TxChecksum::Full,
+            segmentation: Some(TxSegmentation {
+                transport_len: 32,
+                payload_len: 65160,
+            }),
+            ..WHOLE
+        };
+        let cases = [
+            // OWN, FD, THL, TSE, TPL; neither FL nor CIC.
+            (header, [0x3456_7890, 0x12, 66, 0xa044_fe88]),
+            // UDP.
+            (
+                TxBuffer {
+                    segmentation: Some(TxSegmentation {
+                        transport_len: 8,
+                        payload_len: 1,
+                    }),
+                    ..header
+                },
+                [0x3456_7890, 0x12, 66, 0xa014_0001],
+            ),
+            // The payload is described as that of any frame.
+            (
+                TxBuffer {
+                    len: 16368,
+                    first: false,
+                    ..header
+                },
+                [0x3456_7890, 0x12, 16368, 0x8000_0000],
+            ),
+            (
+                TxBuffer {
+                    first: false,
+                    last: true,
+                    interrupt: true,
+                    ..header
+                },
+                [0x3456_7890, 0x12, 0x8000_0042, 0x9000_0000],
+            ),
+            // What breaks the contract stays in its field.
+            (
+                TxBuffer {
+                    segmentation: Some(TxSegmentation {
+                        transport_len: u32::MAX,
+                        payload_len: u32::MAX,
+                    }),
+                    ..header
+                },
+                [0x3456_7890, 0x12, 66, 0xa07f_ffff],
+            ),
+        ];
+
+        for (buf, words) in cases {
+            assert_eq!(Gmac4::tx_buffer(&buf), words);
+        }
+    }
+
+    #[test]
+    fn tx_contexts() {
+        for (mss, words) in [
+            // OWN, CTXT.
+            (None, [0, 0, 0, 0xc000_0000]),
+            // TCMSSV, MSS.
+            (Some(1448), [0, 0, 1448, 0xc400_0000]),
+            (Some(0x3fff), [0, 0, 0x3fff, 0xc400_0000]),
+            (Some(0xffff), [0, 0, 0x3fff, 0xc400_0000]),
+        ] {
+            assert_eq!(Gmac4::tx_context(&TxContext { mss }), words);
         }
     }
 

@@ -44,6 +44,17 @@ rust_helper_skb_checksum_start_offset(const struct sk_buff *skb)
 	return skb_checksum_start_offset(skb);
 }
 
+__rust_helper bool
+rust_helper_skb_transport_header_was_set(const struct sk_buff *skb)
+{
+	return skb_transport_header_was_set(skb);
+}
+
+__rust_helper int rust_helper_skb_transport_offset(const struct sk_buff *skb)
+{
+	return skb_transport_offset(skb);
+}
+
 __rust_helper bool rust_helper_skb_vlan_tag_present(const struct sk_buff *skb)
 {
 	return skb_vlan_tag_present(skb);

@@ -190,8 +190,10 @@ struct Slot {
     map_len: u32,
     /// First slot of a packet only: the packet.
     skb: *mut bindings::sk_buff,
-    /// First slot of a packet only: the length of the packet.
+    /// First slot of a packet only: the bytes that it is on the wire.
     bytes: u32,
+    /// First slot of a packet only: the frames that it is on the wire.
+    frames: u32,
     /// First slot of a packet only: number of slots of the packet.
     count: u16,
     kind: Kind,
@@ -204,6 +206,7 @@ impl Slot {
         map_len: 0,
         skb: ptr::null_mut(),
         bytes: 0,
+        frames: 0,
         count: 0,
         kind: Kind::None,
     };
@@ -462,7 +465,23 @@ impl<'a> Producer<'a> {
         prefix: u32,
         max_seg: u32,
     ) -> Result<Pending<'p, 'a>, (Error, SkBuff)> {
-        let need = match self.need(&skb, prefix, max_seg) {
+        self.map_split(skb, prefix, 0, max_seg)
+    }
+
+    /// Maps a packet for DMA, as [`map()`](Self::map) does, with its first `header` bytes in a slot
+    /// of their own.
+    ///
+    /// This is for devices that have to be told apart headers and payload. Fails with `EINVAL` also
+    /// if the linear part has less than `header` bytes, or if these exceed `max_seg`.
+    #[inline]
+    pub fn map_split<'p>(
+        &'p mut self,
+        skb: SkBuff,
+        prefix: u32,
+        header: u32,
+        max_seg: u32,
+    ) -> Result<Pending<'p, 'a>, (Error, SkBuff)> {
+        let need = match self.need(&skb, prefix, header, max_seg) {
             Ok(need) => need,
             Err(e) => return Err((e, skb)),
         };
@@ -478,7 +497,7 @@ impl<'a> Producer<'a> {
             count: 0,
         };
 
-        match pending.map_buffers(prefix, max_seg, need) {
+        match pending.map_buffers(prefix, header, max_seg, need) {
             Ok(()) => Ok(pending),
             Err(e) => Err((e, pending.abort())),
         }
@@ -486,14 +505,17 @@ impl<'a> Producer<'a> {
 
     /// Returns the number of slots that a packet needs.
     #[inline]
-    fn need(&self, skb: &SkBuffRef, prefix: u32, max_seg: u32) -> Result<u32> {
-        if max_seg == 0 {
+    fn need(&self, skb: &SkBuffRef, prefix: u32, header: u32, max_seg: u32) -> Result<u32> {
+        if max_seg == 0 || header > max_seg {
             return Err(EINVAL);
         }
 
         let headlen = skb.headlen();
+        let rest = headlen.checked_sub(header).ok_or(EINVAL)?;
         let mut bytes = headlen;
-        let mut slots = segments(headlen, max_seg);
+        let mut slots = segments(rest, max_seg)
+            .checked_add(u32::from(header != 0))
+            .ok_or(EINVAL)?;
 
         // The linear part is most of the packets.
         if headlen != skb.len() {
@@ -582,7 +604,7 @@ pub struct Pending<'p, 'a> {
 impl<'p, 'a> Pending<'p, 'a> {
     /// Maps all buffers of the packet to `need` slots, which must be free.
     #[inline]
-    fn map_buffers(&mut self, prefix: u32, max_seg: u32, need: u32) -> Result {
+    fn map_buffers(&mut self, prefix: u32, header: u32, max_seg: u32, need: u32) -> Result {
         let dev = self.producer.ring.dev.as_raw();
         let raw = self.skb.as_raw();
 
@@ -602,7 +624,7 @@ impl<'p, 'a> Pending<'p, 'a> {
                     DataDirection::ToDevice.into(),
                 )
             };
-            self.push_buffer(addr, headlen, Kind::Single, max_seg, need)?;
+            self.push_buffer(addr, headlen, Kind::Single, header, max_seg, need)?;
         }
 
         // SAFETY: The shared info of a valid packet is valid.
@@ -626,18 +648,20 @@ impl<'p, 'a> Pending<'p, 'a> {
                     DataDirection::ToDevice.into(),
                 )
             };
-            self.push_buffer(addr, len, Kind::Page, max_seg, need)?;
+            self.push_buffer(addr, len, Kind::Page, 0, max_seg, need)?;
         }
         Ok(())
     }
 
-    /// Records a buffer that was just mapped to `addr`, or failed to be.
+    /// Records a buffer that was just mapped to `addr`, or failed to be. Unless it is 0, the first
+    /// segment is one of `header` bytes, of which there must be at most `len`.
     #[inline]
     fn push_buffer(
         &mut self,
         addr: DmaAddress,
         len: u32,
         kind: Kind,
+        header: u32,
         max_seg: u32,
         need: u32,
     ) -> Result {
@@ -648,7 +672,11 @@ impl<'p, 'a> Pending<'p, 'a> {
 
         let mut slot = Slot {
             addr,
-            len: len.min(max_seg),
+            len: if header != 0 {
+                header
+            } else {
+                len.min(max_seg)
+            },
             map_len: len,
             kind,
             ..Slot::EMPTY
@@ -740,12 +768,22 @@ impl<'p, 'a> Pending<'p, 'a> {
     /// To be called when the descriptors are composed, and before the device is told about them.
     #[inline]
     pub fn commit(self) {
+        let bytes = self.skb.len();
+
+        self.commit_as(1, bytes);
+    }
+
+    /// Hands over a packet, as [`commit()`](Self::commit) does, that the device makes `frames`
+    /// frames of, with `bytes` in all.
+    ///
+    /// The [`Consumer`] is told these numbers; nothing depends on them here.
+    #[inline]
+    pub fn commit_as(self, frames: u32, bytes: u32) {
         let mut this = ManuallyDrop::new(self);
         let head = this.producer.head;
 
         // SAFETY: `this` is not dropped.
         let skb = unsafe { ManuallyDrop::take(&mut this.skb) };
-        let bytes = skb.len();
 
         // SAFETY: By the type invariants the slot belongs to the producer.
         let first = unsafe { this.producer.ring.read(head) };
@@ -758,6 +796,7 @@ impl<'p, 'a> Pending<'p, 'a> {
                 Slot {
                     skb: skb.into_raw().as_ptr(),
                     bytes,
+                    frames,
                     count,
                     ..first
                 },
@@ -809,8 +848,10 @@ pub struct Entry {
     pub first: u32,
     /// Index of the last slot.
     pub last: u32,
-    /// Number of bytes of the packet.
+    /// Number of bytes of the packet, on the wire.
     pub bytes: u32,
+    /// Number of frames that the packet is on the wire.
+    pub frames: u32,
 }
 
 /// The end of a ring that frees packets which the device is done with.
@@ -857,6 +898,7 @@ impl Consumer<'_> {
             first: self.ring.indices.mask(self.tail),
             last: self.ring.indices.mask(last),
             bytes: slot.bytes,
+            frames: slot.frames,
         })
     }
 
@@ -1143,6 +1185,70 @@ mod tests {
     }
 
     #[test]
+    fn a_header_has_a_slot_of_its_own() -> Result {
+        let parent = Parent::new()?;
+        let (mut tx, mut done) = ring(parent.device(), 16)?;
+        let pending = tx
+            .map_split(packet(2554, &[1700])?, 1, 54, 1000)
+            .map_err(|(e, _)| e)?;
+        let mut segments = pending.segments();
+        let mut end = None;
+
+        // The slot before the first one is the prefix.
+        for (index, len) in (1..).zip([54, 1000, 1000, 500]) {
+            let segment = segments.next().ok_or(EINVAL)?;
+
+            assert_eq!((segment.index, segment.len), (index, len));
+            assert!(end.is_none_or(|end| end == segment.addr));
+            end = Some(segment.addr + DmaAddress::from(segment.len));
+        }
+        // Fragments have no header.
+        assert_eq!(segments.next().map(|segment| segment.len), Some(1000));
+        assert_eq!(segments.next().map(|segment| segment.len), Some(700));
+        assert_eq!(segments.next(), None);
+        drop(segments);
+
+        pending.commit_as(3, 4362);
+        assert_eq!(
+            done.front(),
+            Some(Entry {
+                first: 0,
+                last: 6,
+                bytes: 4362,
+                frames: 3,
+            })
+        );
+        assert_eq!(done.pop_all(), (1, 4362));
+
+        // Nothing but a header.
+        let pending = tx
+            .map_split(packet(54, &[100])?, 0, 54, 1000)
+            .map_err(|(e, _)| e)?;
+        let mut segments = pending.segments().map(|segment| segment.len);
+        assert_eq!((segments.next(), segments.next()), (Some(54), Some(100)));
+        assert_eq!(segments.next(), None);
+        Ok(())
+    }
+
+    #[test]
+    fn impossible_headers_are_handed_back() -> Result {
+        let parent = Parent::new()?;
+        let (mut tx, _done) = ring(parent.device(), 16)?;
+
+        // Longer than the linear part, or than a segment.
+        for (header, max_seg) in [(101, 1000), (u32::MAX, u32::MAX), (60, 59)] {
+            let Err((e, skb)) = tx.map_split(packet(100, &[50])?, 0, header, max_seg) else {
+                return Err(EINVAL);
+            };
+
+            assert_eq!(e, EINVAL);
+            assert_eq!(skb.len(), 150);
+        }
+        assert_eq!(tx.free(), 16);
+        Ok(())
+    }
+
+    #[test]
     fn impossible_packets_are_handed_back() -> Result {
         let parent = Parent::new()?;
         let (mut tx, done) = ring(parent.device(), 4)?;
@@ -1223,6 +1329,7 @@ mod tests {
             first: 0,
             last: 0,
             bytes: 70,
+            frames: 1,
         };
         assert_eq!(done.front(), Some(first));
         // Dropping the ends frees the packet.

@@ -45,6 +45,7 @@ use crate::{
         },
         napi, //
     },
+    num::casts::u32_as_usize,
     prelude::*,
     types::Opaque, //
 };
@@ -110,6 +111,51 @@ pub enum Checksum {
     Complete,
     /// On transmit: the device has to fill in the checksum.
     Partial,
+}
+
+/// What a packet that is to be segmented carries.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum GsoProtocol {
+    /// TCP over IPv4.
+    TcpV4,
+    /// TCP over IPv6.
+    TcpV6,
+    /// UDP over IPv4 or IPv6: each segment becomes a datagram.
+    Udp,
+}
+
+/// How a packet is to be segmented.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Gso {
+    /// What is segmented.
+    pub protocol: GsoProtocol,
+    /// Bytes of all headers, which every segment gets. They are in the linear part.
+    pub header_len: u32,
+    /// Bytes of the transport header, the last of the headers.
+    pub transport_len: u32,
+    /// Payload bytes of each segment but the last, not 0.
+    pub size: u16,
+    /// Payload bytes of the packet, not 0.
+    pub payload_len: u32,
+}
+
+impl Gso {
+    /// Returns the number of segments, not 0.
+    #[inline]
+    pub fn segments(&self) -> u32 {
+        match u32::from(self.size) {
+            0 => 1,
+            size => self.payload_len.div_ceil(size).max(1),
+        }
+    }
+
+    /// Returns the number of bytes of all segments, each with its headers.
+    #[inline]
+    pub fn wire_len(&self) -> u32 {
+        self.segments()
+            .saturating_mul(self.header_len)
+            .saturating_add(self.payload_len)
+    }
 }
 
 /// A VLAN tag that is kept beside the data of a buffer.
@@ -237,6 +283,83 @@ impl SkBuffRef {
     pub fn gso_segs(&self) -> u16 {
         // SAFETY: Every valid `sk_buff` has a shared info.
         unsafe { (*self.shared_info()).gso_segs }
+    }
+
+    /// Returns how the packet is to be segmented.
+    ///
+    /// [`None`] if it is not to be, if it is a tunnel or of another protocol, or if its headers are
+    /// not all in the linear part. The headers were not looked at otherwise.
+    #[inline]
+    pub fn gso(&self) -> Option<Gso> {
+        // CAST: All of these are positive.
+        //
+        // Flags that say nothing of the layout of the packet.
+        const MODIFIERS: u32 = (bindings::SKB_GSO_DODGY
+            | bindings::SKB_GSO_TCP_ECN
+            | bindings::SKB_GSO_TCP_FIXEDID) as u32;
+        const TCP_V4: u32 = bindings::SKB_GSO_TCPV4 as u32;
+        const TCP_V6: u32 = bindings::SKB_GSO_TCPV6 as u32;
+        const UDP_L4: u32 = bindings::SKB_GSO_UDP_L4 as u32;
+        const UDP_HEADER: u32 = 8;
+        const TCP_HEADER: u32 = 20;
+        // The byte whose upper half is the length of a TCP header in words.
+        const TCP_DATA_OFFSET: usize = 12;
+
+        let size = self.gso_size();
+        if size == 0 {
+            return None;
+        }
+
+        let skb = self.as_raw();
+        // SAFETY: Every valid `sk_buff` has a shared info.
+        let gso_type = unsafe { (*self.shared_info()).gso_type };
+        let protocol = match gso_type & !MODIFIERS {
+            TCP_V4 => GsoProtocol::TcpV4,
+            TCP_V6 => GsoProtocol::TcpV6,
+            UDP_L4 => GsoProtocol::Udp,
+            _ => return None,
+        };
+
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        if !unsafe { bindings::skb_transport_header_was_set(skb) } {
+            return None;
+        }
+        // SAFETY: As above.
+        let offset = u32::try_from(unsafe { bindings::skb_transport_offset(skb) }).ok()?;
+
+        let transport_len = if protocol == GsoProtocol::Udp {
+            UDP_HEADER
+        } else {
+            if offset.checked_add(TCP_HEADER)? > self.headlen() {
+                return None;
+            }
+            // SAFETY: The linear part starts at `data` and has a whole TCP header at `offset`.
+            // Clones may share it, so it is read once.
+            let byte = unsafe {
+                (*skb)
+                    .data
+                    .add(u32_as_usize(offset).wrapping_add(TCP_DATA_OFFSET))
+                    .read_volatile()
+            };
+            u32::from(byte >> 4).wrapping_mul(4)
+        };
+        if protocol != GsoProtocol::Udp && transport_len < TCP_HEADER {
+            return None;
+        }
+
+        let header_len = offset.checked_add(transport_len)?;
+        if header_len > self.headlen() {
+            return None;
+        }
+        let payload_len = self.len().checked_sub(header_len).filter(|&len| len != 0)?;
+
+        Some(Gso {
+            protocol,
+            header_len,
+            transport_len,
+            size,
+            payload_len,
+        })
     }
 
     /// Returns the Ethertype in host order.
@@ -512,5 +635,127 @@ impl Drop for SkBuff {
         unsafe {
             bindings::dev_kfree_skb_any_reason(self.0.as_ptr(), DropReason::NotSpecified.as_raw())
         };
+    }
+}
+
+#[kunit_tests(rust_net_skbuff)]
+mod tests {
+    use super::*;
+
+    /// Creates a packet of `len` bytes whose transport header is at `offset`.
+    fn packet(len: u32, offset: u16) -> Result<SkBuff> {
+        // SAFETY: This just allocates.
+        let raw =
+            unsafe { bindings::__alloc_skb(len, GFP_KERNEL.as_raw(), 0, bindings::NUMA_NO_NODE) };
+        let raw = NonNull::new(raw).ok_or(ENOMEM)?;
+
+        // SAFETY: The packet was just allocated.
+        let skb = unsafe { SkBuff::from_raw(raw) };
+        // SAFETY: There is as much room.
+        unsafe {
+            bindings::skb_put(raw.as_ptr(), len)
+                .cast::<u8>()
+                .write_bytes(0, u32_as_usize(len))
+        };
+        // SAFETY: The function checks the offset.
+        if !unsafe { bindings::skb_partial_csum_set(raw.as_ptr(), offset, 0) } {
+            return Err(EINVAL);
+        }
+        Ok(skb)
+    }
+
+    /// Has the packet segmented; `words` is the length of the TCP header at `offset`.
+    fn segment(skb: &mut SkBuff, gso_type: u32, size: u16, offset: usize, words: u8) {
+        let raw = skb.as_raw();
+
+        // SAFETY: We own the packet, which is longer than `offset` by more than a TCP header.
+        unsafe {
+            let info = bindings::skb_shinfo(raw);
+            (*info).gso_type = gso_type;
+            (*info).gso_size = size;
+            (*raw).data.add(offset + 12).write(words << 4);
+        }
+    }
+
+    const TCP_V4: u32 = bindings::SKB_GSO_TCPV4 as u32;
+    const TCP_V6: u32 = bindings::SKB_GSO_TCPV6 as u32;
+    const UDP: u32 = bindings::SKB_GSO_UDP_L4 as u32;
+    const ECN: u32 = bindings::SKB_GSO_TCP_ECN as u32;
+    const GRE: u32 = bindings::SKB_GSO_GRE as u32;
+
+    #[test]
+    fn gso_of_whole_headers() -> Result {
+        for (gso_type, offset, words, protocol, transport_len) in [
+            (TCP_V4, 34, 5, GsoProtocol::TcpV4, 20),
+            (TCP_V4 | ECN, 34, 15, GsoProtocol::TcpV4, 60),
+            (TCP_V6, 54, 8, GsoProtocol::TcpV6, 32),
+            // What looks like a TCP header is payload.
+            (UDP, 42, 15, GsoProtocol::Udp, 8),
+        ] {
+            let mut skb = packet(1000, offset)?;
+
+            assert!(!skb.is_gso() && skb.gso().is_none());
+            segment(&mut skb, gso_type, 100, offset.into(), words);
+            assert!(skb.is_gso());
+
+            let gso = skb.gso().ok_or(EINVAL)?;
+            assert_eq!(gso.protocol, protocol);
+            assert_eq!(gso.transport_len, transport_len);
+            assert_eq!(gso.header_len, u32::from(offset) + transport_len);
+            assert_eq!(gso.header_len + gso.payload_len, 1000);
+            assert_eq!(gso.size, 100);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn gso_of_odd_headers_is_none() -> Result {
+        for (gso_type, offset, words) in [
+            // Tunnels, and what is not known.
+            (TCP_V4 | GRE, 34, 5),
+            (TCP_V4 | UDP, 34, 5),
+            (0, 34, 5),
+            // A header that is too short to be one.
+            (TCP_V4, 34, 0),
+            (TCP_V4, 34, 4),
+            // A header that is longer than the linear part, or all of the packet.
+            (TCP_V4, 74, 7),
+            (TCP_V6, 80, 5),
+            (TCP_V6, 84, 5),
+            (UDP, 92, 0),
+        ] {
+            let mut skb = packet(120, offset)?;
+            let raw = skb.as_raw();
+
+            segment(&mut skb, gso_type, 10, offset.into(), words);
+            // SAFETY: The packet has as many bytes.
+            unsafe { bindings::skb_trim(raw, 100) };
+            assert!(skb.gso().is_none());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn segments_of_a_gso() {
+        for (size, payload_len, segments) in [
+            (1, 1, 1),
+            (100, 99, 1),
+            (100, 100, 1),
+            (100, 101, 2),
+            (1448, 65160, 45),
+            (u16::MAX, u32::MAX, 65537),
+            (0, 5, 1),
+        ] {
+            let gso = Gso {
+                protocol: GsoProtocol::TcpV4,
+                header_len: 54,
+                transport_len: 20,
+                size,
+                payload_len,
+            };
+
+            assert_eq!(gso.segments(), segments);
+            assert_eq!(gso.wire_len(), (segments * 54).saturating_add(payload_len));
+        }
     }
 }
