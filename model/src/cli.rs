@@ -60,6 +60,7 @@ Port options (comma-separated key=value):
   mac-addrs=N       address registers beside the first: 0, 1, 3, 7, 15, 31 (default), 63, 127
   edse=0|1          32-byte transmit descriptors can be selected (default: from version 0x51)
   strict=MODE       off, warn, on (default: what --strict says)
+  tso=0|1           segmentation of TCP and UDP packets (default 1)
   csr-hz=HZ         CSR clock, which also drives RIWT and MDC (default 200000000)
 
 A configuration file is a JSON object:

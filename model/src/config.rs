@@ -104,6 +104,8 @@ pub struct Config {
     pub mac: Option<[u8; 6]>,
     /// Whether channels can use the 32-byte transmit descriptors of release 5.10 (EDSE).
     pub edse: bool,
+    /// Segmentation of TCP and UDP packets.
+    pub tso: bool,
     /// Interrupt kinds offered.
     pub irq: IrqKinds,
     /// What is done when software breaks the hardware's rules; `None`: what all ports do.
@@ -131,6 +133,7 @@ impl Default for Config {
             csr_hz: 200_000_000,
             mac: None,
             edse: true,
+            tso: true,
             irq: IrqKinds {
                 intx: true,
                 msi: true,
@@ -271,6 +274,7 @@ impl Config {
             "csr-hz" => self.csr_hz = range(value, 1_000_000, 1_000_000_000)?,
             "mac" => self.mac = Some(parse_mac(value)?),
             "edse" => late.edse = Some(one_of(value, &[0, 1])? == 1),
+            "tso" => self.tso = one_of(value, &[0, 1])? == 1,
             "irq" => self.irq = value.parse()?,
             "strict" => self.strict = Some(value.parse()?),
             _ => return Err("no such option; see dwmac-model serve --help".into()),

@@ -20,6 +20,11 @@ pub const RX_BUF2V: u32 = bit(25);
 /// RX read format: buffer 1 is valid.
 pub const RX_BUF1V: u32 = bit(24);
 
+/// TX context: the MSS (or the one-step correction) is valid.
+pub const TX_TCMSSV: u32 = bit(26);
+/// TX context: the descriptor carries a one-step timestamp correction.
+pub const TX_OSTC: u32 = bit(27);
+
 /// TX write-back: descriptor error.
 pub const TX_DE: u32 = bit(23);
 /// TX write-back: error summary.
@@ -107,6 +112,14 @@ pub struct TxRead {
     pub cpc: u32,
     /// Checksum insertion control.
     pub cic: u32,
+    /// Segment the packet (TSE): then `tpl` takes the place of `cic`, and `hl` is buffer 1's length.
+    pub tse: bool,
+    /// Length of the header to segment with.
+    pub hl: u32,
+    /// Length of the transport header in words.
+    pub thl: u32,
+    /// Length of the payload to segment.
+    pub tpl: u32,
 }
 
 impl TxRead {
@@ -128,6 +141,10 @@ impl TxRead {
             context: d.w[3] & CTXT != 0,
             cpc: field(d.w[3], 26, 2),
             cic: field(d.w[3], 16, 2),
+            tse: d.w[3] & bit(18) != 0,
+            hl: field(d.w[2], 0, 10),
+            thl: field(d.w[3], 19, 4),
+            tpl: field(d.w[3], 0, 18),
         }
     }
 }

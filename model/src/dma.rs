@@ -12,6 +12,7 @@ use crate::mem::{BusError, DmaResult};
 use crate::mtl::RxPacket;
 use crate::regs::field;
 use crate::regs::gmac4::*;
+use crate::tso::{self, Segments};
 
 /// What a process does, as DMA_Debug_Status reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,18 @@ pub struct TxFrame {
     cpc: u32,
     cic: u32,
     oversize: bool,
+    tso: Option<tso::Request>,
+}
+
+/// A packet being sent in segments; its last descriptor is closed after the last one.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    segments: Segments,
+    /// The MTL queue was flushed: the rest is dropped.
+    pub flushed: bool,
+    /// What of the last descriptor is written back.
+    w3: u32,
+    ioc: bool,
 }
 
 /// The transmit half of a channel.
@@ -45,6 +58,10 @@ pub struct TxChannel {
     pub cur: u64,
     /// The packet whose descriptors are being fetched.
     pub frame: Option<TxFrame>,
+    /// The packet whose segments are being sent.
+    pub segments: Option<Pending>,
+    /// Maximum segment size: of DMA_CH_Control or of a context descriptor, whichever came last.
+    pub mss: u32,
     /// Starts from the list address instead of where it stopped.
     pub rewind: bool,
     /// TI events that wait behind an unacknowledged one (interrupt mode 2).
@@ -141,6 +158,11 @@ impl Gmac {
             return Ack::None;
         };
         match reg {
+            CH_CONTROL => {
+                if let Some(tx) = self.tx.get_mut(c) {
+                    tx.mss = field(w.new, 0, 14);
+                }
+            }
             CH_TX_CONTROL if w.rising(TX_ST) != 0 => self.start_tx(c),
             CH_TX_CONTROL if w.falling(TX_ST) != 0 => self.stop_tx(c),
             CH_RX_CONTROL => {
@@ -205,6 +227,7 @@ impl Gmac {
         if std::mem::take(&mut tx.rewind) {
             tx.cur = base;
             tx.frame = None;
+            tx.segments = None;
         }
         tx.state = Process::Running;
         self.show(c, CH_CUR_TX, self.tx[c].cur);
@@ -398,6 +421,7 @@ impl Gmac {
             Dir::Tx => {
                 self.tx[c].state = Process::Halted;
                 self.tx[c].frame = None;
+                self.tx[c].segments = None;
                 16
             }
             Dir::Rx => {
@@ -479,6 +503,9 @@ impl Gmac {
 
     /// Handles one descriptor. `None`: nothing to do; `Some(true)`: a packet was sent.
     fn tx_step(&mut self, c: usize) -> Option<bool> {
+        if let Some(pending) = self.tx[c].segments.take() {
+            return self.tx_segment(c, pending);
+        }
         let cur = self.tx[c].cur;
         if cur as u32 == self.regs.get(ch(c, CH_TX_TAIL)) {
             return self.suspend_tx(c);
@@ -499,18 +526,25 @@ impl Gmac {
         if !desc.own() {
             return self.suspend_tx(c);
         }
-        let d = TxRead::decode(&desc, self.wide());
+        let mut d = TxRead::decode(&desc, self.wide());
         if d.context {
-            // MSS, VLAN tag and time have no use here: no such option is present.
-            if self.tx[c].frame.is_some() {
-                self.raise(c, ST_CDE);
-            }
-            return self.close_tx(c, words, desc.w[3] & !OWN).then_some(false);
+            let w3 = self.tx_context(c, &desc);
+            return self.close_tx(c, words, w3).then_some(false);
         }
         if d.first {
+            let tso = d.tse && self.regs.get(ch(c, CH_TX_CONTROL)) & TX_TSE != 0;
+            if tso {
+                // The header has buffer 1 for itself, and its length a shorter field.
+                d.buf1.1 = d.hl;
+            }
             self.tx[c].frame = Some(TxFrame {
                 cpc: d.cpc,
                 cic: d.cic,
+                tso: tso.then_some(tso::Request {
+                    header: d.hl as usize,
+                    transport: d.thl as usize * 4,
+                    payload: d.tpl as usize,
+                }),
                 ..TxFrame::default()
             });
         }
@@ -526,7 +560,8 @@ impl Gmac {
             }
             self.show_buffer(c, CH_CUR_TX_BUF_HI, CH_CUR_TX_BUF, addr);
             let have = frame.data.len();
-            if have + len as usize > MAX_TX {
+            let room = frame.tso.map_or(MAX_TX, |t| t.header + t.payload);
+            if have + len as usize > room {
                 frame.oversize = true;
                 continue;
             }
@@ -545,21 +580,79 @@ impl Gmac {
             self.tx[c].frame = Some(frame);
             return self.close_tx(c, words, desc.w[3] & !OWN).then_some(false);
         }
-        let status = if let Some(status) = self.underflows(c) {
-            status
-        } else if frame.oversize {
-            TX_FF | TX_ES
-        } else {
-            self.transmit(c, frame.data, frame.cpc, frame.cic)
+        let kept = desc.w[3] & (FD | LD);
+        let underflow = self.underflows(c);
+        let status = match (frame.oversize, frame.tso) {
+            _ if underflow.is_some() => underflow.unwrap_or_default(),
+            (true, None) => TX_FF | TX_ES,
+            (false, None) => self.transmit(c, frame.data, frame.cpc, frame.cic),
+            (oversize, Some(request)) => {
+                let mss = self.tx[c].mss as usize;
+                let segments = if oversize {
+                    Err(tso::Error::Length)
+                } else {
+                    Segments::new(frame.data, request, mss)
+                };
+                match segments {
+                    Ok(segments) => {
+                        let pending = Pending {
+                            segments,
+                            flushed: false,
+                            w3: kept,
+                            ioc: d.ioc,
+                        };
+                        return self.tx_segment(c, pending);
+                    }
+                    Err(e) => {
+                        self.stats.tso_errors += 1;
+                        let name = &self.cfg.name;
+                        tracing::debug!("{name}: channel {c}: no segmentation: {e:?}, {request:?}");
+                        TX_DE | TX_ES
+                    }
+                }
+            }
         };
-        let w3 = desc.w[3] & (FD | LD) | status;
+        self.finish_tx(c, words, kept | status, d.ioc)
+    }
+
+    fn finish_tx(&mut self, c: usize, words: u64, w3: u32, ioc: bool) -> Option<bool> {
         if !self.close_tx(c, words, w3) {
             return None;
         }
-        if d.ioc {
+        if ioc {
             self.raise(c, ST_TI);
         }
         Some(true)
+    }
+
+    /// Sends the next segment of a packet.
+    fn tx_segment(&mut self, c: usize, mut pending: Pending) -> Option<bool> {
+        if pending.flushed {
+            pending.w3 |= TX_FF | TX_ES;
+        } else if let Some(data) = pending.segments.next() {
+            // The engine always has checksums and FCS inserted, and short segments padded.
+            pending.w3 |= self.transmit(c, data, 0, 3);
+            if !pending.segments.is_done() {
+                self.tx[c].segments = Some(pending);
+                return Some(true);
+            }
+        }
+        let words = self.tx[c].cur + self.tx_words(c);
+        self.finish_tx(c, words, pending.w3, pending.ioc)
+    }
+
+    /// Takes what a context descriptor says; returns how to close it.
+    fn tx_context(&mut self, c: usize, desc: &Desc) -> u32 {
+        let w3 = desc.w[3] & !OWN;
+        if self.tx[c].frame.is_some() {
+            // In the middle of a packet it is ignored.
+            self.raise(c, ST_CDE);
+            return w3 | TX_DE;
+        }
+        if self.cfg.tso && w3 & (TX_TCMSSV | TX_OSTC) == TX_TCMSSV {
+            self.tx[c].mss = field(desc.w[2], 0, 14);
+        }
+        w3
     }
 
     fn close_tx(&mut self, c: usize, words: u64, w3: u32) -> bool {

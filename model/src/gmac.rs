@@ -107,6 +107,8 @@ pub struct Stats {
     pub rx_overflow: u64,
     /// Frames written to memory.
     pub rx_delivered: u64,
+    /// Packets that could not be segmented.
+    pub tso_errors: u64,
     /// Pause frames sent and received.
     pub pause_tx: u64,
     /// Pause frames that were honoured.

@@ -30,4 +30,5 @@ pub mod port;
 pub mod regs;
 pub mod strict;
 pub mod traffic;
+pub mod tso;
 pub mod wire;

@@ -75,6 +75,9 @@ impl Gmac {
                 MTL_TXQ_MODE if w.triggered & TXQ_FTQ != 0 => {
                     if let Some(tx) = self.tx.get_mut(q) {
                         tx.frame = None;
+                        if let Some(pending) = &mut tx.segments {
+                            pending.flushed = true;
+                        }
                     }
                 }
                 MTL_Q_INT => return Ack::Common,

@@ -183,14 +183,16 @@ fn capabilities_follow_the_configuration() {
     let f0 = b.r(MAC_HW_FEATURE0);
     assert_eq!(f0 >> 18 & 0x1f, 31);
     assert_eq!(f0 >> 23 & 3, 1);
-    // TSO, VLAN, PTP, EEE, PCS, half duplex: not there.
+    // VLAN, PTP, EEE, PCS, half duplex: not there.
     assert_eq!(f0 & (1 << 27 | 1 << 12 | 1 << 13 | 1 << 3 | 1 << 2), 0);
     let f1 = b.r(MAC_HW_FEATURE1);
     assert_eq!(f1 & 0x1f, 9);
     assert_eq!(f1 >> 6 & 0x1f, 7);
     assert_eq!(f1 >> 14 & 3, 1);
     assert_eq!(f1 >> 24 & 3, 2);
-    assert_eq!(f1 & (1 << 18 | 1 << 17), 0);
+    assert_eq!(f1 & (1 << 18 | 1 << 17), 1 << 18);
+    let f1 = Bench::new(|c| c.tso = false).r(MAC_HW_FEATURE1);
+    assert_eq!(f1 & 1 << 18, 0);
     assert_eq!(b.r(MAC_HW_FEATURE2), 1 | 3 << 6 | 1 << 12 | 3 << 18);
     assert_eq!(b.r(MAC_HW_FEATURE3), 0);
     b.w(MAC_HW_FEATURE0, 0);
@@ -384,6 +386,144 @@ fn context_descriptors_are_closed() {
     b.run();
     assert_ne!(b.status() & ST_CDE, 0);
     assert!(b.sent().is_empty());
+}
+
+/// An IPv4 packet to segment: header and payload.
+fn tcp_packet(payload: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut header = Vec::new();
+    etherparse::PacketBuilder::ethernet2(US, PEER)
+        .ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
+        .tcp(1, 2, 1000, 100)
+        .psh()
+        .write(&mut header, &[])
+        .unwrap();
+    (header, (0..payload).map(|i| i as u8).collect())
+}
+
+const TX_TSE_DESC: u32 = OWN | FD | 1 << 18 | 5 << 19;
+
+#[test]
+fn a_tcp_packet_leaves_in_segments_of_the_latest_mss() {
+    let mut b = Bench::new(|_| {});
+    b.w(ch(0, CH_CONTROL), 500);
+    b.start(16);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
+    let (header, payload) = tcp_packet(1200);
+    let bufs = [
+        b.fill(0, &header),
+        b.fill(1, &payload[..700]),
+        b.fill(2, &payload[700..]),
+    ];
+    let packet = |b: &mut Bench, at: u64| {
+        b.put(
+            TX_RING + at * 16,
+            [bufs[0], bufs[1], 700 << 16 | 54, TX_TSE_DESC | 1200],
+        );
+        b.put(
+            TX_RING + at * 16 + 16,
+            [bufs[2], 0, 1 << 31 | 500, OWN | LD],
+        );
+    };
+    packet(&mut b, 0);
+    b.tx_tail(2);
+    b.run();
+    let sent = b.sent();
+    let lens = |sent: &[Frame]| sent.iter().map(|f| f.data.len()).collect::<Vec<_>>();
+    assert_eq!(lens(&sent), [554, 554, 254]);
+    let body: Vec<u8> = sent.iter().flat_map(|f| f.data[54..].to_vec()).collect();
+    assert_eq!(body, payload);
+    assert!(sent
+        .iter()
+        .all(|f| dwmac_model::csum::check(&f.data).rdes1() == 2 | 1 << 4));
+    assert_eq!(b.get(TX_RING)[3], FD | 1 << 18 | 5 << 19 | 1200);
+    assert_eq!(b.get(TX_RING + 16)[3], LD);
+    assert_eq!(b.ack() & (ST_TI | ST_CDE), ST_TI);
+    // A context descriptor overrides the register, and a write of the register that.
+    b.put(TX_RING + 32, [0, 0, 1000, OWN | CTXT | TX_TCMSSV]);
+    packet(&mut b, 3);
+    b.tx_tail(5);
+    b.run();
+    assert_eq!(lens(&b.sent()), [1054, 254]);
+    b.put(TX_RING + 80, [0, 0, 64, OWN | CTXT | TX_TCMSSV | TX_OSTC]);
+    packet(&mut b, 6);
+    b.tx_tail(8);
+    b.run();
+    assert_eq!(lens(&b.sent()), [1054, 254]);
+    b.w(ch(0, CH_CONTROL), 1200);
+    packet(&mut b, 8);
+    b.tx_tail(10);
+    b.run();
+    assert_eq!(lens(&b.sent()), [1254]);
+}
+
+#[test]
+fn a_packet_that_cannot_be_segmented_is_an_error() {
+    let mut b = Bench::new(|_| {});
+    b.w(ch(0, CH_CONTROL), 500);
+    b.start(8);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
+    let (header, payload) = tcp_packet(1200);
+    let (h, p) = (b.fill(0, &header), b.fill(1, &payload));
+    // One byte less than the buffers hold, one more, and a header that ends too early.
+    for (i, (hl, tpl)) in [(54, 1199), (54, 1201), (53, 1200)].into_iter().enumerate() {
+        let i = i as u64;
+        b.put(
+            TX_RING + i * 16,
+            [h, p, 1200 << 16 | hl, TX_TSE_DESC | LD | tpl],
+        );
+        b.tx_tail(i + 1);
+        b.run();
+        assert_eq!(b.get(TX_RING + i * 16)[3], FD | LD | TX_DE | TX_ES);
+    }
+    assert!(b.sent().is_empty());
+    assert_eq!(b.mac.stats.tso_errors, 3);
+    // A channel without TSE takes the descriptor for an ordinary one.
+    b.w(ch(0, CH_TX_CONTROL), TX_ST);
+    b.put(
+        TX_RING + 48,
+        [h, p, 1000 << 16 | 54, TX_TSE_DESC | LD | 1000],
+    );
+    b.tx_tail(4);
+    b.run();
+    assert_eq!(b.sent()[0].data.len(), 1054);
+}
+
+#[test]
+fn segments_wait_for_room_and_end_with_a_flush() {
+    let mut b = Bench::new(|_| {});
+    b.w(ch(0, CH_CONTROL), 64);
+    b.start(4);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
+    let (header, payload) = tcp_packet(0x3f00);
+    let (h, p) = (b.fill(0, &header), b.fill(1, &payload));
+    b.put(
+        TX_RING,
+        [h, p, 0x3f00 << 16 | 54, TX_TSE_DESC | LD | 0x3f00],
+    );
+    b.tx_tail(1);
+    assert!(b.mac.service(16));
+    assert_eq!(b.sent().len(), 16);
+    assert_ne!(b.get(TX_RING)[3] & OWN, 0);
+    b.w(mtl(0, MTL_TXQ_MODE), TXQ_TSF | TXQ_FTQ);
+    b.run();
+    assert_eq!(b.get(TX_RING)[3], FD | LD | TX_FF | TX_ES);
+    assert!(b.sent().is_empty());
+}
+
+#[test]
+fn a_context_descriptor_inside_a_packet_is_ignored_and_an_error() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    let data = frame(PEER, 100);
+    let parts = [b.fill(0, &data[..50]), b.fill(1, &data[50..])];
+    b.put(TX_RING, [parts[0], 0, 50, OWN | FD]);
+    b.put(TX_RING + 16, [0, 0, 64, OWN | CTXT | TX_TCMSSV]);
+    b.put(TX_RING + 32, [parts[1], 0, 50, OWN | LD]);
+    b.tx_tail(3);
+    b.run();
+    assert_eq!(b.sent(), vec![Frame::good(data)]);
+    assert_eq!(b.get(TX_RING + 16)[3], CTXT | TX_TCMSSV | TX_DE);
+    assert_ne!(b.status() & ST_CDE, 0);
 }
 
 #[test]

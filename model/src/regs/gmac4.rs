@@ -269,6 +269,8 @@ pub const MODE_SWR: u32 = bit(0);
 pub const SYSBUS_EAME: u32 = bit(11);
 /// DMA_CH_Tx_Control: start.
 pub const TX_ST: u32 = bit(0);
+/// DMA_CH_Tx_Control: TCP segmentation enable.
+pub const TX_TSE: u32 = bit(12);
 /// DMA_CH_Tx_Control: enhanced descriptor enable.
 pub const TX_EDSE: u32 = bit(28);
 /// DMA_CH_Rx_Control: start.
@@ -629,7 +631,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             base + CH_CONTROL,
             "DMA_CH_Control",
             0,
-            mask(20, 18) | bit(16),
+            mask(20, 18) | bit(16) | if cfg.tso { mask(13, 0) } else { 0 },
         ));
         if c < txq {
             d.push(Def::rw(
@@ -640,7 +642,8 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                     | mask(21, 16)
                     | bit(15)
                     | mask(4, 0)
-                    | if cfg.edse { TX_EDSE } else { 0 },
+                    | if cfg.edse { TX_EDSE } else { 0 }
+                    | if cfg.tso { TX_TSE } else { 0 },
             ));
             d.push(Def::rw(
                 base + CH_TX_BASE_HI,
@@ -785,7 +788,8 @@ fn feature1(cfg: &Config) -> u32 {
         256 => 3,
         _ => 0,
     };
-    fifo(cfg.rx_fifo) | fifo(cfg.tx_fifo) << 6 | addr << 14 | hash << 24
+    let tso = u32::from(cfg.tso) << 18; // TSOEN
+    fifo(cfg.rx_fifo) | fifo(cfg.tx_fifo) << 6 | addr << 14 | tso | hash << 24
 }
 
 fn feature2(cfg: &Config) -> u32 {
