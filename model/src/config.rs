@@ -106,6 +106,14 @@ pub struct Config {
     pub edse: bool,
     /// Segmentation of TCP and UDP packets.
     pub tso: bool,
+    /// Insertion and replacement of source addresses and VLAN tags.
+    pub sa_vlan_ins: bool,
+    /// VLAN hash filter.
+    pub vlan_hash: bool,
+    /// Number of perfect VLAN filters; 1 is the one in MAC_VLAN_Tag, more are extended ones.
+    pub vlan_filters: u8,
+    /// Double VLAN processing.
+    pub dvlan: bool,
     /// Interrupt kinds offered.
     pub irq: IrqKinds,
     /// What is done when software breaks the hardware's rules; `None`: what all ports do.
@@ -134,6 +142,10 @@ impl Default for Config {
             mac: None,
             edse: true,
             tso: true,
+            sa_vlan_ins: true,
+            vlan_hash: true,
+            vlan_filters: 4,
+            dvlan: true,
             irq: IrqKinds {
                 intx: true,
                 msi: true,
@@ -216,6 +228,18 @@ impl Config {
             return Err(format!("port '{}' needs socket=", self.name));
         }
         self.edse = late.edse.unwrap_or(self.version >= 0x51);
+        // Extended filters came with release 5.00.
+        self.vlan_filters = match (late.vlan_filters, self.version) {
+            (Some(n @ 2..), ..0x50) => {
+                return Err(format!(
+                    "port '{}': vlan-filters={n} needs version 0x51 or 0x52",
+                    self.name
+                ))
+            }
+            (Some(n), _) => n,
+            (None, ..0x50) => 1,
+            (None, _) => 4,
+        };
         self.phy_if = late.phy_if.unwrap_or(if self.id.0 == 0x8086 {
             PhyInterface::Rgmii
         } else {
@@ -275,6 +299,12 @@ impl Config {
             "mac" => self.mac = Some(parse_mac(value)?),
             "edse" => late.edse = Some(one_of(value, &[0, 1])? == 1),
             "tso" => self.tso = one_of(value, &[0, 1])? == 1,
+            "sa-vlan-ins" => self.sa_vlan_ins = one_of(value, &[0, 1])? == 1,
+            "vlan-hash" => self.vlan_hash = one_of(value, &[0, 1])? == 1,
+            "vlan-filters" => {
+                late.vlan_filters = Some(one_of(value, &[1, 4, 8, 16, 24, 32])? as u8)
+            }
+            "dvlan" => self.dvlan = one_of(value, &[0, 1])? == 1,
             "irq" => self.irq = value.parse()?,
             "strict" => self.strict = Some(value.parse()?),
             _ => return Err("no such option; see dwmac-model serve --help".into()),
@@ -288,6 +318,7 @@ impl Config {
 struct Late {
     phy_if: Option<PhyInterface>,
     edse: Option<bool>,
+    vlan_filters: Option<u8>,
 }
 
 fn number(s: &str) -> Result<u64, String> {
@@ -356,6 +387,7 @@ mod tests {
             "name=a,socket=/x,version=0x53",
             "name=a,socket=/x,queues=9",
             "name=a,socket=/x,rx-fifo=3000",
+            "name=a,socket=/x,version=0x42,vlan-filters=4",
             "name=a,socket=/x,what=1",
             "name=a,socket=/x,strict=maybe",
         ] {

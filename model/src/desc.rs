@@ -20,6 +20,10 @@ pub const RX_BUF2V: u32 = bit(25);
 /// RX read format: buffer 1 is valid.
 pub const RX_BUF1V: u32 = bit(24);
 
+/// TX context: the outer VLAN tag is valid.
+pub const TX_VLTV: u32 = bit(16);
+/// TX context: the inner VLAN tag is valid.
+pub const TX_IVLTV: u32 = bit(17);
 /// TX context: the MSS (or the one-step correction) is valid.
 pub const TX_TCMSSV: u32 = bit(26);
 /// TX context: the descriptor carries a one-step timestamp correction.
@@ -42,6 +46,8 @@ pub const TX_IHE: u32 = bit(0);
 
 /// RX write-back: RDES2 valid.
 pub const RX_RS2V: u32 = bit(27);
+/// RX write-back: RDES0 valid.
+pub const RX_RS0V: u32 = bit(25);
 /// RX write-back: RDES1 valid.
 pub const RX_RS1V: u32 = bit(26);
 /// RX write-back: CRC error.
@@ -112,6 +118,10 @@ pub struct TxRead {
     pub cpc: u32,
     /// Checksum insertion control.
     pub cic: u32,
+    /// Source address insertion control.
+    pub saic: u32,
+    /// VLAN tag insertion or replacement.
+    pub vtir: u32,
     /// Segment the packet (TSE): then `tpl` takes the place of `cic`, and `hl` is buffer 1's length.
     pub tse: bool,
     /// Length of the header to segment with.
@@ -141,6 +151,8 @@ impl TxRead {
             context: d.w[3] & CTXT != 0,
             cpc: field(d.w[3], 26, 2),
             cic: field(d.w[3], 16, 2),
+            saic: field(d.w[3], 23, 3),
+            vtir: field(d.w[2], 14, 2),
             tse: d.w[3] & bit(18) != 0,
             hl: field(d.w[2], 0, 10),
             thl: field(d.w[3], 19, 4),

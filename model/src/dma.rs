@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::desc::*;
 use crate::fault::Kind;
 use crate::gmac::{Ack, Gmac, Lines};
-use crate::mac::MAX_TX;
+use crate::mac::{TxControl, MAX_TX};
 use crate::mem::{BusError, DmaResult};
 use crate::mtl::RxPacket;
 use crate::regs::field;
@@ -32,8 +32,7 @@ pub enum Process {
 #[derive(Clone, Debug, Default)]
 pub struct TxFrame {
     data: Vec<u8>,
-    cpc: u32,
-    cic: u32,
+    control: TxControl,
     oversize: bool,
     tso: Option<tso::Request>,
 }
@@ -42,6 +41,7 @@ pub struct TxFrame {
 #[derive(Clone, Debug)]
 pub struct Pending {
     segments: Segments,
+    control: TxControl,
     /// The MTL queue was flushed: the rest is dropped.
     pub flushed: bool,
     /// What of the last descriptor is written back.
@@ -62,6 +62,12 @@ pub struct TxChannel {
     pub segments: Option<Pending>,
     /// Maximum segment size: of DMA_CH_Control or of a context descriptor, whichever came last.
     pub mss: u32,
+    /// Outer VLAN tag of the last context descriptor that had one.
+    pub vlan: u16,
+    /// Inner VLAN tag likewise.
+    pub inner_vlan: u16,
+    /// What the next packet does with the inner tag.
+    pub ivtir: u32,
     /// Starts from the list address instead of where it stopped.
     pub rewind: bool,
     /// TI events that wait behind an unacknowledged one (interrupt mode 2).
@@ -537,9 +543,24 @@ impl Gmac {
                 // The header has buffer 1 for itself, and its length a shorter field.
                 d.buf1.1 = d.hl;
             }
-            self.tx[c].frame = Some(TxFrame {
+            let tx = &mut self.tx[c];
+            let mut control = TxControl {
                 cpc: d.cpc,
                 cic: d.cic,
+                saic: d.saic,
+                vtir: d.vtir,
+                vlan: tx.vlan,
+                ivtir: std::mem::take(&mut tx.ivtir),
+                inner_vlan: tx.inner_vlan,
+            };
+            if tso {
+                // The engine always has checksums and FCS inserted, and short segments padded. The
+                // requests for tags do not reach the segments.
+                (control.cpc, control.cic) = (0, 3);
+                (control.vtir, control.ivtir) = (0, 0);
+            }
+            tx.frame = Some(TxFrame {
+                control,
                 tso: tso.then_some(tso::Request {
                     header: d.hl as usize,
                     transport: d.thl as usize * 4,
@@ -585,7 +606,7 @@ impl Gmac {
         let status = match (frame.oversize, frame.tso) {
             _ if underflow.is_some() => underflow.unwrap_or_default(),
             (true, None) => TX_FF | TX_ES,
-            (false, None) => self.transmit(c, frame.data, frame.cpc, frame.cic),
+            (false, None) => self.transmit(c, frame.data, &frame.control),
             (oversize, Some(request)) => {
                 let mss = self.tx[c].mss as usize;
                 let segments = if oversize {
@@ -597,6 +618,7 @@ impl Gmac {
                     Ok(segments) => {
                         let pending = Pending {
                             segments,
+                            control: frame.control,
                             flushed: false,
                             w3: kept,
                             ioc: d.ioc,
@@ -630,8 +652,7 @@ impl Gmac {
         if pending.flushed {
             pending.w3 |= TX_FF | TX_ES;
         } else if let Some(data) = pending.segments.next() {
-            // The engine always has checksums and FCS inserted, and short segments padded.
-            pending.w3 |= self.transmit(c, data, 0, 3);
+            pending.w3 |= self.transmit(c, data, &pending.control);
             if !pending.segments.is_done() {
                 self.tx[c].segments = Some(pending);
                 return Some(true);
@@ -651,6 +672,13 @@ impl Gmac {
         }
         if self.cfg.tso && w3 & (TX_TCMSSV | TX_OSTC) == TX_TCMSSV {
             self.tx[c].mss = field(desc.w[2], 0, 14);
+        }
+        if w3 & TX_VLTV != 0 {
+            self.tx[c].vlan = w3 as u16;
+        }
+        if w3 & TX_IVLTV != 0 {
+            self.tx[c].inner_vlan = (desc.w[2] >> 16) as u16;
+            self.tx[c].ivtir = field(w3, 18, 2);
         }
         w3
     }
@@ -774,7 +802,7 @@ impl Gmac {
             let length = (total as u32).min(0x7fff);
             Desc {
                 w: [
-                    0,
+                    p.rdes0,
                     p.rdes1,
                     p.rdes2,
                     fd | LD | RX_RS1V | RX_RS2V | p.rdes3 | length,

@@ -155,6 +155,8 @@ pub struct Gmac {
     /// Looped-back frames that wait for the receiver.
     pub(crate) arrived: VecDeque<Frame>,
     pub(crate) next_tx: usize,
+    /// The extended VLAN filters; empty on a core with the single one.
+    pub(crate) vlan_filters: Vec<u32>,
     /// Sent pause and the time until which a received one holds the transmitter.
     pub(crate) pause: Pause,
     pub(crate) link_up: bool,
@@ -162,6 +164,13 @@ pub struct Gmac {
     pub(crate) reset_ends: Option<Duration>,
     /// Pulses of the channel lines in interrupt mode 0.
     pub(crate) pulses: Lines,
+}
+
+fn extended_vlan_filters(cfg: &Config) -> usize {
+    match cfg.vlan_filters {
+        1 => 0,
+        n => n.into(),
+    }
 }
 
 impl Gmac {
@@ -193,6 +202,7 @@ impl Gmac {
             mdio,
             arrived: VecDeque::new(),
             next_tx: 0,
+            vlan_filters: vec![0; extended_vlan_filters(&cfg)],
             pause: Pause::default(),
             link_up: false,
             reset_ends: None,
@@ -213,6 +223,7 @@ impl Gmac {
         self.tx.fill(TxChannel::default());
         self.rx.fill(RxChannel::default());
         self.rxq.fill(RxQueue::default());
+        self.vlan_filters.fill(0);
         self.pause = Pause::default();
         self.pulses = Lines::default();
         self.reset_ends = None;

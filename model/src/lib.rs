@@ -31,4 +31,5 @@ pub mod regs;
 pub mod strict;
 pub mod traffic;
 pub mod tso;
+pub mod vlan;
 pub mod wire;

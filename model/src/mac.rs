@@ -12,6 +12,7 @@ use crate::gmac::{Ack, Gmac};
 use crate::mtl::RxPacket;
 use crate::regs::gmac4::*;
 use crate::regs::{bit, field};
+use crate::vlan;
 use crate::wire::{Frame, Link};
 
 const PAUSE_DA: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x01];
@@ -22,6 +23,25 @@ const LLDP: u16 = 0x88cc;
 
 /// Largest frame that the transmitter takes from memory.
 pub const MAX_TX: usize = 0x8000;
+
+/// What the descriptors of a packet ask of the MAC.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TxControl {
+    /// CRC and pad control.
+    pub cpc: u32,
+    /// Checksum insertion control.
+    pub cic: u32,
+    /// Source address insertion control.
+    pub saic: u32,
+    /// VLAN tag insertion or replacement.
+    pub vtir: u32,
+    /// The tag that the channel last got.
+    pub vlan: u16,
+    /// The same of the inner tag.
+    pub ivtir: u32,
+    /// The inner tag that the channel last got.
+    pub inner_vlan: u16,
+}
 
 /// Flow control.
 #[derive(Clone, Debug, Default)]
@@ -77,8 +97,10 @@ impl Gmac {
         let Some(w) = self.regs.write(off, value, lanes) else {
             return Ack::None;
         };
-        if off == MAC_INT_EN {
-            return Ack::Common;
+        match off {
+            MAC_INT_EN => return Ack::Common,
+            MAC_VLAN_TAG if w.triggered & VLAN_OB != 0 => self.access_vlan_filter(w.new),
+            _ => {}
         }
         if (MAC_TX_FLOW..MAC_TX_FLOW + 4 * self.cfg.tx_queues as u32).contains(&off)
             && w.triggered & 1 != 0
@@ -87,6 +109,68 @@ impl Gmac {
             self.send_pause(w.new >> 16);
         }
         Ack::None
+    }
+
+    /// Reads or writes the extended VLAN filter that MAC_VLAN_Tag_Ctrl names.
+    fn access_vlan_filter(&mut self, control: u32) {
+        let Some(filter) = self.vlan_filters.get_mut(field(control, 2, 5) as usize) else {
+            return;
+        };
+        if control & VLAN_CT == 0 {
+            *filter = self.regs.get(MAC_VLAN_TAG_DATA);
+        } else {
+            self.regs.set(MAC_VLAN_TAG_DATA, *filter);
+        }
+    }
+
+    /// The change that an inclusion register and a packet's descriptors ask for.
+    fn tag_change(&self, register: u32, code: u32, tci: u16) -> vlan::Change {
+        let r = self.regs.get(register);
+        let code = if r & INCL_VLP != 0 {
+            field(r, 16, 2)
+        } else {
+            code
+        };
+        let tag = vlan::Tag {
+            tpid: if r & INCL_CSVL != 0 {
+                vlan::S_VLAN
+            } else {
+                vlan::C_VLAN
+            },
+            tci: if r & INCL_VLTI != 0 { tci } else { r as u16 },
+        };
+        vlan::Change::new(code, tag)
+    }
+
+    /// Source address and VLAN tags of a packet to send.
+    fn edit_header(&self, data: &mut Vec<u8>, control: &TxControl) {
+        if !self.cfg.sa_vlan_ins {
+            return;
+        }
+        let sarc = field(self.regs.get(MAC_CONFIG), 28, 3);
+        // The register rules unless it leaves the choice to the descriptor, whose code is one less.
+        let (code, register) = if sarc & 2 != 0 {
+            (sarc & 3, sarc >> 2)
+        } else {
+            (
+                [0, 2, 3, 0][(control.saic & 3) as usize],
+                control.saic >> 2 & 1,
+            )
+        };
+        if code != 0 && data.len() >= 6 {
+            let off = MAC_ADDR_HIGH + 8 * register;
+            let [h, l] = [off, off + 4].map(|r| self.regs.get(r).to_le_bytes());
+            let end = if code == 3 { data.len().min(12) } else { 6 };
+            data.splice(6..end, [l[0], l[1], l[2], l[3], h[0], h[1]]);
+        }
+        let double = self.cfg.dvlan && self.regs.get(MAC_VLAN_TAG) & VLAN_EDVLP != 0;
+        let outer = self.tag_change(MAC_VLAN_INCL, control.vtir, control.vlan);
+        let inner = if double {
+            self.tag_change(MAC_INNER_VLAN_INCL, control.ivtir, control.inner_vlan)
+        } else {
+            vlan::Change::Keep
+        };
+        vlan::change(data, outer, inner);
     }
 
     fn mac_int_status(&self) -> u32 {
@@ -163,8 +247,9 @@ impl Gmac {
     }
 
     /// Sends a packet of queue `q` and returns the status bits for TDES3.
-    pub(crate) fn transmit(&mut self, q: usize, mut data: Vec<u8>, cpc: u32, cic: u32) -> u32 {
+    pub(crate) fn transmit(&mut self, q: usize, mut data: Vec<u8>, control: &TxControl) -> u32 {
         let mut status = 0;
+        let &TxControl { cpc, cic, .. } = control;
         if cic != 0 {
             let mode = self.regs.get(mtl(q, MTL_TXQ_MODE));
             let room = (field(mode, 16, 9) as usize + 1) * 256;
@@ -183,6 +268,7 @@ impl Gmac {
                 status |= TX_PCE | TX_ES;
             }
         }
+        self.edit_header(&mut data, control);
         let mut fcs = None;
         match cpc {
             0 if data.len() < 60 => data.resize(60, 0),
@@ -338,6 +424,17 @@ impl Gmac {
         .apply(da, sa)
     }
 
+    fn vlan_receiver(&self) -> vlan::Receiver<'_> {
+        vlan::Receiver {
+            control: self.regs.get(MAC_VLAN_TAG),
+            filters: &self.vlan_filters,
+            hash: self
+                .cfg
+                .vlan_hash
+                .then(|| self.regs.get(MAC_VLAN_HASH) as u16),
+        }
+    }
+
     /// Takes a frame from the PHY.
     pub(crate) fn receive(&mut self, mut frame: Frame, now: Duration) {
         let looped = self.config(CONFIG_LM) || self.phy_loopback();
@@ -382,6 +479,7 @@ impl Gmac {
         let type_len = u16::from_be_bytes([frame.data[12], frame.data[13]]);
         let (inner, l3) = csum::ethertype(&frame.data).unwrap_or((0, 14));
         let tagged = l3 > 14;
+        let vlan = self.vlan_receiver().look(&frame.data);
         let whole = frame.data.len() + 4;
         if whole > self.largest(tagged) {
             status |= RX_GP | RX_ES;
@@ -396,6 +494,7 @@ impl Gmac {
         let lt = match inner {
             MAC_CONTROL => 6,
             ARP => 3,
+            _ if vlan.inner.is_some() => 5,
             _ if tagged => 4,
             n if n < 1536 => 0,
             _ => 1,
@@ -415,7 +514,8 @@ impl Gmac {
                 _ => {}
             }
         }
-        if !pass && control & FILTER_RA == 0 {
+        let vlan_fails = control & FILTER_VTFE != 0 && vlan.fails();
+        if (!pass || vlan_fails) && control & FILTER_RA == 0 {
             self.stats.rx_filtered += 1;
             return;
         }
@@ -428,7 +528,7 @@ impl Gmac {
             csum_error = s.header_error || s.payload_error;
             self.mmc_ipc(&s);
         }
-        let mut rdes2 = 0;
+        let mut rdes2 = vlan.rdes2();
         if let Some(i) = verdict.index {
             rdes2 |= (i as u32) << 19;
         }
@@ -436,6 +536,12 @@ impl Gmac {
         rdes2 |= u32::from(!verdict.da) << 17;
         rdes2 |= u32::from(!verdict.sa) << 16;
 
+        let queue = self.route(&data, &da, inner, tagged, (pass, !vlan_fails));
+        let channel = self.channel_of(queue, verdict.index);
+        if vlan.rdes0.is_some() {
+            status |= RX_RS0V;
+        }
+        vlan.strip(&mut data);
         let strip = if type_len < 1536 {
             let acs = self.config(CONFIG_ACS);
             if acs && data.len() > 14 + usize::from(type_len) && type_len >= 46 {
@@ -450,13 +556,12 @@ impl Gmac {
         }
         data.truncate(limit);
 
-        let queue = self.route(&data, &da, inner, tagged, pass);
-        let channel = self.channel_of(queue, verdict.index);
         self.enqueue(
             queue,
             RxPacket {
                 data,
                 channel,
+                rdes0: vlan.rdes0.unwrap_or_default(),
                 rdes1,
                 rdes2,
                 rdes3: status,
@@ -487,7 +592,14 @@ impl Gmac {
     }
 
     /// The queue of a packet.
-    fn route(&self, data: &[u8], da: &[u8; 6], inner: u16, tagged: bool, pass: bool) -> usize {
+    fn route(
+        &self,
+        data: &[u8],
+        da: &[u8; 6],
+        inner: u16,
+        tagged: bool,
+        (pass, vlan_passes): (bool, bool),
+    ) -> usize {
         if self.cfg.rx_queues == 1 {
             return 0;
         }
@@ -501,6 +613,10 @@ impl Gmac {
             } else {
                 0
             };
+        }
+        let c4 = self.regs.get(MAC_RXQ_CTRL4);
+        if !vlan_passes && c4 & bit(16) != 0 {
+            return limit(field(c4, 17, 3));
         }
         let c1 = self.regs.get(MAC_RXQ_CTRL1);
         match (inner, tagged) {

@@ -17,6 +17,8 @@ pub struct RxPacket {
     pub data: Vec<u8>,
     /// DMA channel it goes to.
     pub channel: usize,
+    /// RDES0.
+    pub rdes0: u32,
     /// RDES1.
     pub rdes1: u32,
     /// RDES2.

@@ -183,8 +183,9 @@ fn capabilities_follow_the_configuration() {
     let f0 = b.r(MAC_HW_FEATURE0);
     assert_eq!(f0 >> 18 & 0x1f, 31);
     assert_eq!(f0 >> 23 & 3, 1);
-    // VLAN, PTP, EEE, PCS, half duplex: not there.
-    assert_eq!(f0 & (1 << 27 | 1 << 12 | 1 << 13 | 1 << 3 | 1 << 2), 0);
+    // PTP, EEE, PCS, half duplex: not there.
+    assert_eq!(f0 & (1 << 27 | 1 << 4), 1 << 27 | 1 << 4);
+    assert_eq!(f0 & (1 << 12 | 1 << 13 | 1 << 3 | 1 << 2), 0);
     let f1 = b.r(MAC_HW_FEATURE1);
     assert_eq!(f1 & 0x1f, 9);
     assert_eq!(f1 >> 6 & 0x1f, 7);
@@ -194,7 +195,21 @@ fn capabilities_follow_the_configuration() {
     let f1 = Bench::new(|c| c.tso = false).r(MAC_HW_FEATURE1);
     assert_eq!(f1 & 1 << 18, 0);
     assert_eq!(b.r(MAC_HW_FEATURE2), 1 | 3 << 6 | 1 << 12 | 3 << 18);
-    assert_eq!(b.r(MAC_HW_FEATURE3), 0);
+    assert_eq!(b.r(MAC_HW_FEATURE3), 1 | 1 << 5);
+    let mut less = Bench::new(|c| {
+        c.sa_vlan_ins = false;
+        c.vlan_hash = false;
+        c.vlan_filters = 1;
+        c.dvlan = false;
+    });
+    assert_eq!(less.r(MAC_HW_FEATURE0) & (1 << 27 | 1 << 4), 0);
+    assert_eq!(less.r(MAC_HW_FEATURE3), 0);
+    less.w(MAC_VLAN_INCL, ALL);
+    less.w(MAC_VLAN_HASH, ALL);
+    less.w(MAC_VLAN_TAG_DATA, ALL);
+    for off in [MAC_VLAN_INCL, MAC_VLAN_HASH, MAC_VLAN_TAG_DATA] {
+        assert_eq!(less.r(off), 0);
+    }
     b.w(MAC_HW_FEATURE0, 0);
     assert_eq!(b.r(MAC_HW_FEATURE0), f0);
 }
@@ -524,6 +539,164 @@ fn a_context_descriptor_inside_a_packet_is_ignored_and_an_error() {
     assert_eq!(b.sent(), vec![Frame::good(data)]);
     assert_eq!(b.get(TX_RING + 16)[3], CTXT | TX_TCMSSV | TX_DE);
     assert_ne!(b.status() & ST_CDE, 0);
+}
+
+const TAG: [u8; 4] = [0x81, 0x00, 0x61, 0x23];
+
+fn tagged(to: [u8; 6], tags: &[[u8; 4]], len: usize) -> Vec<u8> {
+    let mut f = frame(to, len);
+    f.splice(12..12, tags.concat());
+    f
+}
+
+#[test]
+fn tags_are_inserted_as_descriptors_or_registers_say() {
+    let mut b = Bench::new(|_| {});
+    b.start(16);
+    let data = frame(PEER, 80);
+    let buf = b.fill(0, &data);
+    let plain = |b: &mut Bench, at: u64, w2: u32| {
+        b.put(TX_RING + at * 16, [buf, 0, w2 | 80, OWN | FD | LD]);
+    };
+    b.w(MAC_VLAN_INCL, INCL_VLTI);
+    b.put(TX_RING, [0, 0, 0, OWN | CTXT | TX_VLTV | 0x6123]);
+    plain(&mut b, 1, 2 << 14);
+    // The tag stays for further packets; without a request it is not used.
+    plain(&mut b, 2, 2 << 14);
+    plain(&mut b, 3, 0);
+    // There is nothing to replace.
+    plain(&mut b, 4, 3 << 14);
+    b.tx_tail(5);
+    b.run();
+    let with_tag = tagged(PEER, &[TAG], 80);
+    let sent: Vec<_> = b.sent().into_iter().map(|f| f.data).collect();
+    assert_eq!(sent, [&with_tag, &with_tag, &data, &data].map(Vec::clone));
+    // Inner and outer, once.
+    b.w(MAC_VLAN_TAG, VLAN_EDVLP);
+    b.w(MAC_VLAN_INCL, INCL_VLTI | INCL_CSVL);
+    b.w(MAC_INNER_VLAN_INCL, INCL_VLTI);
+    let both = CTXT | TX_VLTV | 0x0005 | TX_IVLTV | 2 << 18;
+    b.put(TX_RING + 80, [0, 0, 0x6123 << 16, OWN | both]);
+    plain(&mut b, 6, 2 << 14);
+    plain(&mut b, 7, 0);
+    b.tx_tail(8);
+    b.run();
+    let sent: Vec<_> = b.sent().into_iter().map(|f| f.data).collect();
+    let outer = [0x88, 0xa8, 0x00, 0x05];
+    assert_eq!(sent, [tagged(PEER, &[outer, TAG], 80), data.clone()]);
+    // By register, whatever the descriptor says.
+    b.w(MAC_INNER_VLAN_INCL, 0);
+    b.w(MAC_VLAN_INCL, INCL_VLP | 2 << 16 | 0x6123);
+    plain(&mut b, 8, 1 << 14);
+    b.tx_tail(9);
+    b.run();
+    assert_eq!(b.sent()[0].data, with_tag);
+}
+
+#[test]
+fn source_addresses_are_inserted_and_replaced() {
+    let mut b = Bench::new(|_| {});
+    b.start(16);
+    let other = [0x02, 0, 0, 0, 0, 0x77];
+    b.w(MAC_ADDR_HIGH + 8, 0x7700);
+    b.w(MAC_ADDR_HIGH + 12, 0x0000_0002);
+    let whole = frame(PEER, 80);
+    let mut without = whole.clone();
+    without.drain(6..12);
+    let bufs = [b.fill(0, &without), b.fill(1, &whole)];
+    let want = |sa: [u8; 6]| {
+        let mut f = whole.clone();
+        f[6..12].copy_from_slice(&sa);
+        f
+    };
+    // Descriptor: insert, replace; then with address 1. Register: the same.
+    for (i, (sarc, saic, insert, sa)) in [
+        (0, 1, true, US),
+        (0, 2, false, US),
+        (0, 5, true, other),
+        (0, 6, false, other),
+        (2, 0, true, US),
+        (3, 0, false, US),
+        (6, 1, true, other),
+        (7, 0, false, other),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let i = i as u64;
+        b.w(MAC_CONFIG, CONFIG_TE | sarc << 28);
+        let (buf, len) = if insert { (bufs[0], 74) } else { (bufs[1], 80) };
+        b.put(TX_RING + i * 16, [buf, 0, len, OWN | FD | LD | saic << 23]);
+        b.tx_tail(i + 1);
+        b.run();
+        assert_eq!(b.sent()[0].data, want(sa), "{sarc} {saic}");
+    }
+}
+
+#[test]
+fn received_tags_are_stripped_and_shown() {
+    let mut b = Bench::new(|_| {});
+    b.start(16);
+    for n in 0..8 {
+        b.rx_desc(n, true);
+    }
+    b.rx_tail(8);
+    let arrived = tagged(US, &[TAG], 80);
+    b.arrive(Frame::good(arrived.clone()));
+    let d = b.get(RX_RING);
+    assert_eq!(d[3] & (RX_RS0V | 0x7fff), 84);
+    assert_eq!(d[3] >> 16 & 7, 4);
+    b.w(MAC_VLAN_TAG, VLAN_EVLRXS | 3 << 21);
+    b.arrive(Frame::good(arrived));
+    let d = b.get(RX_RING + 16);
+    assert_eq!(d[3] & (RX_RS0V | 0x7fff), RX_RS0V | 80);
+    assert_eq!(d[0], 0x6123);
+    assert_eq!(b.rx_data(1, 80), frame(US, 80));
+    // Untagged packets have no valid RDES0.
+    b.arrive(Frame::good(frame(US, 80)));
+    assert_eq!(b.get(RX_RING + 32)[3] & RX_RS0V, 0);
+    // Double.
+    b.w(
+        MAC_VLAN_TAG,
+        VLAN_EDVLP | VLAN_ESVL | VLAN_EVLRXS | VLAN_EIVLRXS | 3 << 28,
+    );
+    let outer = [0x88, 0xa8, 0x00, 0x05];
+    b.arrive(Frame::good(tagged(US, &[outer, TAG], 80)));
+    let d = b.get(RX_RING + 48);
+    assert_eq!(d[0], 0x6123 << 16 | 5);
+    assert_eq!(d[3] >> 16 & 7, 5);
+    assert_eq!(b.rx_data(3, 84), tagged(US, &[outer], 80));
+}
+
+#[test]
+fn vlan_filters_are_reached_through_their_window_and_drop() {
+    let mut b = Bench::new(|c| c.vlan_filters = 8);
+    b.start(16);
+    for n in 0..8 {
+        b.rx_desc(n, true);
+    }
+    b.rx_tail(8);
+    let filter = VLAN_DATA_VEN | VLAN_DATA_ETV | 0x123;
+    b.w(MAC_VLAN_TAG_DATA, filter);
+    b.w(MAC_VLAN_TAG, 5 << 2 | VLAN_OB);
+    assert_eq!(b.r(MAC_VLAN_TAG), 5 << 2);
+    b.w(MAC_VLAN_TAG_DATA, 0);
+    b.w(MAC_VLAN_TAG, 5 << 2 | VLAN_CT | VLAN_OB);
+    assert_eq!(b.r(MAC_VLAN_TAG_DATA), filter);
+    b.w(MAC_PACKET_FILTER, FILTER_VTFE);
+    let wrong = tagged(US, &[[0x81, 0, 0, 1]], 80);
+    b.arrive(Frame::good(wrong.clone()));
+    assert_eq!(b.mac.stats.rx_filtered, 1);
+    b.arrive(Frame::good(tagged(US, &[TAG], 80)));
+    b.arrive(Frame::good(frame(US, 80)));
+    assert_eq!(b.mac.stats.rx_delivered, 2);
+    assert_eq!(b.get(RX_RING)[2] & 1 << 15, 1 << 15);
+    b.w(MAC_PACKET_FILTER, FILTER_VTFE | FILTER_RA);
+    b.arrive(Frame::good(wrong));
+    assert_eq!(b.mac.stats.rx_delivered, 3);
+    b.w(DMA_MODE, MODE_SWR);
+    b.w(MAC_VLAN_TAG, 5 << 2 | VLAN_CT | VLAN_OB);
+    assert_eq!(b.r(MAC_VLAN_TAG_DATA), 0);
 }
 
 #[test]

@@ -19,6 +19,16 @@ pub const MAC_PACKET_FILTER: u32 = 0x0008;
 pub const MAC_WATCHDOG: u32 = 0x000c;
 /// MAC_Hash_Table_Reg0.
 pub const MAC_HASH: u32 = 0x0010;
+/// MAC_VLAN_Tag; MAC_VLAN_Tag_Ctrl with extended filters.
+pub const MAC_VLAN_TAG: u32 = 0x0050;
+/// MAC_VLAN_Tag_Data, the window to the extended filters.
+pub const MAC_VLAN_TAG_DATA: u32 = 0x0054;
+/// MAC_VLAN_Hash_Table.
+pub const MAC_VLAN_HASH: u32 = 0x0058;
+/// MAC_VLAN_Incl.
+pub const MAC_VLAN_INCL: u32 = 0x0060;
+/// MAC_Inner_VLAN_Incl.
+pub const MAC_INNER_VLAN_INCL: u32 = 0x0064;
 /// MAC_Q0_Tx_Flow_Ctrl.
 pub const MAC_TX_FLOW: u32 = 0x0070;
 /// MAC_Rx_Flow_Ctrl.
@@ -109,8 +119,51 @@ pub const FILTER_SAIF: u32 = bit(8);
 pub const FILTER_SAF: u32 = bit(9);
 /// Hash or perfect filter.
 pub const FILTER_HPF: u32 = bit(10);
+/// VLAN tag filter enable.
+pub const FILTER_VTFE: u32 = bit(16);
 /// Receive all.
 pub const FILTER_RA: u32 = bit(31);
+
+/// MAC_VLAN_Tag_Ctrl: operation busy.
+pub const VLAN_OB: u32 = bit(0);
+/// Command type: read.
+pub const VLAN_CT: u32 = bit(1);
+/// MAC_VLAN_Tag: compare the identifier only.
+pub const VLAN_ETV: u32 = bit(16);
+/// Inverse match.
+pub const VLAN_VTIM: u32 = bit(17);
+/// S-VLAN tags are tags.
+pub const VLAN_ESVL: u32 = bit(18);
+/// Match S-VLAN tags.
+pub const VLAN_ERSVLM: u32 = bit(19);
+/// Do not compare the tag's type.
+pub const VLAN_DOVLTC: u32 = bit(20);
+/// Outer tag in the status.
+pub const VLAN_EVLRXS: u32 = bit(24);
+/// Hash match.
+pub const VLAN_VTHM: u32 = bit(25);
+/// Double VLAN processing.
+pub const VLAN_EDVLP: u32 = bit(26);
+/// Match the inner tag.
+pub const VLAN_ERIVLT: u32 = bit(27);
+/// Inner tag in the status.
+pub const VLAN_EIVLRXS: u32 = bit(31);
+/// MAC_VLAN_Tag_Data: filter enable.
+pub const VLAN_DATA_VEN: u32 = bit(16);
+/// Compare the identifier only.
+pub const VLAN_DATA_ETV: u32 = bit(17);
+/// Do not compare the tag's type.
+pub const VLAN_DATA_DOVLTC: u32 = bit(18);
+/// Match S-VLAN tags.
+pub const VLAN_DATA_ERSVLM: u32 = bit(19);
+/// Match the inner tag.
+pub const VLAN_DATA_ERIVLT: u32 = bit(20);
+/// MAC_VLAN_Incl: the register's VLC decides, not the descriptor.
+pub const INCL_VLP: u32 = bit(18);
+/// S-VLAN.
+pub const INCL_CSVL: u32 = bit(19);
+/// The tag comes from the descriptor.
+pub const INCL_VLTI: u32 = bit(20);
 
 /// MAC_Interrupt_Status: RGMII link changed.
 pub const INT_RGSMIIIS: u32 = bit(0);
@@ -360,8 +413,11 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_CONFIG,
             "MAC_Configuration",
             CONFIG_DM,
-            // DM is fixed in a full-duplex-only core; ARPEN and SARC need options that are absent.
-            mask(27, 14) | mask(12, 8) | mask(6, 0),
+            // DM is fixed in a full-duplex-only core; ARPEN needs an option that is absent.
+            mask(27, 14)
+                | mask(12, 8)
+                | mask(6, 0)
+                | if cfg.sa_vlan_ins { mask(30, 28) } else { 0 },
         ),
         Def::rw(
             MAC_EXT_CONFIG,
@@ -373,7 +429,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_PACKET_FILTER,
             "MAC_Packet_Filter",
             0,
-            mask(10, 0) | FILTER_RA,
+            mask(10, 0) | FILTER_VTFE | FILTER_RA,
         ),
         Def::rw(MAC_WATCHDOG, "MAC_Watchdog_Timeout", 0, bit(8) | mask(3, 0)),
         Def::rw(
@@ -404,7 +460,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
         Def::ro(MAC_HW_FEATURE0, "MAC_HW_Feature0", feature0(cfg)),
         Def::ro(MAC_HW_FEATURE1, "MAC_HW_Feature1", feature1(cfg)),
         Def::ro(MAC_HW_FEATURE2, "MAC_HW_Feature2", feature2(cfg)),
-        Def::ro(MAC_HW_FEATURE3, "MAC_HW_Feature3", 0),
+        Def::ro(MAC_HW_FEATURE3, "MAC_HW_Feature3", feature3(cfg)),
         Def::rw(
             MAC_MDIO_ADDR,
             "MAC_MDIO_Address",
@@ -477,6 +533,49 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 .array(u32::from(cfg.hash_bits) / 32, 4),
         );
     }
+    let inner = if cfg.dvlan {
+        VLAN_EIVLRXS | mask(29, 28) | VLAN_ERIVLT | VLAN_EDVLP
+    } else {
+        0
+    };
+    let hash = if cfg.vlan_hash { VLAN_VTHM } else { 0 };
+    let tag = inner | hash | VLAN_EVLRXS | mask(22, 16);
+    match u32::from(cfg.vlan_filters) {
+        1 => d.push(Def::rw(MAC_VLAN_TAG, "MAC_VLAN_Tag", 0, tag | mask(15, 0))),
+        n => {
+            let offsets = (n.next_power_of_two() - 1) << 2;
+            d.push(
+                Def::rw(
+                    MAC_VLAN_TAG,
+                    "MAC_VLAN_Tag_Ctrl",
+                    0,
+                    tag | offsets | VLAN_CT,
+                )
+                .sc(VLAN_OB),
+            );
+            let filter = mask(19, 0) | if cfg.dvlan { VLAN_DATA_ERIVLT } else { 0 };
+            d.push(Def::rw(MAC_VLAN_TAG_DATA, "MAC_VLAN_Tag_Data", 0, filter));
+        }
+    }
+    if cfg.vlan_hash {
+        d.push(Def::rw(
+            MAC_VLAN_HASH,
+            "MAC_VLAN_Hash_Table",
+            0,
+            mask(15, 0),
+        ));
+    }
+    if cfg.sa_vlan_ins {
+        d.push(Def::rw(MAC_VLAN_INCL, "MAC_VLAN_Incl", 0, mask(20, 0)));
+        if cfg.dvlan {
+            d.push(Def::rw(
+                MAC_INNER_VLAN_INCL,
+                "MAC_Inner_VLAN_Incl",
+                0,
+                mask(20, 0),
+            ));
+        }
+    }
     if rxq > 1 {
         let q = 7;
         d.push(Def::rw(
@@ -499,12 +598,12 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 u32::MAX >> (8 * (8 - rxq)),
             ));
         }
-        // Queues for packets that failed the DA filter (unicast, multicast); no VLAN filter here.
+        // Queues for packets that failed the DA filter (unicast, multicast) or the VLAN filter.
         d.push(Def::rw(
             MAC_RXQ_CTRL4,
             "MAC_RxQ_Ctrl4",
             0,
-            mask(3, 0) | mask(11, 8),
+            mask(3, 0) | mask(11, 8) | mask(19, 16),
         ));
         let map = |n: u32| {
             let mut m = 0;
@@ -767,6 +866,8 @@ fn feature0(cfg: &Config) -> u32 {
     let mut v = bit(0) | bit(1); // 10/100 and 1000 Mbit/s
     v |= bit(5); // SMASEL: station management
     v |= bit(8); // MMCSEL: counters
+    v |= u32::from(cfg.vlan_hash) << 4; // VLHASH
+    v |= u32::from(cfg.sa_vlan_ins) << 27; // SAVLANINS
     v |= bit(14) | bit(16); // TXCOESEL, RXCOESEL
     let extra = u32::from(cfg.mac_addrs);
     v |= extra.min(31) << 18; // ADDMACADRSEL
@@ -796,4 +897,16 @@ fn feature2(cfg: &Config) -> u32 {
     let rx = cfg.rx_queues as u32 - 1;
     let tx = cfg.tx_queues as u32 - 1;
     rx | tx << 6 | rx << 12 | tx << 18
+}
+
+fn feature3(cfg: &Config) -> u32 {
+    let nrvf = match cfg.vlan_filters {
+        4 => 1,
+        8 => 2,
+        16 => 3,
+        24 => 4,
+        32 => 5,
+        _ => 0,
+    };
+    nrvf | u32::from(cfg.dvlan) << 5
 }
