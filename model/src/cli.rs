@@ -61,6 +61,7 @@ Port options (comma-separated key=value):
   edse=0|1          32-byte transmit descriptors can be selected (default: from version 0x51)
   strict=MODE       off, warn, on (default: what --strict says)
   tso=0|1           segmentation of TCP and UDP packets (default 1)
+  sph=0|1           header and payload split (default 1)
   sa-vlan-ins=0|1   insertion of source addresses and VLAN tags (default 1)
   vlan-hash=0|1     VLAN hash filter (default 1)
   vlan-filters=N    perfect VLAN filters: 1, 4, 8, 16, 24, 32 (default 4, before version 0x50 only 1)

@@ -106,6 +106,8 @@ pub struct Config {
     pub edse: bool,
     /// Segmentation of TCP and UDP packets.
     pub tso: bool,
+    /// Header and payload of received packets in different buffers.
+    pub sph: bool,
     /// Insertion and replacement of source addresses and VLAN tags.
     pub sa_vlan_ins: bool,
     /// VLAN hash filter.
@@ -142,6 +144,7 @@ impl Default for Config {
             mac: None,
             edse: true,
             tso: true,
+            sph: true,
             sa_vlan_ins: true,
             vlan_hash: true,
             vlan_filters: 4,
@@ -299,6 +302,7 @@ impl Config {
             "mac" => self.mac = Some(parse_mac(value)?),
             "edse" => late.edse = Some(one_of(value, &[0, 1])? == 1),
             "tso" => self.tso = one_of(value, &[0, 1])? == 1,
+            "sph" => self.sph = one_of(value, &[0, 1])? == 1,
             "sa-vlan-ins" => self.sa_vlan_ins = one_of(value, &[0, 1])? == 1,
             "vlan-hash" => self.vlan_hash = one_of(value, &[0, 1])? == 1,
             "vlan-filters" => {

@@ -29,6 +29,8 @@ struct Layout {
     l3: usize,
     /// Length of the IPv4 header (20 and up), or of the IPv6 header without extensions.
     l3_len: usize,
+    /// Offset of what follows the IP header and the extension headers that the engine skips.
+    l4: usize,
     /// The payload and where it starts and ends; `None` for a fragment or an unknown protocol.
     payload: Option<(Payload, usize, usize)>,
     fragment: bool,
@@ -98,6 +100,7 @@ fn layout(
         ip,
         l3,
         l3_len,
+        l4: start.min(data.len()),
         payload: kind.filter(|_| !short).map(|k| (k, start, end)),
         fragment,
         short,
@@ -161,6 +164,21 @@ fn parse_v6(data: &[u8], l3: usize) -> Parsed {
         }
     }
     Parsed::Ip(layout(data, (Ip::V6, l3, 40), next, (at, end), fragment))
+}
+
+/// Length of the headers up to and with that of TCP or UDP, or else of IP; `None` without IP.
+pub fn header_length(data: &[u8]) -> Option<usize> {
+    let Parsed::Ip(l) = parse(data) else {
+        return None;
+    };
+    match l.payload {
+        Some((Payload::Tcp, start, end)) => {
+            let len = usize::from(data[start + 12] >> 4) * 4;
+            Some(start + len).filter(|at| len >= 20 && *at <= end)
+        }
+        Some((Payload::Udp, start, _)) => Some(start + 8),
+        _ => Some(l.l4),
+    }
 }
 
 fn sum(data: &[u8], mut acc: u32) -> u32 {

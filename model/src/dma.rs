@@ -775,10 +775,24 @@ impl Gmac {
         let size = field(self.regs.get(ch(c, CH_RX_CONTROL)), 1, 14) as usize;
         let mut done = self.rxq[q].done;
         let total = self.rxq[q].packets[0].data.len();
-        for addr in [d.buf1, d.buf2].into_iter().flatten() {
-            let n = size.min(total - done);
+        let split = self.regs.get(ch(c, CH_CONTROL)) & CH_SPH != 0;
+        // A header that buffer 1 cannot hold stays with its payload.
+        let header = match self.rxq[q].packets[0].header {
+            n if split && first && n <= size => n,
+            _ => 0,
+        };
+        // Only the first descriptor's buffer 1 is filled: with the header, or with the start of a
+        // packet that is not split.
+        let rooms = match (split, first, header) {
+            (true, true, 1..) => [header, size],
+            (true, false, _) => [0, size],
+            _ => [size, size],
+        };
+        for (addr, room) in [d.buf1, d.buf2].into_iter().zip(rooms) {
+            let Some(addr) = addr else { continue };
+            let n = room.min(total - done);
             if n == 0 {
-                break;
+                continue;
             }
             self.show_buffer(c, CH_CUR_RX_BUF_HI, CH_CUR_RX_BUF, addr);
             let r = self
@@ -797,19 +811,23 @@ impl Gmac {
         self.rxq[q].done = done;
         let last = done == total;
         let fd = if first { FD } else { 0 };
+        // Before the last descriptor, what has been written so far.
+        let length = (done as u32).min(0x7fff);
+        let hl = header as u32;
         let back = if last {
             let p: &RxPacket = &self.rxq[q].packets[0];
-            let length = (total as u32).min(0x7fff);
             Desc {
                 w: [
                     p.rdes0,
                     p.rdes1,
-                    p.rdes2,
+                    p.rdes2 | hl,
                     fd | LD | RX_RS1V | RX_RS2V | p.rdes3 | length,
                 ],
             }
         } else {
-            Desc { w: [0, 0, 0, fd] }
+            Desc {
+                w: [0, 0, hl, fd | length],
+            }
         };
         if self.fails("rx-close", c) {
             self.fault_bus(c, Dir::Rx, true, true);

@@ -12,6 +12,7 @@ use crate::gmac::{Ack, Gmac};
 use crate::mtl::RxPacket;
 use crate::regs::gmac4::*;
 use crate::regs::{bit, field};
+use crate::split::Split;
 use crate::vlan;
 use crate::wire::{Frame, Link};
 
@@ -424,6 +425,14 @@ impl Gmac {
         .apply(da, sa)
     }
 
+    fn splitter(&self) -> Split {
+        Split {
+            ext: self.regs.get(MAC_EXT_CONFIG),
+            cfg1: self.regs.get(MAC_EXT_CFG1),
+            checksums: self.config(CONFIG_IPC),
+        }
+    }
+
     fn vlan_receiver(&self) -> vlan::Receiver<'_> {
         vlan::Receiver {
             control: self.regs.get(MAC_VLAN_TAG),
@@ -542,6 +551,11 @@ impl Gmac {
             status |= RX_RS0V;
         }
         vlan.strip(&mut data);
+        let header = if self.cfg.sph {
+            self.splitter().header(&data)
+        } else {
+            0
+        };
         let strip = if type_len < 1536 {
             let acs = self.config(CONFIG_ACS);
             if acs && data.len() > 14 + usize::from(type_len) && type_len >= 46 {
@@ -559,6 +573,7 @@ impl Gmac {
         self.enqueue(
             queue,
             RxPacket {
+                header: header.min(data.len()),
                 data,
                 channel,
                 rdes0: vlan.rdes0.unwrap_or_default(),

@@ -15,6 +15,8 @@ use crate::regs::gmac4::*;
 pub struct RxPacket {
     /// Bytes for memory.
     pub data: Vec<u8>,
+    /// Length of its header where it is split, or zero.
+    pub header: usize,
     /// DMA channel it goes to.
     pub channel: usize,
     /// RDES0.

@@ -69,6 +69,8 @@ pub const MAC_MDIO_DATA: u32 = 0x0204;
 pub const MAC_GPIO_STATUS: u32 = 0x020c;
 /// MAC_CSR_SW_Ctrl.
 pub const MAC_CSR_SW_CTRL: u32 = 0x0230;
+/// MAC_Ext_Cfg1.
+pub const MAC_EXT_CFG1: u32 = 0x0238;
 /// MAC_Address0_High; Low is the next word, further addresses follow.
 pub const MAC_ADDR_HIGH: u32 = 0x0300;
 
@@ -320,6 +322,8 @@ pub const CH_STATUS: u32 = 0x60;
 pub const MODE_SWR: u32 = bit(0);
 /// DMA_SysBus_Mode: enhanced address mode enable.
 pub const SYSBUS_EAME: u32 = bit(11);
+/// DMA_CH_Control: split header and payload.
+pub const CH_SPH: u32 = bit(24);
 /// DMA_CH_Tx_Control: start.
 pub const TX_ST: u32 = bit(0);
 /// DMA_CH_Tx_Control: TCP segmentation enable.
@@ -423,7 +427,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_EXT_CONFIG,
             "MAC_Ext_Configuration",
             0,
-            mask(13, 0) | mask(29, 24) | bit(16),
+            mask(13, 0) | mask(29, 24) | bit(16) | if cfg.sph { mask(22, 20) } else { 0 },
         ),
         Def::rw(
             MAC_PACKET_FILTER,
@@ -556,6 +560,15 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             let filter = mask(19, 0) | if cfg.dvlan { VLAN_DATA_ERIVLT } else { 0 };
             d.push(Def::rw(MAC_VLAN_TAG_DATA, "MAC_VLAN_Tag_Data", 0, filter));
         }
+    }
+    if cfg.sph && cfg.version >= 0x51 {
+        // The reset value splits behind the type field. Splitting of AV packets (SAVE, SAVO) is stored only.
+        d.push(Def::rw(
+            MAC_EXT_CFG1,
+            "MAC_Ext_Cfg1",
+            2,
+            bit(24) | mask(22, 16) | mask(9, 8) | mask(6, 0),
+        ));
     }
     if cfg.vlan_hash {
         d.push(Def::rw(
@@ -730,7 +743,10 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             base + CH_CONTROL,
             "DMA_CH_Control",
             0,
-            mask(20, 18) | bit(16) | if cfg.tso { mask(13, 0) } else { 0 },
+            mask(20, 18)
+                | bit(16)
+                | if cfg.tso { mask(13, 0) } else { 0 }
+                | if cfg.sph { CH_SPH } else { 0 },
         ));
         if c < txq {
             d.push(Def::rw(
@@ -889,7 +905,7 @@ fn feature1(cfg: &Config) -> u32 {
         256 => 3,
         _ => 0,
     };
-    let tso = u32::from(cfg.tso) << 18; // TSOEN
+    let tso = u32::from(cfg.tso) << 18 | u32::from(cfg.sph) << 17; // TSOEN, SPHEN
     fifo(cfg.rx_fifo) | fifo(cfg.tx_fifo) << 6 | addr << 14 | tso | hash << 24
 }
 
