@@ -12,6 +12,7 @@ use crate::mem::{BusError, DmaResult};
 use crate::mtl::RxPacket;
 use crate::regs::field;
 use crate::regs::gmac4::*;
+use crate::sched::Algorithm;
 use crate::tso::{self, Segments};
 
 /// What a process does, as DMA_Debug_Status reports it.
@@ -452,47 +453,36 @@ impl Gmac {
         if self.faults.clock_dead("app") {
             return false;
         }
-        let n = self.tx.len();
-        // Strict priority serves the highest queue first; the weighted schemes take turns.
-        let strict = field(self.regs.get(MTL_OPERATION_MODE), 5, 2) == 3;
+        let algorithm = Algorithm::new(field(self.regs.get(MTL_OPERATION_MODE), 5, 2));
+        let weights: Vec<u32> = (0..self.tx.len())
+            .map(|q| field(self.regs.get(mtl(q, MTL_TXQ_WEIGHT)), 0, 21))
+            .collect();
+        // A queue counts as ready until it turns out to have nothing.
+        let mut ready = u32::MAX;
         let mut sent = 0;
         // A descriptor need not end a packet: bound them as well.
         let mut steps = budget * 64;
-        loop {
-            let mut progress = false;
-            for i in 0..n {
-                let c = if strict {
-                    n - 1 - i
-                } else {
-                    (self.next_tx + i) % n
-                };
-                let mut packet = false;
-                while !packet && steps > 0 && self.tx_ready(now) && self.tx_runnable(c) {
-                    steps -= 1;
-                    match self.tx_step(c) {
-                        None => break,
-                        Some(end) => {
-                            progress = true;
-                            packet = end;
-                        }
-                    }
-                }
-                if packet {
-                    sent += 1;
-                    if strict {
-                        break;
-                    }
+        while let Some(c) = self.sched.pick(algorithm, &weights, ready) {
+            let mut packet = false;
+            while !packet && steps > 0 && self.tx_ready(now) && self.tx_runnable(c) {
+                steps -= 1;
+                match self.tx_step(c) {
+                    None => break,
+                    Some(end) => packet = end,
                 }
             }
-            self.next_tx = (self.next_tx + 1) % n;
-            if !progress {
-                return false;
+            if packet {
+                sent += 1;
+                self.sched.sent(algorithm, c, self.last_tx);
+            } else {
+                ready &= !(1 << c);
             }
             // What arrives comes first: it may be a pause frame.
             if sent >= budget || steps == 0 || self.has_arrivals() {
                 return true;
             }
         }
+        false
     }
 
     fn tx_runnable(&mut self, c: usize) -> bool {

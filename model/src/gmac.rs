@@ -23,6 +23,7 @@ use crate::pcap::Pcap;
 use crate::phy::rtl8211f::Rtl8211f;
 use crate::regs::gmac4::*;
 use crate::regs::RegFile;
+use crate::sched::Scheduler;
 use crate::strict::{Mode, Strict};
 use crate::traffic::Traffic;
 use crate::wire::{Endpoint, Frame};
@@ -154,7 +155,9 @@ pub struct Gmac {
     pub(crate) rxq: Vec<RxQueue>,
     /// Looped-back frames that wait for the receiver.
     pub(crate) arrived: VecDeque<Frame>,
-    pub(crate) next_tx: usize,
+    pub(crate) sched: Scheduler,
+    /// Length of the packet that was sent last.
+    pub(crate) last_tx: usize,
     /// The extended VLAN filters; empty on a core with the single one.
     pub(crate) vlan_filters: Vec<u32>,
     /// Sent pause and the time until which a received one holds the transmitter.
@@ -201,7 +204,8 @@ impl Gmac {
             pcap: None,
             mdio,
             arrived: VecDeque::new(),
-            next_tx: 0,
+            sched: Scheduler::default(),
+            last_tx: 0,
             vlan_filters: vec![0; extended_vlan_filters(&cfg)],
             pause: Pause::default(),
             link_up: false,
@@ -224,6 +228,7 @@ impl Gmac {
         self.rx.fill(RxChannel::default());
         self.rxq.fill(RxQueue::default());
         self.vlan_filters.fill(0);
+        self.sched = Scheduler::default();
         self.pause = Pause::default();
         self.pulses = Lines::default();
         self.reset_ends = None;

@@ -28,6 +28,7 @@ pub mod pci;
 pub mod phy;
 pub mod port;
 pub mod regs;
+pub mod sched;
 pub mod split;
 pub mod strict;
 pub mod traffic;

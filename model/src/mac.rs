@@ -251,6 +251,7 @@ impl Gmac {
     pub(crate) fn transmit(&mut self, q: usize, mut data: Vec<u8>, control: &TxControl) -> u32 {
         let mut status = 0;
         let &TxControl { cpc, cic, .. } = control;
+        self.last_tx = data.len();
         if cic != 0 {
             let mode = self.regs.get(mtl(q, MTL_TXQ_MODE));
             let room = (field(mode, 16, 9) as usize + 1) * 256;

@@ -171,6 +171,10 @@ impl Gmac {
         } else {
             bad || (packet.csum_error && stores && mode & RXQ_DIS_TCP_EF == 0)
         };
+        // What is longer than the threshold has begun to leave before its end is seen.
+        let threshold = [64, 32, 96, 128][field(mode, 0, 2) as usize];
+        let gone = !stores && packet.data.len() > threshold;
+        let drop = drop && !gone;
         if drop || (good_runt && mode & RXQ_FUP == 0) {
             self.stats.rx_errors += 1;
             return;

@@ -715,6 +715,60 @@ fn headers_are_split_from_payloads() {
 }
 
 #[test]
+fn a_threshold_lets_long_bad_packets_through() {
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    for n in 0..4 {
+        b.rx_desc(n, true);
+    }
+    b.rx_tail(4);
+    let bad = |len| Frame {
+        data: frame(US, len),
+        fcs: Some(1),
+    };
+    b.arrive(bad(200));
+    assert_eq!(b.mac.stats.rx_errors, 1);
+    b.w(mtl(0, MTL_RXQ_MODE), 3);
+    b.arrive(bad(100));
+    assert_eq!(b.mac.stats.rx_errors, 2);
+    b.arrive(bad(200));
+    assert_eq!(b.mac.stats.rx_errors, 2);
+    assert_eq!(b.get(RX_RING)[3] & (RX_CE | RX_ES), RX_CE | RX_ES);
+}
+
+#[test]
+fn queues_share_the_line_by_weight() {
+    let mut b = Bench::new(|c| c.tx_queues = 2);
+    b.start(64);
+    let bufs = [b.fill(0, &frame(PEER, 60)), b.fill(1, &frame(PEER, 61))];
+    let ring = |c: u64| TX_RING + c * 0x1000;
+    for c in 0..2usize {
+        b.w(mtl(c, MTL_TXQ_MODE), TXQ_TSF | 2 << 2);
+        b.w(ch(c, CH_TX_CONTROL), 0);
+        b.w(ch(c, CH_TX_BASE), ring(c as u64) as u32);
+        b.w(ch(c, CH_TX_LEN), 63);
+        for i in 0..40 {
+            let len = 60 + c as u32;
+            let at = ring(c as u64) + i * 16;
+            b.put(at, [bufs[c], 0, len, OWN | FD | LD]);
+        }
+        b.w(ch(c, CH_TX_TAIL), (ring(c as u64) + 40 * 16) as u32);
+    }
+    b.w(mtl(0, MTL_TXQ_WEIGHT), 1);
+    b.w(mtl(1, MTL_TXQ_WEIGHT), 3);
+    for c in 0..2 {
+        b.w(ch(c, CH_TX_CONTROL), TX_ST);
+    }
+    b.mac.service(16);
+    let second = |sent: Vec<Frame>| sent.iter().filter(|f| f.data.len() == 61).count();
+    assert_eq!(second(b.sent()), 12);
+    // Strict priority: the rest of the higher queue first.
+    b.w(MTL_OPERATION_MODE, 3 << 5);
+    b.mac.service(16);
+    assert_eq!(second(b.sent()), 16);
+}
+
+#[test]
 fn vlan_filters_are_reached_through_their_window_and_drop() {
     let mut b = Bench::new(|c| c.vlan_filters = 8);
     b.start(16);

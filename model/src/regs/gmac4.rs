@@ -230,6 +230,8 @@ pub const MTL_TXQ_MODE: u32 = 0x00;
 pub const MTL_TXQ_UNDERFLOW: u32 = 0x04;
 /// MTL_TxQ_Debug.
 pub const MTL_TXQ_DEBUG: u32 = 0x08;
+/// MTL_TxQ_Quantum_Weight.
+pub const MTL_TXQ_WEIGHT: u32 = 0x18;
 /// MTL_Q_Interrupt_Control_Status.
 pub const MTL_Q_INT: u32 = 0x2c;
 /// MTL_RxQ_Operation_Mode.
@@ -692,7 +694,7 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
         d.push(Def::ro(base + MTL_TXQ_DEBUG, "MTL_TxQ_Debug", 0));
         d.push(Def::ro(base + 0x14, "MTL_TxQ_ETS_Status", 0));
         d.push(Def::rw(
-            base + 0x18,
+            base + MTL_TXQ_WEIGHT,
             "MTL_TxQ_Quantum_Weight",
             0,
             mask(20, 0),
