@@ -18,7 +18,7 @@ use crate::regs::gmac4::*;
 use crate::regs::{bit, field, mask};
 
 /// Different violations of one kind that are kept; all are counted.
-const KEPT: usize = 100;
+const KEPT: usize = 256;
 
 /// What is done about violations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
