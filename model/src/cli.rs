@@ -67,6 +67,9 @@ Port options (comma-separated key=value):
   vlan-filters=N    perfect VLAN filters: 1, 4, 8, 16, 24, 32 (default 4, before version 0x50 only 1)
   dvlan=0|1         double VLAN processing (default 1)
   csr-hz=HZ         CSR clock, which also drives RIWT and MDC (default 200000000)
+  ts=0|1            system time and time stamps, IEEE 1588 (default 1)
+  ptp-hz=HZ         clock of the system time (default by id: 204800000 for 8086:4b30,
+                    200000000 for 8086:4ba0 and 8086:4bb0, 250000000 for 16c3:7102)
 
 A configuration file is a JSON object:
   {\"ports\": [{\"name\": \"a\", \"socket\": \"/run/a.sock\", \"queues\": 4}],

@@ -120,6 +120,10 @@ pub struct Config {
     pub irq: IrqKinds,
     /// What is done when software breaks the hardware's rules; `None`: what all ports do.
     pub strict: Option<Mode>,
+    /// System time and time stamps (IEEE 1588).
+    pub ts: bool,
+    /// Frequency of the clock that drives the system time.
+    pub ptp_hz: u64,
 }
 
 impl Default for Config {
@@ -155,6 +159,8 @@ impl Default for Config {
                 msix: true,
             },
             strict: None,
+            ts: true,
+            ptp_hz: 250_000_000,
         }
     }
 }
@@ -248,6 +254,12 @@ impl Config {
         } else {
             PhyInterface::Gmii
         });
+        self.ptp_hz = late.ptp_hz.unwrap_or(match self.id {
+            // Elkhart Lake: the PCH and the two PSE ports have clocks of their own.
+            (0x8086, 0x4b30) => 204_800_000,
+            (0x8086, _) => 200_000_000,
+            _ => 250_000_000,
+        });
         Ok(self)
     }
 
@@ -300,17 +312,19 @@ impl Config {
             "mac-addrs" => self.mac_addrs = one_of(value, &[0, 1, 3, 7, 15, 31, 63, 127])? as u8,
             "csr-hz" => self.csr_hz = range(value, 1_000_000, 1_000_000_000)?,
             "mac" => self.mac = Some(parse_mac(value)?),
-            "edse" => late.edse = Some(one_of(value, &[0, 1])? == 1),
-            "tso" => self.tso = one_of(value, &[0, 1])? == 1,
-            "sph" => self.sph = one_of(value, &[0, 1])? == 1,
-            "sa-vlan-ins" => self.sa_vlan_ins = one_of(value, &[0, 1])? == 1,
-            "vlan-hash" => self.vlan_hash = one_of(value, &[0, 1])? == 1,
+            "edse" => late.edse = Some(switch(value)?),
+            "tso" => self.tso = switch(value)?,
+            "sph" => self.sph = switch(value)?,
+            "sa-vlan-ins" => self.sa_vlan_ins = switch(value)?,
+            "vlan-hash" => self.vlan_hash = switch(value)?,
             "vlan-filters" => {
                 late.vlan_filters = Some(one_of(value, &[1, 4, 8, 16, 24, 32])? as u8)
             }
-            "dvlan" => self.dvlan = one_of(value, &[0, 1])? == 1,
+            "dvlan" => self.dvlan = switch(value)?,
             "irq" => self.irq = value.parse()?,
             "strict" => self.strict = Some(value.parse()?),
+            "ts" => self.ts = switch(value)?,
+            "ptp-hz" => late.ptp_hz = Some(range(value, 1_000_000, 1_000_000_000)?),
             _ => return Err("no such option; see dwmac-model serve --help".into()),
         }
         Ok(())
@@ -323,6 +337,7 @@ struct Late {
     phy_if: Option<PhyInterface>,
     edse: Option<bool>,
     vlan_filters: Option<u8>,
+    ptp_hz: Option<u64>,
 }
 
 fn number(s: &str) -> Result<u64, String> {
@@ -349,6 +364,10 @@ fn one_of(s: &str, choices: &[u64]) -> Result<u64, String> {
     } else {
         Err(format!("use one of {choices:?}"))
     }
+}
+
+fn switch(s: &str) -> Result<bool, String> {
+    Ok(one_of(s, &[0, 1])? == 1)
 }
 
 fn fifo(s: &str) -> Result<u32, String> {

@@ -29,6 +29,8 @@ pub const TX_TCMSSV: u32 = bit(26);
 /// TX context: the descriptor carries a one-step timestamp correction.
 pub const TX_OSTC: u32 = bit(27);
 
+/// TX write-back: TDES0 and TDES1 hold a time stamp.
+pub const TX_TTSS: u32 = bit(17);
 /// TX write-back: descriptor error.
 pub const TX_DE: u32 = bit(23);
 /// TX write-back: error summary.
@@ -108,6 +110,8 @@ pub struct TxRead {
     pub buf2: (u64, u32),
     /// Interrupt on completion.
     pub ioc: bool,
+    /// Take a time stamp (in the first descriptor).
+    pub ttse: bool,
     /// First descriptor.
     pub first: bool,
     /// Last descriptor.
@@ -146,6 +150,7 @@ impl TxRead {
             buf1,
             buf2,
             ioc: d.w[2] & bit(31) != 0,
+            ttse: d.w[2] & bit(30) != 0,
             first: d.w[3] & FD != 0,
             last: d.w[3] & LD != 0,
             context: d.w[3] & CTXT != 0,

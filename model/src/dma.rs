@@ -10,6 +10,7 @@ use crate::gmac::{Ack, Gmac, Lines};
 use crate::mac::{TxControl, MAX_TX};
 use crate::mem::{BusError, DmaResult};
 use crate::mtl::RxPacket;
+use crate::ptp::Stamp;
 use crate::regs::field;
 use crate::regs::gmac4::*;
 use crate::sched::Algorithm;
@@ -34,6 +35,7 @@ pub enum Process {
 pub struct TxFrame {
     data: Vec<u8>,
     control: TxControl,
+    ttse: bool,
     oversize: bool,
     tso: Option<tso::Request>,
 }
@@ -48,6 +50,7 @@ pub struct Pending {
     /// What of the last descriptor is written back.
     w3: u32,
     ioc: bool,
+    ttse: bool,
 }
 
 /// The transmit half of a channel.
@@ -86,6 +89,8 @@ pub struct RxChannel {
     pub at_tail: bool,
     /// The queue whose packet it is writing.
     pub queue: Option<usize>,
+    /// The packet is in memory but for its time stamp; whether its descriptor wants an interrupt.
+    pub context: Option<bool>,
     /// Starts from the list address instead of where it stopped.
     pub rewind: bool,
     /// When the receive interrupt watchdog runs out.
@@ -253,9 +258,13 @@ impl Gmac {
         let rx = &mut self.rx[c];
         if std::mem::take(&mut rx.rewind) {
             rx.cur = base;
+            let delivered = rx.context.take().is_some();
             // A packet that was half in the old ring starts over in the new one.
             if let Some(q) = rx.queue.take() {
                 self.rxq[q].done = 0;
+                if delivered {
+                    self.pop(q);
+                }
             }
         }
         self.rx[c].at_tail = false;
@@ -556,6 +565,7 @@ impl Gmac {
                     transport: d.thl as usize * 4,
                     payload: d.tpl as usize,
                 }),
+                ttse: d.ttse,
                 ..TxFrame::default()
             });
         }
@@ -612,6 +622,7 @@ impl Gmac {
                             flushed: false,
                             w3: kept,
                             ioc: d.ioc,
+                            ttse: frame.ttse,
                         };
                         return self.tx_segment(c, pending);
                     }
@@ -624,10 +635,24 @@ impl Gmac {
                 }
             }
         };
-        self.finish_tx(c, words, kept | status, d.ioc)
+        let ttse = frame.ttse && !frame.oversize && underflow.is_none() && status & TX_DE == 0;
+        self.finish_tx(c, words, kept | status, d.ioc, ttse)
     }
 
-    fn finish_tx(&mut self, c: usize, words: u64, w3: u32, ioc: bool) -> Option<bool> {
+    fn finish_tx(
+        &mut self,
+        c: usize,
+        words: u64,
+        mut w3: u32,
+        ioc: bool,
+        ttse: bool,
+    ) -> Option<bool> {
+        if let Some(stamp) = ttse.then(|| self.tx_stamp()).flatten() {
+            w3 |= TX_TTSS;
+            if !self.store_stamp(c, words, stamp) {
+                return None;
+            }
+        }
         if !self.close_tx(c, words, w3) {
             return None;
         }
@@ -649,7 +674,8 @@ impl Gmac {
             }
         }
         let words = self.tx[c].cur + self.tx_words(c);
-        self.finish_tx(c, words, pending.w3, pending.ioc)
+        let ttse = pending.ttse && !pending.flushed;
+        self.finish_tx(c, words, pending.w3, pending.ioc, ttse)
     }
 
     /// Takes what a context descriptor says; returns how to close it.
@@ -671,6 +697,18 @@ impl Gmac {
             self.tx[c].ivtir = field(w3, 18, 2);
         }
         w3
+    }
+
+    fn store_stamp(&mut self, c: usize, words: u64, stamp: Stamp) -> bool {
+        let r = self
+            .mem
+            .store(words, stamp.sub)
+            .and_then(|()| self.mem.store(words + 4, stamp.secs));
+        if self.mastered(r).is_err() {
+            self.bus_error(c, Dir::Tx, true, true);
+            return false;
+        }
+        true
     }
 
     fn close_tx(&mut self, c: usize, words: u64, w3: u32) -> bool {
@@ -709,6 +747,10 @@ impl Gmac {
                 Process::Stopped if self.regs.get(ch(c, CH_RX_CONTROL)) & RX_RPF != 0 => {
                     if self.rx[c].queue == Some(q) {
                         self.rx[c].queue = None;
+                        if self.rx[c].context.take().is_some() {
+                            self.pop(q);
+                            continue;
+                        }
                     }
                     self.flush_packet(q);
                     continue;
@@ -760,6 +802,9 @@ impl Gmac {
             return true;
         }
         let d = RxRead::decode(&desc, self.wide());
+        if let Some(ioc) = self.rx[c].context {
+            return self.rx_context(q, c, ioc | d.ioc);
+        }
         let first = self.rx[c].queue.is_none();
         self.rx[c].queue = Some(q);
         let size = field(self.regs.get(ch(c, CH_RX_CONTROL)), 1, 14) as usize;
@@ -832,16 +877,36 @@ impl Gmac {
             return false;
         }
         self.next_rx_desc(c);
-        if last {
-            self.rx[c].queue = None;
-            self.pop(q);
-            self.stats.rx_delivered += 1;
-            self.rx_complete(c, d.ioc);
+        if last && self.rxq[q].packets[0].stamp.is_some() {
+            self.rx[c].context = Some(d.ioc);
+        } else if last {
+            self.rx_complete(q, c, d.ioc);
         }
         true
     }
 
-    fn rx_complete(&mut self, c: usize, ioc: bool) {
+    /// Writes the time stamp of the packet before into a descriptor of its own.
+    fn rx_context(&mut self, q: usize, c: usize, ioc: bool) -> bool {
+        let stamp = self.rxq[q].packets[0].stamp.unwrap_or_default();
+        let back = Desc {
+            w: [stamp.sub, stamp.secs, 0, CTXT],
+        };
+        let r = back.store(&self.mem, self.rx[c].cur);
+        if self.mastered(r).is_err() {
+            self.bus_error(c, Dir::Rx, true, true);
+            return false;
+        }
+        self.next_rx_desc(c);
+        self.rx[c].context = None;
+        self.rx_complete(q, c, ioc);
+        true
+    }
+
+    /// The first packet of a queue is in memory, with all that belongs to it.
+    fn rx_complete(&mut self, q: usize, c: usize, ioc: bool) {
+        self.rx[c].queue = None;
+        self.pop(q);
+        self.stats.rx_delivered += 1;
         if ioc {
             self.rx[c].riwt = None;
             self.raise(c, ST_RI);

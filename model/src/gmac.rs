@@ -21,6 +21,7 @@ use crate::mem::GuestMem;
 use crate::mtl::RxQueue;
 use crate::pcap::Pcap;
 use crate::phy::rtl8211f::Rtl8211f;
+use crate::ptp::SystemTime;
 use crate::regs::gmac4::*;
 use crate::regs::RegFile;
 use crate::sched::Scheduler;
@@ -167,6 +168,7 @@ pub struct Gmac {
     pub(crate) reset_ends: Option<Duration>,
     /// Pulses of the channel lines in interrupt mode 0.
     pub(crate) pulses: Lines,
+    pub(crate) time: SystemTime,
 }
 
 fn extended_vlan_filters(cfg: &Config) -> usize {
@@ -211,6 +213,7 @@ impl Gmac {
             link_up: false,
             reset_ends: None,
             pulses: Lines::default(),
+            time: SystemTime::default(),
             cfg,
         }
     }
@@ -233,6 +236,7 @@ impl Gmac {
         self.pulses = Lines::default();
         self.reset_ends = None;
         self.strict.forget_rings();
+        self.reset_time();
         self.mdio.abort();
         self.stats.resets += 1;
     }
@@ -265,6 +269,7 @@ impl Gmac {
                 }
             }
             0..0x700 => self.mac_read(off),
+            MAC_TS_CONTROL..0xc00 => self.ptp_read(off),
             0x700..0xc00 => self.mmc_read(off),
             0xc00..0x1000 => self.mtl_read(off),
             _ => self.dma_read(off),
@@ -308,6 +313,7 @@ impl Gmac {
                 Ack::None
             }
             0..0x700 => self.mac_write(off, value, lanes),
+            MAC_TS_CONTROL..0xc00 => self.ptp_write(off, value, lanes),
             0x700..0xc00 => self.mmc_write(off, value, lanes),
             0xc00..0x1000 => self.mtl_write(off, value, lanes),
             _ => self.dma_write(off, value, lanes),
@@ -449,15 +455,13 @@ impl Gmac {
         let mode = std::mem::replace(&mut self.strict.mode, Mode::Off);
         let mut all = Vec::new();
         for off in offsets {
-            let stored = self.regs.get(off);
-            let pending = self.regs.get(MAC_INT_STATUS);
+            let stored = self.regs.values().to_vec();
             let reads = self.stats.reg_reads;
             let value = self.read(off);
             self.stats.reg_reads = reads;
-            // Put back what the read took away.
-            self.regs.set(MAC_INT_STATUS, pending);
-            if off != MAC_MDIO_DATA {
-                self.regs.set(off, stored);
+            // Put back what the read took away, here and elsewhere.
+            if !matches!(off, MAC_MDIO_ADDR | MAC_MDIO_DATA) {
+                self.regs.restore(&stored);
             }
             all.push(serde_json::json!({
                 "offset": format!("{off:#06x}"),

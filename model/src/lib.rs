@@ -27,6 +27,7 @@ pub mod pcap;
 pub mod pci;
 pub mod phy;
 pub mod port;
+pub mod ptp;
 pub mod regs;
 pub mod sched;
 pub mod split;

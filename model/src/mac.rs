@@ -21,6 +21,7 @@ const MAC_CONTROL: u16 = 0x8808;
 const ARP: u16 = 0x0806;
 const AV_CONTROL: u16 = 0x22f0;
 const LLDP: u16 = 0x88cc;
+const PTP: u16 = 0x88f7;
 
 /// Largest frame that the transmitter takes from memory.
 pub const MAX_TX: usize = 0x8000;
@@ -176,7 +177,7 @@ impl Gmac {
 
     fn mac_int_status(&self) -> u32 {
         let mut v = self.regs.get(MAC_INT_STATUS) & INT_RGSMIIIS;
-        v |= self.mmc_int_status();
+        v |= self.mmc_int_status() | self.ts_int_status();
         let rxtx = self.regs.get(MAC_RX_TX_STATUS);
         if rxtx & RXTX_TJT != 0 {
             v |= INT_TXSTSIS;
@@ -530,11 +531,11 @@ impl Gmac {
             return;
         }
 
-        let mut rdes1 = 0;
+        let (mut rdes1, stamp) = self.rx_stamp(&data);
         let mut csum_error = false;
         if self.config(CONFIG_IPC) {
             let s = csum::check(&data);
-            rdes1 = s.rdes1();
+            rdes1 |= s.rdes1();
             csum_error = s.header_error || s.payload_error;
             self.mmc_ipc(&s);
         }
@@ -583,6 +584,7 @@ impl Gmac {
                 rdes3: status,
                 csum_error,
                 runt: whole < 64,
+                stamp,
             },
         );
     }
@@ -637,6 +639,7 @@ impl Gmac {
         let c1 = self.regs.get(MAC_RXQ_CTRL1);
         match (inner, tagged) {
             (AV_CONTROL, false) => return limit(field(c1, 0, 3)),
+            (PTP, false) if self.cfg.ts => return limit(field(c1, 4, 3)),
             (LLDP, false) => return limit(field(c1, 8, 3)),
             _ => {}
         }

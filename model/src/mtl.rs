@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use crate::desc::*;
 use crate::fault::Kind;
 use crate::gmac::{Ack, Gmac};
+use crate::ptp::Stamp;
 use crate::regs::field;
 use crate::regs::gmac4::*;
 
@@ -31,6 +32,8 @@ pub struct RxPacket {
     pub csum_error: bool,
     /// Shorter than 64 bytes.
     pub runt: bool,
+    /// When it arrived, if software asked for it.
+    pub stamp: Option<Stamp>,
 }
 
 /// A receive queue.

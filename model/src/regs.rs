@@ -139,6 +139,16 @@ impl RegFile {
         }
     }
 
+    /// All stored values.
+    pub fn values(&self) -> &[u32] {
+        &self.values
+    }
+
+    /// Puts back what [`RegFile::values`] gave.
+    pub fn restore(&mut self, values: &[u32]) {
+        self.values.copy_from_slice(values);
+    }
+
     /// Sets bits as the hardware does.
     pub fn set_bits(&mut self, off: u32, bits: u32) {
         self.set(off, self.get(off) | bits);

@@ -126,6 +126,74 @@ pub const FILTER_VTFE: u32 = bit(16);
 /// Receive all.
 pub const FILTER_RA: u32 = bit(31);
 
+/// MAC_Timestamp_Control: first register of the time stamp unit.
+pub const MAC_TS_CONTROL: u32 = 0x0b00;
+/// MAC_Sub_Second_Increment.
+pub const MAC_SUB_SECOND: u32 = 0x0b04;
+/// MAC_System_Time_Seconds.
+pub const MAC_SYSTEM_SECS: u32 = 0x0b08;
+/// MAC_System_Time_Nanoseconds.
+pub const MAC_SYSTEM_NSECS: u32 = 0x0b0c;
+/// MAC_System_Time_Seconds_Update.
+pub const MAC_SECS_UPDATE: u32 = 0x0b10;
+/// MAC_System_Time_Nanoseconds_Update.
+pub const MAC_NSECS_UPDATE: u32 = 0x0b14;
+/// MAC_Timestamp_Addend.
+pub const MAC_ADDEND: u32 = 0x0b18;
+/// MAC_Timestamp_Status.
+pub const MAC_TS_STATUS: u32 = 0x0b20;
+/// MAC_Tx_Timestamp_Status_Nanoseconds.
+pub const MAC_TX_TS_NSECS: u32 = 0x0b30;
+/// MAC_Tx_Timestamp_Status_Seconds.
+pub const MAC_TX_TS_SECS: u32 = 0x0b34;
+/// MAC_Timestamp_Ingress_Corr_Nanosecond.
+pub const MAC_TS_INGRESS_NSECS: u32 = 0x0b58;
+/// MAC_Timestamp_Egress_Corr_Nanosecond.
+pub const MAC_TS_EGRESS_NSECS: u32 = 0x0b5c;
+/// MAC_Timestamp_Ingress_Corr_Subnanosec; Egress is the next word.
+pub const MAC_TS_INGRESS_SUBNS: u32 = 0x0b60;
+/// MAC_Timestamp_Ingress_Latency; Egress is the next word.
+pub const MAC_TS_INGRESS_LATENCY: u32 = 0x0b68;
+
+/// MAC_Timestamp_Control: enable.
+pub const TS_ENA: u32 = bit(0);
+/// Fine update.
+pub const TS_CFUPDT: u32 = bit(1);
+/// Initialise the system time.
+pub const TS_INIT: u32 = bit(2);
+/// Add to or subtract from the system time.
+pub const TS_UPDT: u32 = bit(3);
+/// Take over the addend.
+pub const TS_ADDREG: u32 = bit(5);
+/// Time stamps for all received packets.
+pub const TS_ENALL: u32 = bit(8);
+/// Digital rollover.
+pub const TS_CTRLSSR: u32 = bit(9);
+/// PTP version 2.
+pub const TS_VER2ENA: u32 = bit(10);
+/// PTP over Ethernet.
+pub const TS_IPENA: u32 = bit(11);
+/// PTP over UDP and IPv6.
+pub const TS_IPV6ENA: u32 = bit(12);
+/// PTP over UDP and IPv4.
+pub const TS_IPV4ENA: u32 = bit(13);
+/// Event messages only.
+pub const TS_EVNTENA: u32 = bit(14);
+/// Messages that matter to a master.
+pub const TS_MSTRENA: u32 = bit(15);
+/// PTP over Ethernet has to be addressed to this node or to PTP's groups.
+pub const TS_ENMACADDR: u32 = bit(18);
+/// A transmit time stamp that nobody read is overwritten.
+pub const TS_TXTSSTSM: u32 = bit(24);
+/// MAC_System_Time_Nanoseconds_Update: subtract.
+pub const ADDSUB: u32 = bit(31);
+/// MAC_Timestamp_Status: the seconds overflowed.
+pub const TS_SSOVF: u32 = bit(0);
+/// A transmit time stamp is in its registers.
+pub const TS_TXTSSIS: u32 = bit(15);
+/// MAC_Tx_Timestamp_Status_Nanoseconds: one was lost.
+pub const TX_TS_MISSED: u32 = bit(31);
+
 /// MAC_VLAN_Tag_Ctrl: operation busy.
 pub const VLAN_OB: u32 = bit(0);
 /// Command type: read.
@@ -177,6 +245,8 @@ pub const INT_MMCRXIS: u32 = bit(9);
 pub const INT_MMCTXIS: u32 = bit(10);
 /// MMC receive checksum offload interrupt.
 pub const INT_MMCRXIPIS: u32 = bit(11);
+/// Time stamp interrupt.
+pub const INT_TSIS: u32 = bit(12);
 /// Transmit status interrupt.
 pub const INT_TXSTSIS: u32 = bit(13);
 /// Receive status interrupt.
@@ -241,6 +311,8 @@ pub const MTL_RXQ_MISSED: u32 = 0x34;
 /// MTL_RxQ_Debug.
 pub const MTL_RXQ_DEBUG: u32 = 0x38;
 
+/// MTL_Operation_Mode: drop the status of transmitted packets.
+pub const DTXSTS: u32 = bit(1);
 /// MTL_TxQ_Operation_Mode: flush.
 pub const TXQ_FTQ: u32 = bit(0);
 /// Store and forward.
@@ -458,7 +530,11 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_INT_EN,
             "MAC_Interrupt_Enable",
             0,
-            INT_RGSMIIIS | INT_TXSTSIS | INT_RXSTSIS | INT_MDIOIS,
+            INT_RGSMIIIS
+                | INT_TXSTSIS
+                | INT_RXSTSIS
+                | INT_MDIOIS
+                | if cfg.ts { INT_TSIS } else { 0 },
         ),
         Def::ro(MAC_RX_TX_STATUS, "MAC_Rx_Tx_Status", 0).rc(mask(8, 0)),
         Def::ro(MAC_VERSION, "MAC_Version", 0x1000 | u32::from(cfg.version)),
@@ -593,11 +669,12 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
     }
     if rxq > 1 {
         let q = 7;
+        let ptpq = if cfg.ts { q << 4 } else { 0 };
         d.push(Def::rw(
             MAC_RXQ_CTRL1,
             "MAC_RxQ_Ctrl1",
             0,
-            q | q << 8 | q << 12 | q << 16 | bit(20),
+            q | ptpq | q << 8 | q << 12 | q << 16 | bit(20),
         ));
         d.push(Def::rw(
             MAC_RXQ_CTRL2,
@@ -641,6 +718,10 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 map(rxq - 4),
             ));
         }
+    }
+
+    if cfg.ts {
+        d.extend(ts_defs(cfg));
     }
 
     // Address 0 is always enabled.
@@ -870,6 +951,70 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
     d
 }
 
+/// The time stamp unit.
+fn ts_defs(cfg: &Config) -> Vec<Def> {
+    let v5 = cfg.version >= 0x50;
+    let mut d = vec![
+        Def::rw(
+            MAC_TS_CONTROL,
+            "MAC_Timestamp_Control",
+            TS_IPV4ENA,
+            TS_TXTSSTSM | mask(18, 8) | TS_CFUPDT | TS_ENA,
+        )
+        .sc(TS_INIT | TS_UPDT | TS_ADDREG),
+        Def::rw(
+            MAC_SUB_SECOND,
+            "MAC_Sub_Second_Increment",
+            0,
+            mask(23, 16) | if v5 { mask(15, 8) } else { 0 },
+        ),
+        Def::ro(MAC_SYSTEM_SECS, "MAC_System_Time_Seconds", 0),
+        Def::ro(MAC_SYSTEM_NSECS, "MAC_System_Time_Nanoseconds", 0),
+        Def::rw(
+            MAC_SECS_UPDATE,
+            "MAC_System_Time_Seconds_Update",
+            0,
+            u32::MAX,
+        ),
+        Def::rw(
+            MAC_NSECS_UPDATE,
+            "MAC_System_Time_Nanoseconds_Update",
+            0,
+            u32::MAX,
+        ),
+        Def::rw(MAC_ADDEND, "MAC_Timestamp_Addend", 0, u32::MAX),
+        Def::ro(MAC_TS_STATUS, "MAC_Timestamp_Status", 0).rc(TS_SSOVF),
+        Def::ro(MAC_TX_TS_NSECS, "MAC_Tx_Timestamp_Status_Nanoseconds", 0),
+        Def::ro(MAC_TX_TS_SECS, "MAC_Tx_Timestamp_Status_Seconds", 0),
+        Def::rw(
+            MAC_TS_INGRESS_NSECS,
+            "MAC_Timestamp_Ingress_Corr_Nanosecond",
+            0,
+            u32::MAX,
+        ),
+        Def::rw(
+            MAC_TS_EGRESS_NSECS,
+            "MAC_Timestamp_Egress_Corr_Nanosecond",
+            0,
+            u32::MAX,
+        ),
+    ];
+    if v5 {
+        d.push(
+            Def::rw(
+                MAC_TS_INGRESS_SUBNS,
+                "MAC_Timestamp_Corr_Subnanosec",
+                0,
+                mask(15, 8),
+            )
+            .array(2, 4),
+        );
+        // The model has no latency of its own.
+        d.push(Def::ro(MAC_TS_INGRESS_LATENCY, "MAC_Timestamp_Latency", 0).array(2, 4));
+    }
+    d
+}
+
 fn addr_high(cfg: &Config) -> u32 {
     cfg.mac
         .map_or(0xffff, |m| u32::from(m[4]) | u32::from(m[5]) << 8)
@@ -886,6 +1031,8 @@ fn feature0(cfg: &Config) -> u32 {
     v |= bit(8); // MMCSEL: counters
     v |= u32::from(cfg.vlan_hash) << 4; // VLHASH
     v |= u32::from(cfg.sa_vlan_ins) << 27; // SAVLANINS
+    // TSSEL, and TSSTSSEL: the time is made inside.
+    v |= if cfg.ts { bit(12) | 1 << 25 } else { 0 };
     v |= bit(14) | bit(16); // TXCOESEL, RXCOESEL
     let extra = u32::from(cfg.mac_addrs);
     v |= extra.min(31) << 18; // ADDMACADRSEL
