@@ -70,6 +70,8 @@ Port options (comma-separated key=value):
   ts=0|1            system time and time stamps, IEEE 1588 (default 1)
   ptp-hz=HZ         clock of the system time (default by id: 204800000 for 8086:4b30,
                     200000000 for 8086:4ba0 and 8086:4bb0, 250000000 for 16c3:7102)
+  eee=0|1           low power idle (default 1)
+  pmt=0|1           wake-up by magic packets and filters (default 1)
 
 A configuration file is a JSON object:
   {\"ports\": [{\"name\": \"a\", \"socket\": \"/run/a.sock\", \"queues\": 4}],

@@ -124,6 +124,10 @@ pub struct Config {
     pub ts: bool,
     /// Frequency of the clock that drives the system time.
     pub ptp_hz: u64,
+    /// Low power idle (EEE).
+    pub eee: bool,
+    /// Magic packets and remote wake-up filters.
+    pub pmt: bool,
 }
 
 impl Default for Config {
@@ -161,6 +165,8 @@ impl Default for Config {
             strict: None,
             ts: true,
             ptp_hz: 250_000_000,
+            eee: true,
+            pmt: true,
         }
     }
 }
@@ -324,6 +330,8 @@ impl Config {
             "irq" => self.irq = value.parse()?,
             "strict" => self.strict = Some(value.parse()?),
             "ts" => self.ts = switch(value)?,
+            "eee" => self.eee = switch(value)?,
+            "pmt" => self.pmt = switch(value)?,
             "ptp-hz" => late.ptp_hz = Some(range(value, 1_000_000, 1_000_000_000)?),
             _ => return Err("no such option; see dwmac-model serve --help".into()),
         }

@@ -500,6 +500,23 @@ impl Gmac {
             && !self.faults.on(Kind::TxWedge, c)
     }
 
+    /// Whether a channel has something to send.
+    pub(crate) fn tx_pending(&self) -> bool {
+        (0..self.tx.len()).any(|c| {
+            let tx = &self.tx[c];
+            let runs = tx.state == Process::Running
+                && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0;
+            let descriptor = || {
+                tx.cur as u32 != self.regs.get(ch(c, CH_TX_TAIL))
+                    && self
+                        .mem
+                        .load(tx.cur + self.tx_words(c) + 12)
+                        .map_or(true, |w3| w3 & OWN != 0)
+            };
+            runs && (tx.segments.is_some() || descriptor())
+        })
+    }
+
     fn suspend_tx(&mut self, c: usize) -> Option<bool> {
         self.tx[c].state = Process::Suspended;
         self.raise(c, ST_TBU);

@@ -15,12 +15,14 @@ use crate::clock::Clock;
 use crate::config::{Config, PhyKind};
 use crate::dma::{RxChannel, TxChannel};
 use crate::fault::{self, Faults};
+use crate::lpi::Lpi;
 use crate::mac::Pause;
 use crate::mdio::{self, Mdio};
 use crate::mem::GuestMem;
 use crate::mtl::RxQueue;
 use crate::pcap::Pcap;
 use crate::phy::rtl8211f::Rtl8211f;
+use crate::pmt::Pmt;
 use crate::ptp::SystemTime;
 use crate::regs::gmac4::*;
 use crate::regs::RegFile;
@@ -101,6 +103,8 @@ pub struct Stats {
     pub rx_bytes: u64,
     /// Frames that the address filter rejected.
     pub rx_filtered: u64,
+    /// Frames that arrived in power-down.
+    pub rx_asleep: u64,
     /// Frames dropped because of an error.
     pub rx_errors: u64,
     /// Frames for a queue that was not enabled.
@@ -169,6 +173,8 @@ pub struct Gmac {
     /// Pulses of the channel lines in interrupt mode 0.
     pub(crate) pulses: Lines,
     pub(crate) time: SystemTime,
+    pub(crate) lpi: Lpi,
+    pub(crate) pmt: Pmt,
 }
 
 fn extended_vlan_filters(cfg: &Config) -> usize {
@@ -214,6 +220,8 @@ impl Gmac {
             reset_ends: None,
             pulses: Lines::default(),
             time: SystemTime::default(),
+            lpi: Lpi::default(),
+            pmt: Pmt::default(),
             cfg,
         }
     }
@@ -237,6 +245,8 @@ impl Gmac {
         self.reset_ends = None;
         self.strict.forget_rings();
         self.reset_time();
+        self.reset_lpi();
+        self.pmt = Pmt::default();
         self.mdio.abort();
         self.stats.resets += 1;
     }
@@ -366,6 +376,7 @@ impl Gmac {
         }
         more |= left == 0;
         more |= self.run_traffic(now, budget);
+        self.run_lpi(now);
         more |= self.run_tx(budget, now);
         more |= self.has_arrivals();
         self.run_timers(now);
@@ -421,6 +432,7 @@ impl Gmac {
     fn run_timers(&mut self, now: Duration) {
         self.run_riwt(now);
         self.run_pause_timer(now);
+        self.run_lpi(now);
     }
 
     /// When [`Gmac::service`] has to run again without anything else happening.
@@ -429,6 +441,7 @@ impl Gmac {
         let pause = self.pause.hold.into_iter().chain(self.pause.resend);
         let pause = pause.chain(self.fault_deadline());
         let pause = pause.chain(self.traffic_deadline());
+        let pause = pause.chain(self.lpi_deadline());
         riwt.chain(pause).chain(self.wire.link_deadline()).min()
     }
 

@@ -69,6 +69,8 @@ impl Gmac {
     pub(crate) fn mac_read(&mut self, off: u32) -> u32 {
         match off {
             MAC_INT_STATUS => self.mac_int_status(),
+            MAC_LPI_CONTROL if self.cfg.eee => self.lpi_read(),
+            MAC_PMT | MAC_RWK_FILTER if self.cfg.pmt => self.pmt_read(off),
             MAC_PHYIF if self.cfg.is_rgmii() => {
                 self.regs.clear_bits(MAC_INT_STATUS, INT_RGSMIIIS);
                 let link = self.link();
@@ -102,6 +104,8 @@ impl Gmac {
         match off {
             MAC_INT_EN => return Ack::Common,
             MAC_VLAN_TAG if w.triggered & VLAN_OB != 0 => self.access_vlan_filter(w.new),
+            MAC_PMT if w.triggered & PMT_RWKFILTRST != 0 => self.pmt_reset_pointer(),
+            MAC_RWK_FILTER => self.pmt_filter_write(value, lanes),
             _ => {}
         }
         if (MAC_TX_FLOW..MAC_TX_FLOW + 4 * self.cfg.tx_queues as u32).contains(&off)
@@ -178,6 +182,7 @@ impl Gmac {
     fn mac_int_status(&self) -> u32 {
         let mut v = self.regs.get(MAC_INT_STATUS) & INT_RGSMIIIS;
         v |= self.mmc_int_status() | self.ts_int_status();
+        v |= self.lpi_int_status() | self.pmt_int_status();
         let rxtx = self.regs.get(MAC_RX_TX_STATUS);
         if rxtx & RXTX_TJT != 0 {
             v |= INT_TXSTSIS;
@@ -195,8 +200,15 @@ impl Gmac {
         status & (self.regs.get(MAC_INT_EN) | mmc) != 0
     }
 
-    fn config(&self, bits: u32) -> bool {
+    pub(crate) fn config(&self, bits: u32) -> bool {
         self.regs.get(MAC_CONFIG) & bits != 0
+    }
+
+    /// The address in the first address register.
+    pub(crate) fn address(&self) -> [u8; 6] {
+        let h = self.regs.get(MAC_ADDR_HIGH).to_le_bytes();
+        let l = self.regs.get(MAC_ADDR_HIGH + 4).to_le_bytes();
+        [l[0], l[1], l[2], l[3], h[0], h[1]]
     }
 
     /// The link as the PHY sees it; without a PHY there is none.
@@ -306,6 +318,7 @@ impl Gmac {
     }
 
     fn send(&mut self, frame: Frame) {
+        self.lpi_activity();
         if let Some(pcap) = &mut self.pcap {
             pcap.record(&frame.data);
         }
@@ -334,7 +347,7 @@ impl Gmac {
         if !self.config(CONFIG_TE) || self.faults.clock_dead("tx") {
             return false;
         }
-        if self.pause.hold.is_some_and(|t| now < t) {
+        if self.pause.hold.is_some_and(|t| now < t) || self.lpi_holds() {
             return false;
         }
         // A loop returns frames to our own receiver, which takes them first.
@@ -344,9 +357,7 @@ impl Gmac {
     fn send_pause(&mut self, quanta: u32) {
         let mut data = vec![0; 60];
         data[..6].copy_from_slice(&PAUSE_DA);
-        let high = self.regs.get(MAC_ADDR_HIGH).to_le_bytes();
-        data[6..10].copy_from_slice(&self.regs.get(MAC_ADDR_HIGH + 4).to_le_bytes());
-        data[10..12].copy_from_slice(&high[..2]);
+        data[6..12].copy_from_slice(&self.address());
         data[12..14].copy_from_slice(&MAC_CONTROL.to_be_bytes());
         data[14..16].copy_from_slice(&1u16.to_be_bytes());
         data[16..18].copy_from_slice(&(quanta as u16).to_be_bytes());
@@ -525,6 +536,17 @@ impl Gmac {
                 _ => {}
             }
         }
+        if self.cfg.pmt {
+            let passes = if status & RX_ES == 0 {
+                self.pmt_receive(&data, &verdict)
+            } else {
+                !self.pmt_asleep()
+            };
+            if !passes {
+                self.stats.rx_asleep += 1;
+                return;
+            }
+        }
         let vlan_fails = control & FILTER_VTFE != 0 && vlan.fails();
         if (!pass || vlan_fails) && control & FILTER_RA == 0 {
             self.stats.rx_filtered += 1;
@@ -595,11 +617,7 @@ impl Gmac {
             return false;
         }
         let flow = self.regs.get(MAC_RX_FLOW);
-        let ours = {
-            let h = self.regs.get(MAC_ADDR_HIGH).to_le_bytes();
-            let l = self.regs.get(MAC_ADDR_HIGH + 4).to_le_bytes();
-            *da == [l[0], l[1], l[2], l[3], h[0], h[1]]
-        };
+        let ours = *da == self.address();
         if flow & 1 != 0 && (*da == PAUSE_DA || (flow & 2 != 0 && ours)) {
             let quanta = u32::from(u16::from_be_bytes([data[16], data[17]]));
             self.stats.pause_rx += 1;

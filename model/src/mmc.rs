@@ -95,14 +95,29 @@ impl Gmac {
         self.mmc_add(MMC_RX, index, MMC_RX_INT, index, n);
     }
 
+    /// Microseconds in LPI and transitions into it.
+    pub(crate) fn mmc_tx_lpi(&mut self, us: u32, transitions: u32) {
+        self.mmc_add(MMC_LPI, 0, MMC_TX_INT, 26, us);
+        self.mmc_add(MMC_LPI, 1, MMC_TX_INT, 27, transitions);
+    }
+
+    /// The same for reception.
+    pub(crate) fn mmc_rx_lpi(&mut self, us: u32, transitions: u32) {
+        self.mmc_add(MMC_LPI, 2, MMC_RX_INT, 26, us);
+        self.mmc_add(MMC_LPI, 3, MMC_RX_INT, 27, transitions);
+    }
+
     fn mmc_ipc_add(&mut self, index: u32, octets: u32) {
         self.mmc_add(MMC_IPC, index, MMC_IPC_INT, index, 1);
         self.mmc_add(MMC_IPC_OCTETS, index, MMC_IPC_INT, 16 + index, octets);
     }
 
     pub(crate) fn mmc_read(&mut self, off: u32) -> u32 {
+        if (MMC_LPI..MMC_LPI + 16).contains(&off) {
+            self.update_lpi_counters();
+        }
         let v = self.regs.read(off);
-        let counter = (MMC_TX..MMC_RX + 4 * 26).contains(&off) || off >= MMC_IPC;
+        let counter = (MMC_TX..MMC_LPI + 16).contains(&off) || off >= MMC_IPC;
         if counter && self.regs.get(MMC_CONTROL) & RSTONRD != 0 {
             self.regs.set(off, 0);
         }
@@ -131,6 +146,7 @@ impl Gmac {
         for (base, n) in [
             (MMC_TX, 26),
             (MMC_RX, 26),
+            (MMC_LPI, if self.cfg.eee { 4 } else { 0 }),
             (MMC_IPC, 14),
             (MMC_IPC_OCTETS, 14),
         ] {

@@ -86,6 +86,7 @@ impl Gmac {
                             pending.flushed = true;
                         }
                     }
+                    self.lpi_flush();
                 }
                 MTL_Q_INT => return Ack::Common,
                 _ => {}

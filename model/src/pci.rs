@@ -26,6 +26,9 @@ pub const CONFIG_SIZE: usize = 256;
 const CMD_MASTER: u16 = 0x0004;
 const CMD_INTX_DISABLE: u16 = 0x0400;
 
+const PMCSR_PME_EN: u16 = 0x0100;
+const PMCSR_PME_STATUS: u16 = 0x8000;
+
 const CAP_PM: usize = 0x40;
 const CAP_MSI: usize = 0x50;
 const CAP_MSIX: usize = 0x70;
@@ -65,6 +68,10 @@ impl ConfigSpace {
         chain(&mut s, CAP_PM, 0x01);
         s.set16(CAP_PM + 2, 0x0003); // version 3, D3hot resets
         s.allow16(CAP_PM + 4, 0x0003);
+        if cfg.pmt {
+            s.set16(CAP_PM + 2, 0x4803); // PME from D0 and D3hot
+            s.allow16(CAP_PM + 4, PMCSR_PME_EN | 0x0003);
+        }
         if cfg.irq.msi {
             chain(&mut s, CAP_MSI, 0x05);
             s.set16(CAP_MSI + 2, 0x018a); // 64 bit, per-vector mask, 32 vectors
@@ -119,6 +126,10 @@ impl ConfigSpace {
             if i < CONFIG_SIZE {
                 let w = self.writable[i];
                 self.bytes[i] = self.bytes[i] & !w | v & w;
+                if i == CAP_PM + 5 {
+                    // PME_Status is cleared by writing one.
+                    self.bytes[i] &= !(v & (PMCSR_PME_STATUS >> 8) as u8);
+                }
             }
         }
     }
@@ -131,6 +142,11 @@ impl ConfigSpace {
     /// INTx is not disabled.
     pub fn intx_enabled(&self) -> bool {
         self.get16(0x04) & CMD_INTX_DISABLE == 0
+    }
+
+    /// Notes that the function asked to be woken.
+    pub fn set_pme_status(&mut self) {
+        self.bytes[CAP_PM + 5] |= (PMCSR_PME_STATUS >> 8) as u8;
     }
 
     /// Power state D0 to D3hot.
@@ -443,6 +459,9 @@ impl Function {
 
     /// Brings the interrupts up to date.
     pub fn update_irq(&mut self, ack: Ack) {
+        if self.mac.take_pme() {
+            self.config.set_pme_status();
+        }
         let lines = self.mac.lines();
         let pulses = self.mac.take_pulses();
         let pin = self.config.intx_enabled();

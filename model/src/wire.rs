@@ -173,6 +173,8 @@ pub struct PhyState {
     pub speed: u32,
     /// Duplex when it does not negotiate.
     pub full: bool,
+    /// MMD 7 register 60: EEE abilities.
+    pub eee: u16,
 }
 
 impl PhyState {
@@ -184,6 +186,7 @@ impl PhyState {
         adv_1000: 0x0300,
         speed: 1000,
         full: true,
+        eee: 0x0006,
     };
 }
 
@@ -202,6 +205,10 @@ pub struct Link {
     pub lp_adv: u16,
     /// The partner's register 9 while the link is up.
     pub lp_1000: u16,
+    /// The partner's EEE abilities while the link is up.
+    pub lp_eee: u16,
+    /// Both ends can do EEE at this speed.
+    pub eee: bool,
     /// This end is the 1000BASE-T master.
     pub master: bool,
     /// Changes with everything that interrupts the link.
@@ -220,6 +227,8 @@ struct State {
     an_time: Duration,
     changed: Duration,
     generation: u64,
+    /// The MAC of each end sends the LPI pattern.
+    lpi: [bool; 2],
     notify: Vec<Arc<Notify>>,
 }
 
@@ -245,6 +254,7 @@ impl Medium {
                 an_time: AN_TIME,
                 changed: Duration::ZERO,
                 generation: 0,
+                lpi: [false; 2],
                 notify,
             }),
             far,
@@ -352,6 +362,13 @@ impl State {
         if us.an && peer.an {
             link.lp_adv = peer.adv | 0x4000;
             link.lp_1000 = peer.adv_1000;
+            link.lp_eee = peer.eee;
+            let needed = match (speed, full) {
+                (1000, true) => 0x0004,
+                (100, true) => 0x0002,
+                _ => 0,
+            };
+            link.eee = us.eee & peer.eee & needed != 0;
         } else if us.an {
             // Parallel detection sees one speed and nothing else.
             link.lp_adv = if speed == 100 { 0x0080 } else { 0x0020 };
@@ -439,6 +456,27 @@ impl Endpoint {
     /// The state of the link now.
     pub fn link(&self) -> Link {
         self.medium.state.lock().link(self.side, self.clock.now())
+    }
+
+    /// Starts or stops the LPI pattern of this end's MAC.
+    pub fn set_lpi(&self, on: bool) {
+        let mut s = self.medium.state.lock();
+        if std::mem::replace(&mut s.lpi[self.side], on) != on {
+            for n in &s.notify {
+                n.wake();
+            }
+        }
+    }
+
+    /// Whether this end's MAC sends the LPI pattern.
+    pub fn tx_lpi(&self) -> bool {
+        self.medium.state.lock().lpi[self.side]
+    }
+
+    /// Whether the PHY receives LPI from the far end.
+    pub fn rx_lpi(&self) -> bool {
+        let s = self.medium.state.lock();
+        s.lpi[1 - self.side] && s.link(self.side, self.clock.now()).eee
     }
 
     /// When the link may come up by itself.

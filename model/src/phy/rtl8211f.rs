@@ -98,6 +98,7 @@ impl Rtl8211f {
                 adv_1000: self.gbcr & 0x0300,
                 speed,
                 full: self.bmcr & BMCR_DUPLEX != 0,
+                eee: self.mmd.get(&(7, 60)).copied().unwrap_or(0),
             }),
             restart,
         );
@@ -179,14 +180,37 @@ impl Rtl8211f {
 
     fn mmd_read(&self, dev: u8, reg: u16) -> u16 {
         match (dev, reg) {
+            // PCS status 1: the clock may stop; LPI indications (latching and current).
+            (3, 1) => {
+                let mut v = 0x0040;
+                if self.wire.link().up {
+                    v |= 0x0004;
+                }
+                if self.wire.tx_lpi() && self.wire.link().eee {
+                    v |= 0x0a00;
+                }
+                if self.wire.rx_lpi() {
+                    v |= 0x0500;
+                }
+                v
+            }
             (3, 20) => EEE_ABILITY,
+            (7, 61) => self.wire.link().lp_eee,
             _ => self.mmd.get(&(dev, reg)).copied().unwrap_or(0),
         }
     }
 
     fn mmd_write(&mut self, dev: u8, reg: u16, value: u16) {
-        if (dev, reg) == (7, 60) {
-            self.mmd.insert((dev, reg), value & EEE_ABILITY);
+        match (dev, reg) {
+            // Only whether the receive clock may stop.
+            (3, 0) => {
+                self.mmd.insert((dev, reg), value & 0x0400);
+            }
+            // Counts from the next negotiation on.
+            (7, 60) => {
+                self.mmd.insert((dev, reg), value & EEE_ABILITY);
+            }
+            _ => {}
         }
     }
 }

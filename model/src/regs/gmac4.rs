@@ -47,6 +47,18 @@ pub const MAC_INT_STATUS: u32 = 0x00b0;
 pub const MAC_INT_EN: u32 = 0x00b4;
 /// MAC_Rx_Tx_Status.
 pub const MAC_RX_TX_STATUS: u32 = 0x00b8;
+/// MAC_PMT_Control_Status.
+pub const MAC_PMT: u32 = 0x00c0;
+/// MAC_RWK_Packet_Filter.
+pub const MAC_RWK_FILTER: u32 = 0x00c4;
+/// MAC_LPI_Control_Status.
+pub const MAC_LPI_CONTROL: u32 = 0x00d0;
+/// MAC_LPI_Timers_Control.
+pub const MAC_LPI_TIMERS: u32 = 0x00d4;
+/// MAC_LPI_Entry_Timer.
+pub const MAC_LPI_ENTRY: u32 = 0x00d8;
+/// MAC_1US_Tic_Counter.
+pub const MAC_1US_TIC: u32 = 0x00dc;
 /// MAC_PHYIF_Control_Status.
 pub const MAC_PHYIF: u32 = 0x00f8;
 /// MAC_Version.
@@ -155,6 +167,50 @@ pub const MAC_TS_INGRESS_SUBNS: u32 = 0x0b60;
 /// MAC_Timestamp_Ingress_Latency; Egress is the next word.
 pub const MAC_TS_INGRESS_LATENCY: u32 = 0x0b68;
 
+/// MAC_PMT_Control_Status: power down.
+pub const PMT_PWRDWN: u32 = bit(0);
+/// Magic packet enable.
+pub const PMT_MGKPKTEN: u32 = bit(1);
+/// Remote wake-up packet enable.
+pub const PMT_RWKPKTEN: u32 = bit(2);
+/// Magic packet received.
+pub const PMT_MGKPRCVD: u32 = bit(5);
+/// Remote wake-up packet received.
+pub const PMT_RWKPRCVD: u32 = bit(6);
+/// Every unicast packet for us is a wake-up packet.
+pub const PMT_GLBLUCAST: u32 = bit(9);
+/// Awake, but nothing passes before a wake-up packet.
+pub const PMT_RWKPFE: u32 = bit(10);
+/// Remote wake-up packet filter pointer reset.
+pub const PMT_RWKFILTRST: u32 = bit(31);
+
+/// MAC_LPI_Control_Status: the transmitter entered LPI.
+pub const LPI_TLPIEN: u32 = bit(0);
+/// The transmitter left LPI.
+pub const LPI_TLPIEX: u32 = bit(1);
+/// The receiver entered LPI.
+pub const LPI_RLPIEN: u32 = bit(2);
+/// The receiver left LPI.
+pub const LPI_RLPIEX: u32 = bit(3);
+/// The events.
+pub const LPI_EVENTS: u32 = LPI_TLPIEN | LPI_TLPIEX | LPI_RLPIEN | LPI_RLPIEX;
+/// The transmitter is in LPI.
+pub const LPI_TLPIST: u32 = bit(8);
+/// The receiver is in LPI.
+pub const LPI_RLPIST: u32 = bit(9);
+/// LPI enable.
+pub const LPI_EN: u32 = bit(16);
+/// PHY link status.
+pub const LPI_PLS: u32 = bit(17);
+/// The link status of the RGMII counts as well.
+pub const LPI_PLSEN: u32 = bit(18);
+/// LPI is left for a packet.
+pub const LPI_TXA: u32 = bit(19);
+/// LPI is entered by a timer.
+pub const LPI_ATE: u32 = bit(20);
+/// MAC_LPI_Entry_Timer: its bits.
+pub const LPI_ENTRY_MASK: u32 = mask(19, 3);
+
 /// MAC_Timestamp_Control: enable.
 pub const TS_ENA: u32 = bit(0);
 /// Fine update.
@@ -237,6 +293,10 @@ pub const INCL_VLTI: u32 = bit(20);
 
 /// MAC_Interrupt_Status: RGMII link changed.
 pub const INT_RGSMIIIS: u32 = bit(0);
+/// PMT interrupt.
+pub const INT_PMTIS: u32 = bit(4);
+/// LPI interrupt.
+pub const INT_LPIIS: u32 = bit(5);
 /// One of the MMC interrupts.
 pub const INT_MMCIS: u32 = bit(8);
 /// MMC receive interrupt.
@@ -274,6 +334,8 @@ pub const MMC_TX_INT_MASK: u32 = 0x0710;
 pub const MMC_TX: u32 = 0x0714;
 /// First receive counter.
 pub const MMC_RX: u32 = 0x0780;
+/// First LPI counter: transmit microseconds and transitions, then receive.
+pub const MMC_LPI: u32 = 0x07ec;
 /// MMC_IPC_Rx_Interrupt_Mask.
 pub const MMC_IPC_INT_MASK: u32 = 0x0800;
 /// MMC_IPC_Rx_Interrupt.
@@ -534,7 +596,9 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
                 | INT_TXSTSIS
                 | INT_RXSTSIS
                 | INT_MDIOIS
-                | if cfg.ts { INT_TSIS } else { 0 },
+                | if cfg.ts { INT_TSIS } else { 0 }
+                | if cfg.eee { INT_LPIIS } else { 0 }
+                | if cfg.pmt { INT_PMTIS } else { 0 },
         ),
         Def::ro(MAC_RX_TX_STATUS, "MAC_Rx_Tx_Status", 0).rc(mask(8, 0)),
         Def::ro(MAC_VERSION, "MAC_Version", 0x1000 | u32::from(cfg.version)),
@@ -722,6 +786,22 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
 
     if cfg.ts {
         d.extend(ts_defs(cfg));
+    }
+    if cfg.eee {
+        d.extend(lpi_defs(cfg));
+    }
+    if cfg.pmt {
+        d.push(
+            Def::rw(
+                MAC_PMT,
+                "MAC_PMT_Control_Status",
+                0,
+                PMT_PWRDWN | PMT_MGKPKTEN | PMT_RWKPKTEN | PMT_GLBLUCAST | PMT_RWKPFE,
+            )
+            .rc(PMT_MGKPRCVD | PMT_RWKPRCVD)
+            .sc(PMT_RWKFILTRST),
+        );
+        d.push(Def::ro(MAC_RWK_FILTER, "MAC_RWK_Packet_Filter", 0));
     }
 
     // Address 0 is always enabled.
@@ -951,6 +1031,30 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
     d
 }
 
+/// Low power idle.
+fn lpi_defs(cfg: &Config) -> Vec<Def> {
+    let plsen = if cfg.is_rgmii() { LPI_PLSEN } else { 0 };
+    vec![
+        Def::rw(
+            MAC_LPI_CONTROL,
+            "MAC_LPI_Control_Status",
+            0,
+            plsen | LPI_EN | LPI_PLS | LPI_TXA | LPI_ATE | bit(21),
+        )
+        .rc(LPI_EVENTS),
+        // The link has to be up for a second.
+        Def::rw(
+            MAC_LPI_TIMERS,
+            "MAC_LPI_Timers_Control",
+            1000 << 16,
+            mask(25, 0),
+        ),
+        Def::rw(MAC_LPI_ENTRY, "MAC_LPI_Entry_Timer", 0, LPI_ENTRY_MASK),
+        Def::rw(MAC_1US_TIC, "MAC_1US_Tic_Counter", 0x63, mask(11, 0)),
+        Def::ro(MMC_LPI, "MMC_LPI_Cntr", 0).array(4, 4),
+    ]
+}
+
 /// The time stamp unit.
 fn ts_defs(cfg: &Config) -> Vec<Def> {
     let v5 = cfg.version >= 0x50;
@@ -1031,6 +1135,8 @@ fn feature0(cfg: &Config) -> u32 {
     v |= bit(8); // MMCSEL: counters
     v |= u32::from(cfg.vlan_hash) << 4; // VLHASH
     v |= u32::from(cfg.sa_vlan_ins) << 27; // SAVLANINS
+    v |= if cfg.pmt { bit(6) | bit(7) } else { 0 }; // RWKSEL, MGKSEL
+    v |= u32::from(cfg.eee) << 13; // EEESEL
     // TSSEL, and TSSTSSEL: the time is made inside.
     v |= if cfg.ts { bit(12) | 1 << 25 } else { 0 };
     v |= bit(14) | bit(16); // TXCOESEL, RXCOESEL
