@@ -72,6 +72,10 @@ Port options (comma-separated key=value):
                     200000000 for 8086:4ba0 and 8086:4bb0, 250000000 for 16c3:7102)
   eee=0|1           low power idle (default 1)
   pmt=0|1           wake-up by magic packets and filters (default 1)
+  l3l4=N            filters for IP addresses and ports, 0-8 (default 8)
+  arp=0|1           ARP offload (default 1)
+  asp=N             safety package: 0 none, 1 ECC, 2 also parity and timeouts, 3 also
+                    parity of the bus (default 2 from version 0x51, else 0)
 
 A configuration file is a JSON object:
   {\"ports\": [{\"name\": \"a\", \"socket\": \"/run/a.sock\", \"queues\": 4}],

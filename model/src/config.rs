@@ -128,6 +128,12 @@ pub struct Config {
     pub eee: bool,
     /// Magic packets and remote wake-up filters.
     pub pmt: bool,
+    /// Number of filters for IP addresses and ports.
+    pub l3l4: u8,
+    /// ARP offload.
+    pub arp: bool,
+    /// Safety package: 1 is ECC, 2 adds parity and timeouts, 3 parity of the bus.
+    pub asp: u8,
 }
 
 impl Default for Config {
@@ -167,6 +173,9 @@ impl Default for Config {
             ptp_hz: 250_000_000,
             eee: true,
             pmt: true,
+            l3l4: 8,
+            arp: true,
+            asp: 2,
         }
     }
 }
@@ -260,6 +269,13 @@ impl Config {
         } else {
             PhyInterface::Gmii
         });
+        // The safety package came with release 5.
+        self.asp = match (late.asp, self.version >= 0x50) {
+            (Some(asp), true) => asp,
+            (Some(0) | None, false) => 0,
+            (Some(_), false) => return Err("asp needs version 0x51 or later".into()),
+            (None, true) => 2,
+        };
         self.ptp_hz = late.ptp_hz.unwrap_or(match self.id {
             // Elkhart Lake: the PCH and the two PSE ports have clocks of their own.
             (0x8086, 0x4b30) => 204_800_000,
@@ -332,6 +348,9 @@ impl Config {
             "ts" => self.ts = switch(value)?,
             "eee" => self.eee = switch(value)?,
             "pmt" => self.pmt = switch(value)?,
+            "l3l4" => self.l3l4 = range(value, 0, 8)? as u8,
+            "arp" => self.arp = switch(value)?,
+            "asp" => late.asp = Some(range(value, 0, 3)? as u8),
             "ptp-hz" => late.ptp_hz = Some(range(value, 1_000_000, 1_000_000_000)?),
             _ => return Err("no such option; see dwmac-model serve --help".into()),
         }
@@ -346,6 +365,7 @@ struct Late {
     edse: Option<bool>,
     vlan_filters: Option<u8>,
     ptp_hz: Option<u64>,
+    asp: Option<u8>,
 }
 
 fn number(s: &str) -> Result<u64, String> {

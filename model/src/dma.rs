@@ -135,6 +135,7 @@ impl Gmac {
                 v |= u32::from(self.mtl_irq()) << 16;
                 v | u32::from(self.mac_irq()) << 17
             }
+            DMA_SAFETY_STATUS if self.cfg.asp > 0 => self.dma_safety_status(),
             _ if (DMA_DEBUG0..DMA_DEBUG0 + 12).contains(&off) => self.dma_debug(off),
             _ => self.regs.read(off),
         }
@@ -164,6 +165,9 @@ impl Gmac {
             if w.triggered & MODE_SWR != 0 {
                 self.software_reset();
             }
+            return Ack::Common;
+        }
+        if off == DMA_ECC_STATUS {
             return Ack::Common;
         }
         let Some((c, reg)) = self.channel(off) else {

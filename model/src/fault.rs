@@ -13,6 +13,7 @@ use serde_json::{json, Value};
 use crate::desc::*;
 use crate::gmac::Gmac;
 use crate::regs::gmac4::*;
+use crate::safety;
 
 /// Kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,6 +279,11 @@ pub fn help() -> String {
         let keys: Vec<String> = s.keys.iter().map(|k| format!("[{k}=]")).collect();
         out += &format!("  {head} {}\n      {}\n", keys.join(" "), s.help);
     }
+    out += &format!(
+        "  safety ERROR\n      an error of the safety package, by the name of its status bit; it comes at once, and \
+         'seen' says whether its detection is on: {}\n",
+        safety::error_names().collect::<Vec<_>>().join(", ")
+    );
     out += "count defaults to 1 where there is one; channel: all; ms: ends after so many milliseconds.\n";
     out
 }
@@ -475,6 +481,11 @@ impl Gmac {
                 })?;
                 self.clear_faults(|f| f.kind == kind);
                 Ok(json!({}))
+            }
+            ["safety", error] => {
+                let seen = self.safety_error(error)?;
+                tracing::info!("{}: fault {spec}", self.cfg.name);
+                Ok(json!([{ "kind": "safety", "what": error, "seen": seen }]))
             }
             _ => {
                 let now = self.clock.now();

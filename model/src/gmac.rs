@@ -26,6 +26,7 @@ use crate::pmt::Pmt;
 use crate::ptp::SystemTime;
 use crate::regs::gmac4::*;
 use crate::regs::RegFile;
+use crate::safety::SafetyLines;
 use crate::sched::Scheduler;
 use crate::strict::{Mode, Strict};
 use crate::traffic::Traffic;
@@ -46,12 +47,17 @@ pub struct Lines {
     pub tx: [bool; MAX_QUEUES],
     /// Receive line of each channel.
     pub rx: [bool; MAX_QUEUES],
+    /// The lines of the safety package.
+    pub safety: SafetyLines,
 }
 
 impl Lines {
     /// Whether one of them is asserted.
     pub fn any(&self) -> bool {
-        self.common || self.tx.contains(&true) || self.rx.contains(&true)
+        self.common
+            || self.safety != SafetyLines::default()
+            || self.tx.contains(&true)
+            || self.rx.contains(&true)
     }
 }
 
@@ -60,6 +66,12 @@ impl std::fmt::Display for Lines {
         let mut names = Vec::new();
         if self.common {
             names.push("common".to_string());
+        }
+        if self.safety.correctable {
+            names.push("safety-ce".to_string());
+        }
+        if self.safety.uncorrectable {
+            names.push("safety-ue".to_string());
         }
         for c in 0..MAX_QUEUES {
             if self.tx[c] {
@@ -119,6 +131,8 @@ pub struct Stats {
     pub pause_tx: u64,
     /// Pause frames that were honoured.
     pub pause_rx: u64,
+    /// ARP requests that were answered.
+    pub arp_replies: u64,
     /// DMA accesses that failed.
     pub bus_errors: u64,
     /// MDIO accesses started while one was under way.
@@ -454,6 +468,7 @@ impl Gmac {
     pub fn lines(&self) -> Lines {
         let mut lines = self.dma_lines();
         lines.common |= self.mac_irq() || self.mtl_irq();
+        lines.safety = self.safety_lines();
         lines
     }
 

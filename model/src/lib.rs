@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+pub mod arp;
 pub mod backend;
 pub mod cli;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod dma;
 pub mod fault;
 pub mod filter;
 pub mod gmac;
+pub mod l3l4;
 pub mod lpi;
 pub mod mac;
 pub mod mdio;
@@ -31,6 +33,7 @@ pub mod pmt;
 pub mod port;
 pub mod ptp;
 pub mod regs;
+pub mod safety;
 pub mod sched;
 pub mod split;
 pub mod strict;

@@ -102,7 +102,7 @@ impl Gmac {
             return Ack::None;
         };
         match off {
-            MAC_INT_EN => return Ack::Common,
+            MAC_INT_EN | MAC_DPP_FSM_STATUS => return Ack::Common,
             MAC_VLAN_TAG if w.triggered & VLAN_OB != 0 => self.access_vlan_filter(w.new),
             MAC_PMT if w.triggered & PMT_RWKFILTRST != 0 => self.pmt_reset_pointer(),
             MAC_RWK_FILTER => self.pmt_filter_write(value, lanes),
@@ -317,6 +317,13 @@ impl Gmac {
         status
     }
 
+    /// Sends a frame that the MAC has made itself.
+    pub(crate) fn send_own(&mut self, data: Vec<u8>) {
+        let frame = Frame::good(data);
+        self.mmc_tx(&frame, true);
+        self.send(frame);
+    }
+
     fn send(&mut self, frame: Frame) {
         self.lpi_activity();
         if let Some(pcap) = &mut self.pcap {
@@ -361,11 +368,9 @@ impl Gmac {
         data[12..14].copy_from_slice(&MAC_CONTROL.to_be_bytes());
         data[14..16].copy_from_slice(&1u16.to_be_bytes());
         data[16..18].copy_from_slice(&(quanta as u16).to_be_bytes());
-        let frame = Frame::good(data);
         self.stats.pause_tx += 1;
         self.mmc_tx_pause();
-        self.mmc_tx(&frame, true);
-        self.send(frame);
+        self.send_own(data);
     }
 
     /// A pause quantum is the time of 512 bits.
@@ -515,7 +520,7 @@ impl Gmac {
         }
         let lt = match inner {
             MAC_CONTROL => 6,
-            ARP => 3,
+            ARP if self.is_arp_request(&data) => 3,
             _ if vlan.inner.is_some() => 5,
             _ if tagged => 4,
             n if n < 1536 => 0,
@@ -536,6 +541,11 @@ impl Gmac {
                 _ => {}
             }
         }
+        if verdict.da && verdict.sa && status & RX_ES == 0 {
+            self.answer_arp(&data);
+        }
+        let (l3l4, l3l4_drops) = self.l3l4(&data);
+        pass &= !l3l4_drops;
         if self.cfg.pmt {
             let passes = if status & RX_ES == 0 {
                 self.pmt_receive(&data, &verdict)
@@ -568,9 +578,10 @@ impl Gmac {
         rdes2 |= u32::from(verdict.hash) << 18;
         rdes2 |= u32::from(!verdict.da) << 17;
         rdes2 |= u32::from(!verdict.sa) << 16;
+        rdes2 |= l3l4.rdes2();
 
         let queue = self.route(&data, &da, inner, tagged, (pass, !vlan_fails));
-        let channel = self.channel_of(queue, verdict.index);
+        let channel = self.channel_of(queue, verdict.index, l3l4.channel);
         if vlan.rdes0.is_some() {
             status |= RX_RS0V;
         }
@@ -676,17 +687,20 @@ impl Gmac {
         limit(field(c1, 12, 3))
     }
 
-    /// The DMA channel of a packet in `queue` that address register `index` matched.
-    fn channel_of(&self, queue: usize, index: Option<usize>) -> usize {
+    /// The DMA channel of a packet in `queue` that address register `index` matched, or that an IP
+    /// filter wants in channel `filtered`.
+    fn channel_of(&self, queue: usize, index: Option<usize>, filtered: Option<usize>) -> usize {
         if self.cfg.rx_queues == 1 {
             return 0;
         }
         let map = self.regs.get(MTL_RXQ_DMA_MAP + (queue as u32 / 4) * 4) >> (queue % 4 * 8);
         let channel = if map & bit(4) != 0 {
-            // Dynamic: the address that matched says it.
-            index.map_or(0, |i| {
-                field(self.regs.get(MAC_ADDR_HIGH + 8 * i as u32), 16, 3)
-            })
+            // Dynamic: what matched says it.
+            match (filtered, index) {
+                (Some(channel), _) => channel as u32,
+                (None, Some(i)) => field(self.regs.get(MAC_ADDR_HIGH + 8 * i as u32), 16, 3),
+                (None, None) => 0,
+            }
         } else {
             field(map, 0, 3)
         };

@@ -52,6 +52,9 @@ impl Gmac {
         if off == MTL_INT_STATUS {
             return self.mtl_int_status();
         }
+        if off == MTL_SAFETY_STATUS && self.cfg.asp > 0 {
+            return self.mtl_safety_status();
+        }
         if off >= MTL_Q {
             let q = ((off - MTL_Q) / MTL_Q_STRIDE) as usize;
             match (off - MTL_Q) % MTL_Q_STRIDE {
@@ -69,6 +72,9 @@ impl Gmac {
         let Some(w) = self.regs.write(off, value, lanes) else {
             return Ack::None;
         };
+        if off == MTL_ECC_STATUS {
+            return Ack::Common;
+        }
         if off == MTL_OPERATION_MODE && w.triggered & (1 << 9) != 0 {
             for q in 0..self.rxq.len() {
                 self.regs.set(mtl(q, MTL_RXQ_MISSED), 0);

@@ -174,6 +174,8 @@ pub enum IrqIndex {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Common,
+    Correctable,
+    Uncorrectable,
     Tx(usize),
     Rx(usize),
 }
@@ -318,6 +320,8 @@ impl Irq {
             }
             match line {
                 Line::Common => 29,
+                Line::Correctable => 27,
+                Line::Uncorrectable => 26,
                 Line::Rx(c) => 2 * c,
                 Line::Tx(c) => 2 * c + 1,
             }
@@ -326,7 +330,7 @@ impl Irq {
                 return 0;
             }
             match line {
-                Line::Common => 0,
+                Line::Common | Line::Correctable | Line::Uncorrectable => 0,
                 Line::Rx(c) => 2 * c + 1,
                 Line::Tx(c) => 2 * c + 2,
             }
@@ -374,6 +378,13 @@ impl Irq {
         let common = lines.common && (!last.common || again(None)) || pulses.common;
         if common && !faults.loses("common", None) {
             vectors |= 1 << self.vector(Line::Common);
+        }
+        let (now, was) = (lines.safety, last.safety);
+        if now.correctable && (!was.correctable || again(None)) {
+            vectors |= 1 << self.vector(Line::Correctable);
+        }
+        if now.uncorrectable && (!was.uncorrectable || again(None)) {
+            vectors |= 1 << self.vector(Line::Uncorrectable);
         }
         for c in 0..self.channels.min(MAX_QUEUES) {
             let edge = |now: bool, was: bool| now && (!was || again(Some(c)));

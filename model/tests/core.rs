@@ -19,6 +19,8 @@ mod fault;
 mod strict;
 #[path = "core/traffic.rs"]
 mod traffic;
+#[path = "core/offload.rs"]
+mod offload;
 #[path = "core/power.rs"]
 mod power;
 #[path = "core/ptp.rs"]
@@ -200,13 +202,16 @@ fn capabilities_follow_the_configuration() {
     assert_eq!(less.r(MAC_HW_FEATURE1) & (1 << 18 | 1 << 17), 0);
     less.w(ch(0, CH_CONTROL), ALL);
     assert_eq!(less.r(ch(0, CH_CONTROL)) & (CH_SPH | 0x3fff), 0);
+    assert_eq!(f1 >> 27, 8);
     assert_eq!(b.r(MAC_HW_FEATURE2), 1 | 3 << 6 | 1 << 12 | 3 << 18);
-    assert_eq!(b.r(MAC_HW_FEATURE3), 1 | 1 << 5);
+    // The safety package, but no ports for parity.
+    assert_eq!(b.r(MAC_HW_FEATURE3), 2 << 28 | 1 | 1 << 5);
     let mut less = Bench::new(|c| {
         c.sa_vlan_ins = false;
         c.vlan_hash = false;
         c.vlan_filters = 1;
         c.dvlan = false;
+        c.asp = 0;
     });
     assert_eq!(less.r(MAC_HW_FEATURE0) & (1 << 27 | 1 << 4), 0);
     assert_eq!(less.r(MAC_HW_FEATURE3), 0);

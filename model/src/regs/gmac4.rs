@@ -4,6 +4,7 @@
 
 use super::{bit, mask, Def};
 use crate::config::Config;
+use crate::{l3l4, safety};
 
 /// Size of the decoded register space.
 pub const SIZE: u32 = 0x1600;
@@ -79,6 +80,8 @@ pub const MAC_MDIO_ADDR: u32 = 0x0200;
 pub const MAC_MDIO_DATA: u32 = 0x0204;
 /// MAC_GPIO_Status.
 pub const MAC_GPIO_STATUS: u32 = 0x020c;
+/// MAC_ARP_Address.
+pub const MAC_ARP_ADDR: u32 = 0x0210;
 /// MAC_CSR_SW_Ctrl.
 pub const MAC_CSR_SW_CTRL: u32 = 0x0230;
 /// MAC_Ext_Cfg1.
@@ -114,6 +117,8 @@ pub const CONFIG_S2KP: u32 = bit(22);
 pub const CONFIG_GPSLCE: u32 = bit(23);
 /// Checksum offload.
 pub const CONFIG_IPC: u32 = bit(27);
+/// ARP offload.
+pub const CONFIG_ARPEN: u32 = bit(31);
 
 /// MAC_Packet_Filter: promiscuous.
 pub const FILTER_PR: u32 = bit(0);
@@ -135,8 +140,52 @@ pub const FILTER_SAF: u32 = bit(9);
 pub const FILTER_HPF: u32 = bit(10);
 /// VLAN tag filter enable.
 pub const FILTER_VTFE: u32 = bit(16);
+/// Layer 3 and layer 4 filter.
+pub const FILTER_IPFE: u32 = bit(20);
+/// Drop packets without TCP or UDP over IP.
+pub const FILTER_DNTU: u32 = bit(21);
 /// Receive all.
 pub const FILTER_RA: u32 = bit(31);
+
+/// MAC_L3_L4_Control0: first register of the first filter.
+pub const MAC_L3L4: u32 = 0x0900;
+/// Distance between the filters for IP addresses and ports.
+pub const L3L4_STRIDE: u32 = 0x30;
+/// MAC_DPP_FSM_Interrupt_Status.
+pub const MAC_DPP_FSM_STATUS: u32 = 0x0140;
+/// MAC_FSM_Control.
+pub const MAC_FSM_CONTROL: u32 = 0x0148;
+/// MTL_ECC_Control.
+pub const MTL_ECC_CONTROL: u32 = 0x0cc0;
+/// MTL_Safety_Interrupt_Status.
+pub const MTL_SAFETY_STATUS: u32 = 0x0cc4;
+/// MTL_ECC_Interrupt_Enable.
+pub const MTL_ECC_INT_EN: u32 = 0x0cc8;
+/// MTL_ECC_Interrupt_Status.
+pub const MTL_ECC_STATUS: u32 = 0x0ccc;
+/// MTL_DPP_Control.
+pub const MTL_DPP_CONTROL: u32 = 0x0ce0;
+/// DMA_Safety_Interrupt_Status.
+pub const DMA_SAFETY_STATUS: u32 = 0x1080;
+/// DMA_ECC_Interrupt_Enable.
+pub const DMA_ECC_INT_EN: u32 = 0x1084;
+/// DMA_ECC_Interrupt_Status.
+pub const DMA_ECC_STATUS: u32 = 0x1088;
+
+/// MTL_ECC_Control: transmit FIFO.
+pub const ECC_MTXEE: u32 = bit(0);
+/// Receive FIFO.
+pub const ECC_MRXEE: u32 = bit(1);
+/// TSO memory.
+pub const ECC_TSOEE: u32 = bit(4);
+/// MTL_DPP_Control: parity of the data path.
+pub const DPP_EDPP: u32 = bit(0);
+/// Parity of the bus.
+pub const DPP_EPSI: u32 = bit(2);
+/// MAC_FSM_Control: timeouts of state machines.
+pub const FSM_TMOUTEN: u32 = bit(0);
+/// Parity of state machines.
+pub const FSM_PRTYEN: u32 = bit(1);
 
 /// MAC_Timestamp_Control: first register of the time stamp unit.
 pub const MAC_TS_CONTROL: u32 = 0x0b00;
@@ -553,11 +602,12 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_CONFIG,
             "MAC_Configuration",
             CONFIG_DM,
-            // DM is fixed in a full-duplex-only core; ARPEN needs an option that is absent.
+            // DM is fixed in a full-duplex-only core.
             mask(27, 14)
                 | mask(12, 8)
                 | mask(6, 0)
-                | if cfg.sa_vlan_ins { mask(30, 28) } else { 0 },
+                | if cfg.sa_vlan_ins { mask(30, 28) } else { 0 }
+                | if cfg.arp { CONFIG_ARPEN } else { 0 },
         ),
         Def::rw(
             MAC_EXT_CONFIG,
@@ -569,7 +619,14 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             MAC_PACKET_FILTER,
             "MAC_Packet_Filter",
             0,
-            mask(10, 0) | FILTER_VTFE | FILTER_RA,
+            mask(10, 0)
+                | FILTER_VTFE
+                | FILTER_RA
+                | if cfg.l3l4 > 0 {
+                    FILTER_IPFE | FILTER_DNTU
+                } else {
+                    0
+                },
         ),
         Def::rw(MAC_WATCHDOG, "MAC_Watchdog_Timeout", 0, bit(8) | mask(3, 0)),
         Def::rw(
@@ -790,6 +847,17 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
     if cfg.eee {
         d.extend(lpi_defs(cfg));
     }
+    for i in 0..u32::from(cfg.l3l4) {
+        let base = MAC_L3L4 + i * L3L4_STRIDE;
+        let control = l3l4::control_mask(rxq > 1);
+        d.push(Def::rw(base, "MAC_L3_L4_Control", 0, control));
+        d.push(Def::rw(base + 4, "MAC_Layer4_Address", 0, u32::MAX));
+        d.push(Def::rw(base + 0x10, "MAC_Layer3_Address", 0, u32::MAX).array(4, 4));
+    }
+    if cfg.arp {
+        d.push(Def::rw(MAC_ARP_ADDR, "MAC_ARP_Address", 0, u32::MAX));
+    }
+    d.extend(safety_defs(cfg));
     if cfg.pmt {
         d.push(
             Def::rw(
@@ -1031,6 +1099,51 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
     d
 }
 
+/// The safety package.
+fn safety_defs(cfg: &Config) -> Vec<Def> {
+    let mut d = Vec::new();
+    if cfg.asp >= 1 {
+        d.extend([
+            Def::rw(
+                MTL_ECC_CONTROL,
+                "MTL_ECC_Control",
+                0,
+                bit(8) | ECC_TSOEE | ECC_MRXEE | ECC_MTXEE,
+            ),
+            Def::ro(MTL_SAFETY_STATUS, "MTL_Safety_Interrupt_Status", 0),
+            Def::rw(
+                MTL_ECC_INT_EN,
+                "MTL_ECC_Interrupt_Enable",
+                0,
+                bit(4) | bit(0),
+            ),
+            Def::ro(MTL_ECC_STATUS, "MTL_ECC_Interrupt_Status", 0).w1c(safety::MTL_ERRORS),
+            Def::ro(DMA_SAFETY_STATUS, "DMA_Safety_Interrupt_Status", 0),
+            Def::rw(DMA_ECC_INT_EN, "DMA_ECC_Interrupt_Enable", 0, bit(0)),
+            Def::ro(DMA_ECC_STATUS, "DMA_ECC_Interrupt_Status", 0).w1c(safety::DMA_ERRORS),
+        ]);
+    }
+    if cfg.asp >= 2 {
+        let external = if cfg.asp >= 3 { DPP_EPSI } else { 0 };
+        d.extend([
+            Def::ro(MAC_DPP_FSM_STATUS, "MAC_DPP_FSM_Interrupt_Status", 0).w1c(safety::MAC_ERRORS),
+            Def::rw(
+                MAC_FSM_CONTROL,
+                "MAC_FSM_Control",
+                0,
+                FSM_PRTYEN | FSM_TMOUTEN,
+            ),
+            Def::rw(
+                MTL_DPP_CONTROL,
+                "MTL_DPP_Control",
+                0,
+                bit(1) | DPP_EDPP | external,
+            ),
+        ]);
+    }
+    d
+}
+
 /// Low power idle.
 fn lpi_defs(cfg: &Config) -> Vec<Def> {
     let plsen = if cfg.is_rgmii() { LPI_PLSEN } else { 0 };
@@ -1135,6 +1248,7 @@ fn feature0(cfg: &Config) -> u32 {
     v |= bit(8); // MMCSEL: counters
     v |= u32::from(cfg.vlan_hash) << 4; // VLHASH
     v |= u32::from(cfg.sa_vlan_ins) << 27; // SAVLANINS
+    v |= u32::from(cfg.arp) << 9; // ARPOFFSEL
     v |= if cfg.pmt { bit(6) | bit(7) } else { 0 }; // RWKSEL, MGKSEL
     v |= u32::from(cfg.eee) << 13; // EEESEL
     // TSSEL, and TSSTSSEL: the time is made inside.
@@ -1161,7 +1275,8 @@ fn feature1(cfg: &Config) -> u32 {
         _ => 0,
     };
     let tso = u32::from(cfg.tso) << 18 | u32::from(cfg.sph) << 17; // TSOEN, SPHEN
-    fifo(cfg.rx_fifo) | fifo(cfg.tx_fifo) << 6 | addr << 14 | tso | hash << 24
+    let l3l4 = u32::from(cfg.l3l4); // L3L4FNUM
+    fifo(cfg.rx_fifo) | fifo(cfg.tx_fifo) << 6 | addr << 14 | tso | hash << 24 | l3l4 << 27
 }
 
 fn feature2(cfg: &Config) -> u32 {
@@ -1179,5 +1294,5 @@ fn feature3(cfg: &Config) -> u32 {
         32 => 5,
         _ => 0,
     };
-    nrvf | u32::from(cfg.dvlan) << 5
+    nrvf | u32::from(cfg.dvlan) << 5 | u32::from(cfg.asp) << 28 // NRVF, DVLAN, ASP
 }
