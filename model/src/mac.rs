@@ -527,11 +527,14 @@ impl Gmac {
             _ => 1,
         };
         status |= lt << 16;
-        self.mmc_rx(&data, whole, status);
 
         let verdict = self.filter(&da, &sa);
         let control = self.regs.get(MAC_PACKET_FILTER);
         let mut pass = verdict.da && verdict.sa;
+        let passes = pass || control & FILTER_RA != 0 || type_len == MAC_CONTROL;
+        if self.mmc_counts(passes, da == [0xff; 6]) {
+            self.mmc_rx(&data, whole, status);
+        }
         if type_len == MAC_CONTROL && status & RX_CE == 0 {
             let is_pause = self.handle_control(&data, &da, now);
             match field(control, 6, 2) {

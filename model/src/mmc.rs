@@ -15,6 +15,7 @@ const RSTONRD: u32 = bit(2);
 const CNTFREEZ: u32 = bit(3);
 const CNTPRST: u32 = bit(4);
 const CNTPRSTLVL: u32 = bit(5);
+const UCDBC: u32 = bit(8);
 
 // Indices of transmit counters; their interrupt bits have the same numbers.
 const TX_OCTETS_GB: u32 = 0;
@@ -51,6 +52,8 @@ const RX_PAUSE: u32 = 20;
 const RX_OVERFLOW: u32 = 21;
 const RX_VLAN_GB: u32 = 22;
 const RX_WATCHDOG: u32 = 23;
+const RX_ERROR: u32 = 24;
+const RX_CONTROL_G: u32 = 25;
 
 /// Index of the size class of a packet including its FCS.
 fn size_class(whole: usize) -> u32 {
@@ -62,6 +65,18 @@ fn size_class(whole: usize) -> u32 {
         512..=1023 => 4,
         _ => 5,
     }
+}
+
+/// Whether the counter at an offset counts octets.
+fn is_octets(off: u32) -> bool {
+    [
+        MMC_TX + 4 * TX_OCTETS_GB,
+        MMC_TX + 4 * TX_OCTETS_G,
+        MMC_RX + 4 * RX_OCTETS_GB,
+        MMC_RX + 4 * RX_OCTETS_G,
+    ]
+    .contains(&off)
+        || off >= MMC_IPC_OCTETS
 }
 
 fn tagged(data: &[u8]) -> bool {
@@ -130,19 +145,17 @@ impl Gmac {
         };
         if off == MMC_CONTROL {
             if w.triggered & CNTRST != 0 {
-                self.mmc_set_all(0);
+                self.mmc_set_all(0, 0);
             } else if w.triggered & CNTPRST != 0 {
-                self.mmc_set_all(if w.new & CNTPRSTLVL != 0 {
-                    0xffff_fff0
-                } else {
-                    0x7fff_fff0
-                });
+                // 2048 octets or 16 packets before half or all of the range.
+                let top = if w.new & CNTPRSTLVL != 0 { bit(31) } else { 0 };
+                self.mmc_set_all(top | 0x7fff_fff0, top | 0x7fff_f800);
             }
         }
         Ack::Common
     }
 
-    fn mmc_set_all(&mut self, value: u32) {
+    fn mmc_set_all(&mut self, packets: u32, octets: u32) {
         for (base, n) in [
             (MMC_TX, 26),
             (MMC_RX, 26),
@@ -151,9 +164,23 @@ impl Gmac {
             (MMC_IPC_OCTETS, 14),
         ] {
             for i in 0..n {
-                self.regs.set(base + 4 * i, value);
+                let off = base + 4 * i;
+                self.regs
+                    .set(off, if is_octets(off) { octets } else { packets });
             }
         }
+    }
+
+    /// The PHY signalled an error within a packet.
+    pub fn mmc_rx_error(&mut self) {
+        self.mmc_rx_add(RX_ERROR, 1);
+    }
+
+    /// Whether a packet that the filters dropped (or not) is counted: only what passes is, and
+    /// broadcasts that DBF drops if software wants it.
+    pub(crate) fn mmc_counts(&self, passes: bool, broadcast: bool) -> bool {
+        let dropped_broadcast = broadcast && self.regs.get(MMC_CONTROL) & UCDBC != 0;
+        passes || dropped_broadcast
     }
 
     /// The MMC's bits in MAC_Interrupt_Status.
@@ -258,6 +285,9 @@ impl Gmac {
             self.mmc_rx_add(RX_MULTICAST_G, 1);
         } else {
             self.mmc_rx_add(RX_UNICAST_G, 1);
+        }
+        if data.get(12..14) == Some(&[0x88, 0x08]) {
+            self.mmc_rx_add(RX_CONTROL_G, 1);
         }
         if whole < 64 {
             self.mmc_rx_add(RX_UNDERSIZE_G, 1);

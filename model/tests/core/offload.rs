@@ -50,14 +50,22 @@ fn options_leave_them_out() {
     assert_eq!(b.r(MAC_HW_FEATURE0) & 1 << 9, 0);
     assert_eq!(b.r(MAC_HW_FEATURE1) >> 27, 0);
     assert_eq!(b.r(MAC_HW_FEATURE3) >> 28, 0);
-    let safety = [MTL_ECC_CONTROL, MTL_SAFETY_STATUS, DMA_SAFETY_STATUS, MAC_FSM_CONTROL];
+    let safety = [
+        MTL_ECC_CONTROL,
+        MTL_SAFETY_STATUS,
+        DMA_SAFETY_STATUS,
+        MAC_FSM_CONTROL,
+    ];
     for off in [MAC_L3L4, MAC_ARP_ADDR].into_iter().chain(safety) {
         b.w(off, ALL);
         assert_eq!(b.r(off), 0, "{off:#x}");
     }
     b.w(MAC_CONFIG, CONFIG_ARPEN);
     b.w(MAC_PACKET_FILTER, FILTER_IPFE | FILTER_DNTU);
-    assert_eq!((b.r(MAC_CONFIG) & CONFIG_ARPEN, b.r(MAC_PACKET_FILTER)), (0, 0));
+    assert_eq!(
+        (b.r(MAC_CONFIG) & CONFIG_ARPEN, b.r(MAC_PACKET_FILTER)),
+        (0, 0)
+    );
     // ECC alone.
     let mut b = Bench::new(|c| c.asp = 1);
     b.w(MAC_FSM_CONTROL, ALL);
@@ -141,16 +149,25 @@ fn safety_errors_need_their_detection() {
     b.w(MTL_ECC_CONTROL, ECC_MRXEE | ECC_MTXEE);
     assert_eq!(b.mac.safety_error("rxues"), Ok(true));
     assert_eq!(b.r(MTL_ECC_STATUS), 1 << 6);
-    assert_eq!((b.r(MTL_SAFETY_STATUS), b.r(DMA_SAFETY_STATUS)), (2, 1 << 29));
+    assert_eq!(
+        (b.r(MTL_SAFETY_STATUS), b.r(DMA_SAFETY_STATUS)),
+        (2, 1 << 29)
+    );
     assert!(b.mac.lines().safety.uncorrectable && !b.mac.lines().safety.correctable);
     assert!(!b.mac.lines().common);
     b.w(MTL_ECC_STATUS, 1 << 6);
     assert!(!b.mac.lines().safety.uncorrectable);
     // A corrected error is only told if that is wanted.
     assert_eq!(b.mac.safety_error("TXCES"), Ok(true));
-    assert_eq!((b.r(MTL_SAFETY_STATUS), b.mac.lines().safety.correctable), (0, false));
+    assert_eq!(
+        (b.r(MTL_SAFETY_STATUS), b.mac.lines().safety.correctable),
+        (0, false)
+    );
     b.w(MTL_ECC_INT_EN, 1);
-    assert_eq!((b.r(MTL_SAFETY_STATUS), b.r(DMA_SAFETY_STATUS)), (1, 1 << 28));
+    assert_eq!(
+        (b.r(MTL_SAFETY_STATUS), b.r(DMA_SAFETY_STATUS)),
+        (1, 1 << 28)
+    );
     assert!(b.mac.lines().safety.correctable);
     b.w(MTL_ECC_STATUS, ALL);
     // The data path and state machines.
@@ -160,9 +177,55 @@ fn safety_errors_need_their_detection() {
     assert_eq!(b.mac.safety_error("TTES"), Ok(true));
     assert_eq!(b.mac.safety_error("FSMPES"), Ok(false));
     assert_eq!(b.r(MAC_DPP_FSM_STATUS), 1 << 8 | 1 << 3);
-    assert_eq!((b.r(MTL_SAFETY_STATUS), b.r(DMA_SAFETY_STATUS)), (1 << 31, 1 << 31));
+    assert_eq!(
+        (b.r(MTL_SAFETY_STATUS), b.r(DMA_SAFETY_STATUS)),
+        (1 << 31, 1 << 31)
+    );
     b.w(MAC_DPP_FSM_STATUS, ALL);
     assert_eq!(b.mac.lines(), Default::default());
     assert!(b.mac.safety_error("ATPES").unwrap_err().contains("asp=3"));
-    assert!(b.mac.safety_error("nonsense").unwrap_err().contains("TXCES"));
+    assert!(b
+        .mac
+        .safety_error("nonsense")
+        .unwrap_err()
+        .contains("TXCES"));
+}
+
+#[test]
+fn counters_are_for_what_passes_the_filter() {
+    let mut b = receiver(|_| {});
+    let packets = |b: &mut Bench| b.r(MMC_RX);
+    b.arrive(Frame::good(frame(PEER, 60)));
+    assert_eq!(packets(&mut b), 0);
+    b.w(MAC_PACKET_FILTER, FILTER_DBF);
+    b.arrive(Frame::good(frame([0xff; 6], 60)));
+    assert_eq!(packets(&mut b), 0);
+    b.w(MMC_CONTROL, 1 << 8);
+    b.arrive(Frame::good(frame([0xff; 6], 60)));
+    assert_eq!(packets(&mut b), 1);
+    b.w(MAC_PACKET_FILTER, FILTER_RA);
+    b.arrive(Frame::good(frame(PEER, 60)));
+    assert_eq!(packets(&mut b), 2);
+    // A pause frame is dropped and counted.
+    let mut pause = frame([0x01, 0x80, 0xc2, 0, 0, 1], 60);
+    pause[12..18].copy_from_slice(&[0x88, 0x08, 0, 1, 0, 9]);
+    b.w(MAC_PACKET_FILTER, 0);
+    b.w(MAC_RX_FLOW, 1);
+    b.arrive(Frame::good(pause));
+    assert_eq!(packets(&mut b), 3);
+    // Pause frames, control frames.
+    assert_eq!((b.r(MMC_RX + 4 * 20), b.r(MMC_RX + 4 * 25)), (1, 1));
+}
+
+#[test]
+fn counters_of_octets_are_preset_further_from_the_top() {
+    let mut b = Bench::new(|_| {});
+    b.w(MMC_CONTROL, 1 << 4);
+    assert_eq!((b.r(MMC_RX), b.r(MMC_RX + 4)), (0x7fff_fff0, 0x7fff_f800));
+    assert_eq!(
+        (b.r(MMC_IPC), b.r(MMC_IPC_OCTETS)),
+        (0x7fff_fff0, 0x7fff_f800)
+    );
+    b.w(MMC_CONTROL, 1 << 4 | 1 << 5);
+    assert_eq!((b.r(MMC_TX), b.r(MMC_TX + 4)), (0xffff_f800, 0xffff_fff0));
 }
