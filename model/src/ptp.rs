@@ -242,7 +242,12 @@ impl Gmac {
 
     /// Brings the system time up to date.
     fn run_time(&mut self) {
-        let control = self.regs.get(MAC_TS_CONTROL);
+        let mut control = self.regs.get(MAC_TS_CONTROL);
+        if self.faults.clock_dead("ptp") {
+            control &= !TS_ENA;
+        } else {
+            self.regs.clear_bits(MAC_TS_CONTROL, TS_COMMANDS);
+        }
         let increment = field(self.regs.get(MAC_SUB_SECOND), 8, 16);
         let cycles = self.ptp_cycles();
         if self.time.run(control, increment, cycles) {
@@ -269,6 +274,10 @@ impl Gmac {
             return 0;
         }
         match off {
+            MAC_TS_CONTROL => {
+                self.run_time();
+                self.regs.read(off)
+            }
             MAC_SYSTEM_SECS => self.system_time().secs,
             MAC_SYSTEM_NSECS => self.system_time().sub,
             MAC_TX_TS_SECS => {
@@ -291,6 +300,11 @@ impl Gmac {
             return Ack::None;
         };
         if off == MAC_TS_CONTROL {
+            if self.faults.clock_dead("ptp") {
+                // Nobody carries the commands out.
+                self.regs.set_bits(off, w.triggered);
+                return Ack::None;
+            }
             let secs = self.regs.get(MAC_SECS_UPDATE);
             let sub = self.regs.get(MAC_NSECS_UPDATE);
             if w.triggered & TS_ADDREG != 0 {

@@ -270,6 +270,8 @@ pub const TS_INIT: u32 = bit(2);
 pub const TS_UPDT: u32 = bit(3);
 /// Take over the addend.
 pub const TS_ADDREG: u32 = bit(5);
+/// What the unit clears once it is done.
+pub const TS_COMMANDS: u32 = TS_INIT | TS_UPDT | TS_ADDREG;
 /// Time stamps for all received packets.
 pub const TS_ENALL: u32 = bit(8);
 /// Digital rollover.
@@ -1178,7 +1180,7 @@ fn ts_defs(cfg: &Config) -> Vec<Def> {
             TS_IPV4ENA,
             TS_TXTSSTSM | mask(18, 8) | TS_CFUPDT | TS_ENA,
         )
-        .sc(TS_INIT | TS_UPDT | TS_ADDREG),
+        .sc(TS_COMMANDS),
         Def::rw(
             MAC_SUB_SECOND,
             "MAC_Sub_Second_Increment",
@@ -1251,7 +1253,7 @@ fn feature0(cfg: &Config) -> u32 {
     v |= u32::from(cfg.arp) << 9; // ARPOFFSEL
     v |= if cfg.pmt { bit(6) | bit(7) } else { 0 }; // RWKSEL, MGKSEL
     v |= u32::from(cfg.eee) << 13; // EEESEL
-    // TSSEL, and TSSTSSEL: the time is made inside.
+                                   // TSSEL, and TSSTSSEL: the time is made inside.
     v |= if cfg.ts { bit(12) | 1 << 25 } else { 0 };
     v |= bit(14) | bit(16); // TXCOESEL, RXCOESEL
     let extra = u32::from(cfg.mac_addrs);

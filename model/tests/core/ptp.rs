@@ -126,6 +126,20 @@ fn reset_stops_the_time() {
 }
 
 #[test]
+fn a_dead_clock_stops_the_time_and_commands() {
+    let mut b = bench(5);
+    b.mac.fault("clock-dead ptp").unwrap();
+    b.clock.advance(Duration::from_secs(1));
+    b.w(MAC_TS_CONTROL, COARSE | TS_INIT);
+    assert_eq!(b.r(MAC_TS_CONTROL), COARSE | TS_INIT);
+    assert_eq!(time(&mut b), (5, 0));
+    b.mac.fault("clear").unwrap();
+    assert_eq!(b.r(MAC_TS_CONTROL), COARSE);
+    b.clock.advance(Duration::from_nanos(10));
+    assert_eq!(time(&mut b), (5, 10));
+}
+
+#[test]
 fn seconds_overflow_interrupts() {
     let mut b = bench(ALL);
     b.w(MAC_INT_EN, INT_TSIS);
