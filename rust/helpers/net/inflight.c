@@ -42,3 +42,25 @@ __rust_helper bool rust_helper_skb_frags_readable(const struct sk_buff *skb)
 {
 	return skb_frags_readable(skb);
 }
+
+/* All drivers set the flag like this, although clones share it. */
+__rust_helper void rust_helper_skb_tx_in_progress(struct sk_buff *skb)
+{
+	skb_shinfo(skb)->tx_flags |= SKBTX_IN_PROGRESS;
+}
+
+/* The device of a stray buffer may be gone, and so may be its PHY. */
+__rust_helper void rust_helper_skb_tx_timestamp_of(struct sk_buff *skb,
+						   const struct net_device *dev)
+{
+	if (likely(skb->dev == dev))
+		skb_tx_timestamp(skb);
+}
+
+__rust_helper void rust_helper_skb_tstamp_tx_hw(struct sk_buff *skb,
+						ktime_t hwtstamp)
+{
+	struct skb_shared_hwtstamps hwtstamps = { .hwtstamp = hwtstamp };
+
+	skb_tstamp_tx(skb, &hwtstamps);
+}

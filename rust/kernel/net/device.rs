@@ -113,6 +113,7 @@ use crate::{
     },
     fmt,
     net::{
+        hwtstamp,
         queue::{
             Completion,
             Queue,
@@ -539,6 +540,27 @@ pub trait Driver: Sized + 'static {
         _features: Features,
         _rtnl: &Rtnl,
     ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns of which packets hardware timestamps are taken.
+    fn hwtstamp_get<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> Result<hwtstamp::Config> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets of which packets hardware timestamps are taken, and returns what was really set.
+    ///
+    /// More may be taken than was asked for. `ERANGE` is the answer where that is impossible.
+    fn hwtstamp_set<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _config: &hwtstamp::Config,
+        _rtnl: &Rtnl,
+    ) -> Result<hwtstamp::Config> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -1198,6 +1220,16 @@ impl<T: Driver> Adapter<T> {
         } else {
             None
         },
+        ndo_hwtstamp_get: if T::HAS_HWTSTAMP_GET {
+            Some(Self::hwtstamp_get)
+        } else {
+            None
+        },
+        ndo_hwtstamp_set: if T::HAS_HWTSTAMP_SET {
+            Some(Self::hwtstamp_set)
+        } else {
+            None
+        },
         ndo_work: if T::HAS_WORK { Some(Self::work) } else { None },
         ndo_tx_timeout: if T::HAS_TX_TIMEOUT {
             Some(Self::tx_timeout)
@@ -1452,6 +1484,54 @@ impl<T: Driver> Adapter<T> {
         from_result(|| {
             // SAFETY: As for `fix_features()`.
             unsafe { dev.with_data(|dev, data| T::set_features(dev, data, features, rtnl)) }?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `config` must be valid,
+    /// initialized and exclusive; called with the rtnl mutex held.
+    unsafe extern "C" fn hwtstamp_get(
+        dev: *mut bindings::net_device,
+        config: *mut bindings::kernel_hwtstamp_config,
+    ) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_hwtstamp_get` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: Required from the caller.
+        let config = unsafe { &mut *config };
+
+        from_result(|| {
+            // SAFETY: Only called for registered devices.
+            unsafe { dev.with_data(|dev, data| T::hwtstamp_get(dev, data, rtnl)) }?.store(config);
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `config` must be valid,
+    /// initialized and exclusive; called with the rtnl mutex held.
+    unsafe extern "C" fn hwtstamp_set(
+        dev: *mut bindings::net_device,
+        config: *mut bindings::kernel_hwtstamp_config,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_hwtstamp_set` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: Required from the caller.
+        let config = unsafe { &mut *config };
+
+        from_result(|| {
+            let wanted = hwtstamp::Config::from_c(config)?;
+
+            // SAFETY: Only called for registered devices.
+            unsafe { dev.with_data(|dev, data| T::hwtstamp_set(dev, data, &wanted, rtnl)) }?
+                .store(config);
             Ok(0)
         })
     }

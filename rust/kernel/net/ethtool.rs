@@ -111,6 +111,10 @@ use super::{
         Driver,
         UnregisteredDevice, //
     },
+    hwtstamp::{
+        RxFilters,
+        TxModes, //
+    },
     rtnl::Rtnl,
 };
 use crate::{
@@ -399,6 +403,49 @@ impl Coalesce {
     }
 }
 
+/// The timestamps that a device can take.
+///
+/// Of received packets software always takes them, that is not told here.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct TsInfo {
+    /// Software takes timestamps of transmitted packets, see
+    /// [`Pending::software_timestamp`](super::inflight::Pending::software_timestamp).
+    pub tx_software: bool,
+    /// The hardware takes timestamps of transmitted packets in these modes.
+    pub tx_modes: TxModes,
+    /// The hardware takes timestamps of these received packets.
+    pub rx_filters: RxFilters,
+    /// The number of the clock that the hardware takes them from.
+    pub clock: Option<u32>,
+}
+
+impl TsInfo {
+    fn store(&self, info: &mut bindings::kernel_ethtool_ts_info) {
+        let mut flags = 0;
+
+        if self.tx_software {
+            flags |= bindings::SOF_TIMESTAMPING_TX_SOFTWARE;
+        }
+        if self.tx_modes != TxModes::EMPTY {
+            flags |= bindings::SOF_TIMESTAMPING_TX_HARDWARE;
+        }
+        if self.rx_filters != RxFilters::EMPTY {
+            flags |= bindings::SOF_TIMESTAMPING_RX_HARDWARE;
+        }
+        if flags & !bindings::SOF_TIMESTAMPING_TX_SOFTWARE != 0 {
+            flags |= bindings::SOF_TIMESTAMPING_RAW_HARDWARE;
+        }
+
+        info.so_timestamping = flags;
+        info.tx_types = self.tx_modes.into_raw();
+        info.rx_filters = self.rx_filters.into_raw();
+        info.phc_index = self
+            .clock
+            .and_then(|index| ffi::c_int::try_from(index).ok())
+            .unwrap_or(-1);
+    }
+}
+
 /// Receives the names of the statistics, in their order.
 ///
 /// There is room for as many as [`Operations::stats_count`] returned when it was called; what is
@@ -595,6 +642,14 @@ pub trait Operations: Driver {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Returns which timestamps can be taken.
+    ///
+    /// Called in an RCU read-side critical section, it must not sleep; the rtnl lock may not be
+    /// held.
+    fn get_ts_info<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>) -> TsInfo {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Returns the number of statistics.
     ///
     /// Called once in the life of a device; the number does not change afterwards.
@@ -657,7 +712,11 @@ impl<T: Operations> VTable<T> {
         bindings::ethtool_ops {
             supported_coalesce_params: T::SUPPORTED_COALESCE.0,
             get_link: Some(bindings::ethtool_op_get_link),
-            get_ts_info: Some(bindings::ethtool_op_get_ts_info),
+            get_ts_info: if T::HAS_GET_TS_INFO {
+                Some(Self::get_ts_info)
+            } else {
+                Some(bindings::ethtool_op_get_ts_info)
+            },
             get_drvinfo: if T::HAS_DRVINFO {
                 Some(Self::get_drvinfo)
             } else {
@@ -1053,6 +1112,23 @@ impl<T: Operations> VTable<T> {
 
     /// # Safety
     ///
+    /// See [`VTable`], except that instead of the rtnl lock there may only be a reference to the
+    /// device, or the RCU read lock since it was found registered.
+    unsafe extern "C" fn get_ts_info(
+        dev: *mut bindings::net_device,
+        info: *mut bindings::kernel_ethtool_ts_info,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let (dev, info) = unsafe { (Device::<T>::from_raw(dev), &mut *info) };
+
+        // SAFETY: The device is registered, and its unregistration waits for references as well as
+        // for RCU readers before the data is dropped.
+        unsafe { dev.with_data(|dev, data| T::get_ts_info(dev, data)) }.store(info);
+        0
+    }
+
+    /// # Safety
+    ///
     /// See [`VTable`].
     unsafe extern "C" fn get_sset_count(
         dev: *mut bindings::net_device,
@@ -1173,6 +1249,29 @@ mod tests {
         out.extend(8..);
         out.push(1);
         assert_eq!(values, [7, 8, 9]);
+    }
+
+    #[test]
+    fn timestamps_imply_flags() {
+        use super::super::hwtstamp::{
+            RxFilter,
+            TxMode, //
+        };
+
+        let mut c: bindings::kernel_ethtool_ts_info = pin_init::zeroed();
+        TsInfo::default().store(&mut c);
+        assert_eq!((c.so_timestamping, c.phc_index), (0, -1));
+
+        TsInfo {
+            tx_software: true,
+            tx_modes: TxModes::EMPTY.with(TxMode::Off).with(TxMode::On),
+            rx_filters: RxFilters::EMPTY.with(RxFilter::All),
+            clock: Some(3),
+        }
+        .store(&mut c);
+        // TX_HARDWARE, TX_SOFTWARE, RX_HARDWARE, RAW_HARDWARE.
+        assert_eq!(c.so_timestamping, 0x47);
+        assert_eq!((c.phc_index, c.tx_types, c.rx_filters), (3, 3, 2));
     }
 
     #[test]

@@ -69,7 +69,9 @@
 //! ```
 
 use super::{
+    hwtstamp::Timestamp,
     napi::Context,
+    queue::Sender,
     skbuff::{
         DropReason,
         SkBuff,
@@ -197,6 +199,8 @@ struct Slot {
     /// First slot of a packet only: number of slots of the packet.
     count: u16,
     kind: Kind,
+    /// First slot of a packet only: the device was asked for a timestamp.
+    timestamp: bool,
 }
 
 impl Slot {
@@ -209,6 +213,7 @@ impl Slot {
         frames: 0,
         count: 0,
         kind: Kind::None,
+        timestamp: false,
     };
 }
 
@@ -495,6 +500,7 @@ impl<'a> Producer<'a> {
             producer: self,
             skb: ManuallyDrop::new(skb),
             count: 0,
+            timestamp: false,
         };
 
         match pending.map_buffers(prefix, header, max_seg, need) {
@@ -599,6 +605,7 @@ pub struct Pending<'p, 'a> {
     producer: &'p mut Producer<'a>,
     skb: ManuallyDrop<SkBuff>,
     count: u32,
+    timestamp: bool,
 }
 
 impl<'p, 'a> Pending<'p, 'a> {
@@ -763,6 +770,27 @@ impl<'p, 'a> Pending<'p, 'a> {
         })
     }
 
+    /// Declares that the device takes a timestamp of the packet, which its sender wants: see
+    /// [`SkBuffRef::tx_hw_tstamp`] and [`Consumer::pop_timestamped`].
+    #[inline]
+    pub fn request_timestamp(&mut self) {
+        self.timestamp = true;
+        // SAFETY: We own the packet.
+        unsafe { bindings::skb_tx_in_progress(self.skb.as_raw()) };
+    }
+
+    /// Takes the timestamp of software, if the sender wants one.
+    ///
+    /// To be called when all else is done and right before the descriptors are given to the device,
+    /// after [`request_timestamp()`](Self::request_timestamp) if that is called. `queue` is the one
+    /// that the packet is transmitted on; for a packet of another device this does nothing.
+    #[inline]
+    pub fn software_timestamp(&mut self, queue: &Sender<'_>) {
+        // SAFETY: We own the packet. The device of the queue is valid, which is the only one that
+        // the function uses.
+        unsafe { bindings::skb_tx_timestamp_of(self.skb.as_raw(), queue.dev()) };
+    }
+
     /// Hands the packet over to the [`Consumer`].
     ///
     /// To be called when the descriptors are composed, and before the device is told about them.
@@ -798,6 +826,7 @@ impl<'p, 'a> Pending<'p, 'a> {
                     bytes,
                     frames,
                     count,
+                    timestamp: this.timestamp,
                     ..first
                 },
             )
@@ -852,6 +881,8 @@ pub struct Entry {
     pub bytes: u32,
     /// Number of frames that the packet is on the wire.
     pub frames: u32,
+    /// The device was asked for a timestamp.
+    pub timestamp: bool,
 }
 
 /// The end of a ring that frees packets which the device is done with.
@@ -899,6 +930,7 @@ impl Consumer<'_> {
             last: self.ring.indices.mask(last),
             bytes: slot.bytes,
             frames: slot.frames,
+            timestamp: slot.timestamp,
         })
     }
 
@@ -926,6 +958,24 @@ impl Consumer<'_> {
             return 0;
         };
 
+        skb.consume_napi(cx);
+        bytes
+    }
+
+    /// The same as [`pop()`](Self::pop) for a packet of which the device took a timestamp: the
+    /// sender gets it, provided that it was [requested](Pending::request_timestamp).
+    ///
+    /// It is lost in netpoll, where sockets cannot be woken.
+    pub fn pop_timestamped(&mut self, cx: &Context<'_>, time: Timestamp) -> u32 {
+        let requested = self.front().is_some_and(|entry| entry.timestamp);
+        let Some((skb, bytes)) = self.take() else {
+            return 0;
+        };
+
+        if requested && cx.budget() != 0 {
+            // SAFETY: We own the packet. A budget means softirq context.
+            unsafe { bindings::skb_tstamp_tx_hw(skb.as_raw(), time.as_nanos()) };
+        }
         skb.consume_napi(cx);
         bytes
     }
@@ -1216,6 +1266,7 @@ mod tests {
                 last: 6,
                 bytes: 4362,
                 frames: 3,
+                timestamp: false,
             })
         );
         assert_eq!(done.pop_all(), (1, 4362));
@@ -1304,6 +1355,28 @@ mod tests {
     }
 
     #[test]
+    fn timestamps_are_marked() -> Result {
+        let parent = Parent::new()?;
+        let (mut tx, mut done) = ring(parent.device(), 8)?;
+
+        for marked in [true, false, true] {
+            let mut pending = tx.map(packet(60, &[])?, 1, 30).map_err(|(e, _)| e)?;
+
+            if marked {
+                pending.request_timestamp();
+                // SAFETY: The packet is valid.
+                let flags = unsafe { (*bindings::skb_shinfo(pending.skb().as_raw())).tx_flags };
+                assert_eq!(u32::from(flags), bindings::SKBTX_IN_PROGRESS);
+            }
+            pending.commit();
+            assert!(done.front().is_some_and(|entry| entry.timestamp == marked));
+            assert!(done.take().is_some());
+            done.release();
+        }
+        Ok(())
+    }
+
+    #[test]
     fn rewinding_needs_an_empty_ring() -> Result {
         let parent = Parent::new()?;
         let (mut tx, mut done) = ring(parent.device(), 8)?;
@@ -1330,6 +1403,7 @@ mod tests {
             last: 0,
             bytes: 70,
             frames: 1,
+            timestamp: false,
         };
         assert_eq!(done.front(), Some(first));
         // Dropping the ends frees the packet.

@@ -366,6 +366,12 @@ pub struct Sender<'a> {
 }
 
 impl Sender<'_> {
+    /// Returns the device that the queue belongs to.
+    #[inline]
+    pub(super) fn dev(&self) -> *mut bindings::net_device {
+        self.queue.dev()
+    }
+
     /// Takes note of `bytes` bytes given to the device, for the byte queue limits.
     ///
     /// `more` says that the caller will be back with more packets right away, see

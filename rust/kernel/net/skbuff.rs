@@ -43,6 +43,7 @@ use crate::{
             Device,
             Driver, //
         },
+        hwtstamp::Timestamp,
         napi, //
     },
     num::casts::u32_as_usize,
@@ -574,6 +575,15 @@ impl SkBuff {
     pub fn set_checksum_unnecessary(&mut self) {
         // SAFETY: By the type invariant we own the `sk_buff`.
         unsafe { bindings::skb_set_ip_summed(self.as_raw(), bindings::CHECKSUM_UNNECESSARY) };
+    }
+
+    /// Stores when the device received the packet.
+    ///
+    /// Does nothing if the data is shared with clones, as it is with packets that are transmitted.
+    #[inline]
+    pub fn set_hwtstamp(&mut self, time: Timestamp) {
+        // SAFETY: By the type invariant we own the `sk_buff`.
+        unsafe { bindings::skb_set_hwtstamp(self.as_raw(), time.as_nanos()) };
     }
 
     /// Stores the receive queue that a packet came from.
