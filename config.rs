@@ -56,6 +56,17 @@ pub(crate) struct Vectors {
     pub(crate) tx: (u32, u32),
 }
 
+/// What the system time is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PtpClock {
+    /// Hz.
+    pub(crate) rate: u32,
+    /// General-purpose outputs of the core that choose the clock: which ones.
+    pub(crate) select_mask: u32,
+    /// The levels of those outputs.
+    pub(crate) select: u32,
+}
+
 /// Board or SoC data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
@@ -65,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) phy_mask: u32,
     /// CSR clock, Hz: MDC and the receive watchdog are derived from it.
     pub(crate) csr_rate: u64,
+    /// PTP clock, where it is known.
+    pub(crate) ptp: Option<PtpClock>,
     /// Burst lengths.
     pub(crate) burst: BurstLength,
     /// AXI behaviour; none: leave the reset values.

@@ -20,6 +20,7 @@ pub(crate) mod features;
 pub(crate) mod mac;
 pub(crate) mod mdio;
 pub(crate) mod mtl;
+pub(crate) mod ptp;
 mod regs;
 
 /// Reads the version register.
@@ -70,6 +71,7 @@ pub(crate) const GMAC_4: Hwif = Hwif {
     mtl: &mtl::Mtl,
     dma: &dma::Dma::<dma::Before410>::new(),
     mdio: &mdio::Mdio,
+    ptp: &ptp::Ptp,
     udp_segmentation: false,
     datapath: &datapath::DataPath::<desc::Gmac4>::new(),
 };

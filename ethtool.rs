@@ -14,7 +14,12 @@ use kernel::{
             PauseParam,
             RingParams,
             Strings,
+            TsInfo,
             Values, //
+        },
+        hwtstamp::{
+            RxFilters,
+            TxModes, //
         },
         rtnl::Rtnl, //
     },
@@ -32,6 +37,7 @@ use crate::{
         Port,
         Settings, //
     },
+    ptp,
     ring,
     rx,
     stats::{
@@ -228,6 +234,16 @@ impl Operations for Dwmac {
             },
         );
         Ok(())
+    }
+
+    fn get_ts_info<'a>(_dev: &Device, port: Pin<&Port<'a>>) -> TsInfo {
+        let clock = port.clock_index();
+        TsInfo {
+            tx_software: true,
+            tx_modes: clock.map_or(TxModes::EMPTY, |_| ptp::TX_MODES),
+            rx_filters: clock.map_or(RxFilters::EMPTY, |_| ptp::RX_FILTERS),
+            clock,
+        }
     }
 
     fn stats_count<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> u32 {

@@ -63,6 +63,8 @@ pub(crate) struct Hw<'a> {
     pub(crate) link: Mutex<LinkState>,
     /// Times a receive FIFO overflowed.
     pub(crate) rx_overflows: Atomic<u64>,
+    /// Transmitted frames get a timestamp if their senders want one.
+    pub(crate) tx_timestamps: Atomic<bool>,
 }
 
 impl<'a> Hw<'a> {
@@ -89,6 +91,7 @@ impl<'a> Hw<'a> {
                 tx_queues: 1,
             }),
             rx_overflows: Atomic::new(0),
+            tx_timestamps: Atomic::new(false),
         }))
     }
 
@@ -96,6 +99,14 @@ impl<'a> Hw<'a> {
     #[inline(always)]
     pub(crate) fn io(&self) -> Mmio<'_> {
         (&self.regs).as_view()
+    }
+
+    /// Nanoseconds by which timestamps are late.
+    pub(crate) fn capture_delay(&self) -> i64 {
+        self.config
+            .ptp
+            .map_or(0, |clock| self.hwif.ptp.capture_delay(clock.rate))
+            .into()
     }
 
     /// A link came up: programs it and lets frames pass.

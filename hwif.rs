@@ -17,7 +17,10 @@ use kernel::{
 };
 
 use crate::{
-    config::Config,
+    config::{
+        Config,
+        PtpClock, //
+    },
     datapath, //
 };
 
@@ -311,6 +314,122 @@ pub(crate) trait Mdio: Sync {
     fn clock_range(&self, rate: u64) -> Result<u32>;
 }
 
+/// A reading of the system time, in a descriptor or in the registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Time {
+    secs: u32,
+    nanos: u32,
+}
+
+impl Time {
+    /// Nanoseconds in a second.
+    pub(crate) const SECOND: u32 = 1_000_000_000;
+
+    /// The time of `secs` and `nanos` since the epoch; none if those are not less than a second,
+    /// which no hardware in order shows.
+    #[inline]
+    pub(crate) const fn new(secs: u32, nanos: u32) -> Option<Self> {
+        if nanos < Self::SECOND {
+            Some(Self { secs, nanos })
+        } else {
+            None
+        }
+    }
+
+    /// Seconds since the epoch.
+    pub(crate) const fn secs(self) -> u32 {
+        self.secs
+    }
+
+    /// Nanoseconds since the last whole second.
+    pub(crate) const fn nanos(self) -> u32 {
+        self.nanos
+    }
+
+    /// Nanoseconds since the epoch.
+    #[inline]
+    pub(crate) const fn as_nanos(self) -> i64 {
+        // CAST: Widened. The result has 62 bits, so nothing wraps.
+        (self.secs as i64)
+            .wrapping_mul(Self::SECOND as i64)
+            .wrapping_add(self.nanos as i64)
+    }
+}
+
+/// How the system time is made from the PTP clock: at each cycle an accumulator of 32 bits grows
+/// by `addend`, and whenever it overflows the time grows by `increment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// Nanoseconds.
+    pub(crate) increment: u8,
+    /// Fraction of 2^32.
+    pub(crate) addend: u32,
+}
+
+/// PTP messages of which timestamps are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PtpMessages {
+    /// All event messages, and possibly others.
+    Event,
+    /// Sync.
+    Sync,
+    /// Delay_Req.
+    DelayReq,
+}
+
+/// Received frames of which timestamps are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RxStamps {
+    /// None.
+    None,
+    /// All.
+    All,
+    /// PTP messages.
+    Ptp {
+        /// Version 2 instead of 1.
+        v2: bool,
+        /// Those directly over Ethernet.
+        ethernet: bool,
+        /// Those over UDP, IPv4 and IPv6.
+        udp: bool,
+        /// Which.
+        messages: PtpMessages,
+    },
+}
+
+/// System time.
+///
+/// The caller must not let the methods run at the same time.
+pub(crate) trait Ptp: Sync {
+    /// Routes the PTP clock `clock` to the core and starts the system time, which is anything.
+    ///
+    /// `ETIMEDOUT` if the clock does not run.
+    fn start(&self, io: Mmio<'_>, clock: &PtpClock, pace: &Pace, stamps: RxStamps) -> Result;
+
+    /// Changes the addend; `ETIMEDOUT` as for [`Ptp::start`].
+    fn set_addend(&self, io: Mmio<'_>, addend: u32) -> Result;
+
+    /// Sets the system time; `ETIMEDOUT` as for [`Ptp::start`].
+    fn set_time(&self, io: Mmio<'_>, time: Time) -> Result;
+
+    /// Adds `secs` and `nanos`, which are less than a second, to the system time; `ETIMEDOUT` as
+    /// for [`Ptp::start`].
+    fn shift(&self, io: Mmio<'_>, secs: i64, nanos: u32) -> Result;
+
+    /// Reads the seconds.
+    fn secs(&self, io: Mmio<'_>) -> u32;
+
+    /// Reads the nanoseconds.
+    fn nanos(&self, io: Mmio<'_>) -> u32;
+
+    /// Chooses the received frames of which timestamps are taken.
+    fn set_stamps(&self, io: Mmio<'_>, stamps: RxStamps);
+
+    /// Nanoseconds by which timestamps are late at a PTP clock of `rate` Hz, because they have to
+    /// pass from its domain to another.
+    fn capture_delay(&self, rate: u32) -> u32;
+}
+
 /// One generation of the hardware.
 pub(crate) struct Hwif {
     /// Core family.
@@ -331,6 +450,8 @@ pub(crate) struct Hwif {
     pub(crate) dma: &'static dyn Dma,
     /// Station management.
     pub(crate) mdio: &'static dyn Mdio,
+    /// System time.
+    pub(crate) ptp: &'static dyn Ptp,
     /// A segmentation engine takes UDP as well; no capability bit tells.
     pub(crate) udp_segmentation: bool,
     /// Maker of data paths for this generation's descriptors.

@@ -10,6 +10,7 @@ use kernel::{
             RxMode,
             Xmit, //
         },
+        hwtstamp,
         queue::TxQueue,
         rtnl::Rtnl,
         skbuff::{
@@ -181,6 +182,23 @@ impl device::Driver for Dwmac {
     ) -> Result {
         port.apply_features(features);
         Ok(())
+    }
+
+    fn hwtstamp_get<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        _rtnl: &Rtnl,
+    ) -> Result<hwtstamp::Config> {
+        Ok(port.clock()?.config())
+    }
+
+    fn hwtstamp_set<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        config: &hwtstamp::Config,
+        _rtnl: &Rtnl,
+    ) -> Result<hwtstamp::Config> {
+        port.clock()?.configure(config)
     }
 
     fn tx_timeout<'a>(dev: &Device, port: Pin<&Port<'a>>, queue: u32) {

@@ -23,6 +23,7 @@ use kernel::{
     num::casts::IntoSafeCast,
     pci,
     prelude::*,
+    ptp,
     sync::{
         atomic::{
             Atomic,
@@ -60,6 +61,7 @@ use crate::{
         Dwmac, //
     },
     phylink::LinkOps,
+    ptp::Clock,
     ring,
     rx,
     tx, //
@@ -187,6 +189,8 @@ pub(crate) struct Port<'a> {
     /// Rare events.
     pub(crate) rare: Rare,
     max_checksummed: Atomic<u32>,
+    /// The clock that timestamps are taken from, if there is one.
+    ptp: Option<ptp::Registration<'a, Clock<'a>>>,
     /// What the segmentation engine takes, if there is one.
     pub(crate) segmentation: Option<SegmentationLimits>,
     /// DMA channels.
@@ -286,6 +290,7 @@ impl<'a> Port<'a> {
                 recovery_failures: Atomic::new(0),
             },
             max_checksummed: Atomic::new(u32::MAX),
+            ptp: crate::ptp::register(&hw),
             segmentation,
             channels,
             vectors,
@@ -332,10 +337,30 @@ impl<'a> Port<'a> {
         Ok(rings)
     }
 
+    /// The clock that timestamps are taken from; `EOPNOTSUPP` if there is none.
+    pub(crate) fn clock(&self) -> Result<&Clock<'a>> {
+        let registration = self.ptp.as_ref().ok_or(EOPNOTSUPP)?;
+        Ok(registration.clock().get_ref())
+    }
+
+    /// Number of the clock, if there is one.
+    pub(crate) fn clock_index(&self) -> Option<u32> {
+        self.ptp.as_ref().map(|clock| clock.index())
+    }
+
+    /// Resets the core; only the clock goes on.
+    fn reset(&self) -> Result {
+        let reset = || self.hw.hwif.dma.reset(self.hw.dev, self.hw.io());
+        match self.clock() {
+            Ok(clock) => clock.across(reset),
+            Err(_) => reset(),
+        }
+    }
+
     /// Resets the core and programs all of it that is not rings or link.
     fn reset_core(&self) -> Result {
         let (hw, io) = (&self.hw, self.hw.io());
-        hw.hwif.dma.reset(hw.dev, io)?;
+        self.reset()?;
         hw.hwif.mac.init(io, &hw.features);
         hw.hwif.mac.set_address(io, 0, &self.dev.dev_addr())?;
         hw.hwif.dma.init(
@@ -485,7 +510,7 @@ impl<'a> Port<'a> {
                 core::mem::forget(full);
             }
         }
-        if !halted && hw.hwif.dma.reset(hw.dev, io).is_err() {
+        if !halted && self.reset().is_err() {
             dev_err!(
                 hw.dev,
                 "the DMA neither stops nor resets: leaking its rings, reboot to get them back\n"

@@ -5,7 +5,7 @@
 //! From the bus down to the registers:
 //!
 //! - `pci`: which device, which board; makes a [`port::Port`].
-//! - `netdev`, `ethtool`, `phylink`, `mdio`: callbacks of the kernel's subsystems, thin.
+//! - `netdev`, `ethtool`, `phylink`, `mdio`, `ptp`: callbacks of the kernel's subsystems, thin.
 //! - `port`: settings, rings and interrupts of a port, and how they change together.
 //! - `napi`, `tx`, `rx`, `ring`, `desc`: the data paths, generic over the descriptor format.
 //! - `hwif`: which generation of the hardware; traits that each generation implements.
@@ -38,6 +38,7 @@ mod netdev;
 mod pci;
 mod phylink;
 mod port;
+mod ptp;
 mod ring;
 mod rx;
 mod stats;
@@ -70,6 +71,9 @@ mod kunit_mtl;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/phylink.rs"]
 mod kunit_phylink;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/ptp.rs"]
+mod kunit_ptp;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/tx.rs"]
 mod kunit_tx;

@@ -563,6 +563,80 @@ register! {
         31:0 mask;
     }
 
+    /// General-purpose inputs and outputs, as the integrator wired them.
+    pub(super) MAC_GPIO_STATUS(u32) @ 0x020c {
+        /// GPO: outputs.
+        19:16 gpo;
+    }
+
+    /// System time and timestamps: what, and commands that clear themselves when carried out.
+    pub(super) MAC_TIMESTAMP_CONTROL(u32) @ 0x0b00 {
+        /// SNAPTYPSEL: message types, see
+        /// [`with_stamps`](MAC_TIMESTAMP_CONTROL::with_stamps).
+        17:16 snaptypsel;
+        /// TSMSTRENA: messages that a master gets.
+        15:15 tsmstrena => bool;
+        /// TSEVNTENA: event messages only.
+        14:14 tsevntena => bool;
+        /// TSIPV4ENA: messages over UDP and IPv4. Set at reset.
+        13:13 tsipv4ena => bool;
+        /// TSIPV6ENA: messages over UDP and IPv6.
+        12:12 tsipv6ena => bool;
+        /// TSIPENA: messages directly over Ethernet.
+        11:11 tsipena => bool;
+        /// TSVER2ENA: messages of version 2, not 1.
+        10:10 tsver2ena => bool;
+        /// TSCTRLSSR: the sub-seconds are nanoseconds, not units of 2^-31 s.
+        9:9 tsctrlssr => bool;
+        /// TSENALL: all frames.
+        8:8 tsenall => bool;
+        /// TSADDREG: command to take over the addend.
+        5:5 tsaddreg => bool;
+        /// TSUPDT: command to add the update registers.
+        3:3 tsupdt => bool;
+        /// TSINIT: command to take over the update registers.
+        2:2 tsinit => bool;
+        /// TSCFUPDT: fine update, by an accumulator.
+        1:1 tscfupdt => bool;
+        /// TSENA: timestamps and system time on.
+        0:0 tsena => bool;
+    }
+
+    /// What is added to the system time.
+    pub(super) MAC_SUB_SECOND_INCREMENT(u32) @ 0x0b04 {
+        /// SSINC: nanoseconds.
+        23:16 ssinc => u8;
+        /// SNSINC: 256ths of a nanosecond.
+        15:8 snsinc => u8;
+    }
+
+    /// System time: seconds.
+    pub(super) MAC_SYSTEM_TIME_SECONDS(u32) @ 0x0b08 {
+        31:0 tss;
+    }
+
+    /// System time: nanoseconds.
+    pub(super) MAC_SYSTEM_TIME_NANOSECONDS(u32) @ 0x0b0c {
+        30:0 tsss;
+    }
+
+    /// Seconds to set or to add.
+    pub(super) MAC_SYSTEM_TIME_SECONDS_UPDATE(u32) @ 0x0b10 {
+        31:0 tss;
+    }
+
+    /// Nanoseconds to set or to add.
+    pub(super) MAC_SYSTEM_TIME_NANOSECONDS_UPDATE(u32) @ 0x0b14 {
+        /// ADDSUB: subtract; both registers hold complements then.
+        31:31 addsub => bool;
+        30:0 tsss;
+    }
+
+    /// TSAR: what is added to the accumulator at each cycle of the PTP clock.
+    pub(super) MAC_TIMESTAMP_ADDEND(u32) @ 0x0b18 {
+        31:0 tsar;
+    }
+
     /// System time events; reading clears them and TSIS.
     pub(super) MAC_TIMESTAMP_STATUS(u32) @ 0x0b20 {
         /// AUXTSTRIG: an auxiliary snapshot was taken.

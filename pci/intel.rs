@@ -10,6 +10,7 @@ use crate::{
         Axi,
         BurstLength,
         Config,
+        PtpClock,
         Vectors, //
     },
     hwif::Family,
@@ -32,6 +33,11 @@ const EHL: Config = Config {
     interface: Interface::Rgmii,
     phy_mask: NO_PHYS,
     csr_rate: 204_800_000,
+    ptp: Some(PtpClock {
+        rate: 204_800_000,
+        select_mask: 0b0001,
+        select: 0,
+    }),
     // A burst must not exceed half of a queue's share of the FIFO, which is as small as 4 KiB.
     burst: BurstLength {
         tx: 16,
@@ -64,6 +70,11 @@ const EHL: Config = Config {
 const EHL_PSE: Config = Config {
     interface: Interface::RgmiiId,
     csr_rate: 200_000_000,
+    ptp: Some(PtpClock {
+        rate: 200_000_000,
+        select_mask: 0b1001,
+        select: 0b1001,
+    }),
     dma_bits: Some(32),
     ..EHL
 };

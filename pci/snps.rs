@@ -26,6 +26,8 @@ pub(super) const GMAC5: Glue = Glue {
         interface: Interface::Gmii,
         phy_mask: 0,
         csr_rate: 250_000_000,
+        // Whatever was synthesised.
+        ptp: None,
         burst: BurstLength {
             tx: 32,
             rx: 32,
