@@ -6,7 +6,10 @@
 //! is instantiated once per format. Words are in CPU order here; the ring stores them as
 //! little-endian.
 
-use crate::hwif::Mmio;
+use crate::hwif::{
+    Mmio,
+    Time, //
+};
 
 /// A basic descriptor: DES0 to DES3.
 pub(crate) type Words = [u32; 4];
@@ -64,6 +67,8 @@ pub(crate) struct TxBuffer {
     /// TSE: the frame is segmented, and this buffer holds all of its headers and nothing else.
     /// Includes `checksum`. Only with `first`.
     pub(crate) segmentation: Option<TxSegmentation>,
+    /// TTSE: take a timestamp. Only with `first`, and not with `segmentation`.
+    pub(crate) timestamp: bool,
 }
 
 /// What the segmentation engine can take.
@@ -126,6 +131,8 @@ pub(crate) struct RxStatus {
     pub(crate) frame_error: bool,
     /// Checksum engine's verdict.
     pub(crate) checksum: RxChecksum,
+    /// TSA: the next descriptor carries the frame's timestamp.
+    pub(crate) timestamp: bool,
 }
 
 /// A descriptor format and the doorbell that goes with it.
@@ -151,11 +158,17 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// Decodes a transmit descriptor that the DMA gave back.
     fn tx_status(words: &Words) -> TxStatus;
 
+    /// The timestamp in the last descriptor of a frame, if there is one.
+    fn tx_timestamp(words: &Words) -> Option<Time>;
+
     /// Composes a receive descriptor for the buffer at `addr`, OWN and IOC as told.
     fn rx_buffer(addr: u64, interrupt: bool) -> Words;
 
     /// Decodes a receive descriptor that the DMA gave back.
     fn rx_status(words: &Words) -> RxStatus;
+
+    /// The timestamp in a context descriptor, if it makes sense.
+    fn rx_timestamp(words: &Words) -> Option<Time>;
 
     /// Tells channel `ch` that descriptors below `tail` are ready to be sent.
     fn tx_doorbell(io: Mmio<'_>, ch: usize, tail: u64);

@@ -56,6 +56,9 @@ use crate::{
 /// How long to wait before a ring that memory was short for is tried again.
 const STARVING_RETRY: Delta = Delta::from_millis(2);
 
+/// How long to wait before a timestamp that was not there yet is looked for again.
+const STAMP_RETRY: Delta = Delta::from_micros(50);
+
 /// Interrupts of one channel, as seen from the poll, the handler and the control path.
 pub(crate) struct ChannelIrq<'a> {
     hw: Arc<Hw<'a>>,
@@ -153,7 +156,9 @@ impl<'a> napi::Poll for Poller<'a> {
         if let Some(rx) = self.rx.as_mut().filter(|_| cx.budget() != 0) {
             let polled = rx.poll(self.dev, cx, &mut tally);
             frames = polled.frames;
-            if polled.starving {
+            if polled.waiting {
+                cx.schedule_after(STAMP_RETRY);
+            } else if polled.starving {
                 cx.schedule_after(STARVING_RETRY);
             }
         }

@@ -10,6 +10,7 @@ use core::marker::PhantomData;
 
 use kernel::{
     net::{
+        hwtstamp::Timestamp,
         napi,
         page_pool::{
             self,
@@ -64,6 +65,9 @@ const BUF_ALIGN: u32 = 16;
 /// A second VLAN tag, and a frame check sequence should the hardware not strip it.
 const FRAME_SLACK: u32 = 4 + 4;
 
+/// Polls that a frame waits for its timestamp, which the DMA writes right after the frame.
+const STAMP_TRIES: u32 = 8;
+
 /// When the receiver interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Coalesce {
@@ -106,6 +110,16 @@ pub(crate) struct Polled {
     pub(crate) frames: u32,
     /// Memory was short: the ring lacks buffers and nobody will interrupt for it.
     pub(crate) starving: bool,
+    /// A frame waits for its timestamp, for which nobody may interrupt.
+    pub(crate) waiting: bool,
+}
+
+/// What a poll handed to the stack.
+#[derive(Default)]
+struct Delivered {
+    frames: u32,
+    bytes: u64,
+    multicast: u64,
 }
 
 /// A receive ring.
@@ -120,6 +134,12 @@ pub(crate) struct RxRing<'a, F: Format> {
     partial: Option<SkBuff>,
     /// The rest of the frame is to be dropped, up to its last descriptor.
     skipping: bool,
+    /// A whole frame whose timestamp is to be in the next descriptor.
+    unstamped: Option<SkBuff>,
+    /// Polls that did not find it.
+    waited: u32,
+    /// Nanoseconds by which timestamps are late.
+    capture_delay: i64,
     buf_len: u32,
     coalesce: Coalesce,
     ch: usize,
@@ -158,6 +178,9 @@ impl<'a, F: Format> RxRing<'a, F> {
             dirty: Position::default(),
             partial: None,
             skipping: false,
+            unstamped: None,
+            waited: 0,
+            capture_delay: hw.capture_delay(),
             buf_len,
             coalesce: *coalesce,
             ch,
@@ -194,19 +217,43 @@ impl<'a, F: Format> RxRing<'a, F> {
         Ok(())
     }
 
+    /// Takes a context descriptor. Returns the frame that has waited for its timestamp.
+    #[cold]
+    fn take_timestamp(&mut self, words: &Words, tally: &mut Tally) -> Option<SkBuff> {
+        let Some(mut skb) = self.unstamped.take() else {
+            // None was announced.
+            tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+            return None;
+        };
+        match F::rx_timestamp(words) {
+            Some(time) => {
+                let nanos = time.as_nanos().wrapping_sub(self.capture_delay);
+                skb.set_hwtstamp(Timestamp::from_nanos(nanos));
+                tally.add(poll::RX_TIMESTAMPS, 1);
+            }
+            None => tally.add(poll::RX_TIMESTAMPS_MISSED, 1),
+        }
+        Some(skb)
+    }
+
+    /// The frame that waits for a timestamp goes without.
+    #[cold]
+    fn go_unstamped(&mut self, tally: &mut Tally) -> Option<SkBuff> {
+        tally.add(poll::RX_TIMESTAMPS_MISSED, 1);
+        self.unstamped.take()
+    }
+
     /// Takes one descriptor that the DMA gave back. Returns a frame if it is complete.
     fn take(
         &mut self,
         cx: &napi::PollContext<'_>,
         slot: u32,
         words: &Words,
+        status: &RxStatus,
         tally: &mut Tally,
     ) -> Option<SkBuff> {
-        let status = F::rx_status(words);
         if status.context {
-            // Timestamps are not asked for.
-            tally.add(poll::RX_BAD_DESCRIPTORS, 1);
-            return None;
+            return self.take_timestamp(words, tally);
         }
         if status.first {
             self.skipping = false;
@@ -225,7 +272,7 @@ impl<'a, F: Format> RxRing<'a, F> {
             return None;
         }
         if status.last && status.error {
-            self.abandon(&status, tally);
+            self.abandon(status, tally);
             return None;
         }
 
@@ -236,7 +283,7 @@ impl<'a, F: Format> RxRing<'a, F> {
             Some(self.buf_len)
         };
         let Some(len) = len.filter(|&len| (1..=self.buf_len).contains(&len)) else {
-            self.abandon(&status, tally);
+            self.abandon(status, tally);
             tally.add(poll::RX_BAD_DESCRIPTORS, 1);
             return None;
         };
@@ -273,7 +320,36 @@ impl<'a, F: Format> RxRing<'a, F> {
             RxChecksum::Bad => tally.add(poll::RX_CSUM_BAD, 1),
             RxChecksum::None => {}
         }
+        if status.timestamp {
+            self.unstamped = Some(skb);
+            self.waited = 0;
+            return None;
+        }
         Some(skb)
+    }
+
+    /// Hands a frame to the stack.
+    #[inline(always)]
+    fn deliver(
+        &self,
+        dev: &Device,
+        cx: &mut napi::PollContext<'_>,
+        mut skb: SkBuff,
+        done: &mut Delivered,
+        tally: &mut Tally,
+    ) {
+        done.frames = done.frames.wrapping_add(1);
+        done.bytes = done.bytes.wrapping_add(skb.len().into());
+        if skb.eth_type_trans(dev) {
+            done.multicast = done.multicast.wrapping_add(skb.is_multicast().into());
+            // CAST: Channels are few.
+            skb.record_rx_queue(self.ch as u16);
+            cx.gro_receive(skb);
+        } else {
+            // Shorter than its header: no MAC passes such a frame on.
+            skb.drop_reason(DropReason::NotSpecified);
+            tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+        }
     }
 
     /// Drops the frame that `status` belongs to and counts why.
@@ -304,10 +380,10 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
     fn poll(&mut self, dev: &Device, cx: &mut napi::PollContext<'_>, tally: &mut Tally) -> Polled {
         let mask = self.desc.mask();
         let start = self.dirty;
-        let (mut frames, mut bytes, mut multicast) = (0u32, 0u64, 0u64);
+        let mut done = Delivered::default();
         let mut looked = 0u32;
         // A ring's worth of descriptors is enough for one poll, whatever the device writes.
-        while frames < cx.budget() && looked <= mask {
+        while done.frames < cx.budget() && looked <= mask {
             if self.current == self.dirty {
                 break;
             }
@@ -319,23 +395,26 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
             let words = self.desc.load(slot);
             self.current = self.current.next();
             looked = looked.wrapping_add(1);
-            if let Some(mut skb) = self.take(cx, slot, &words, tally) {
-                frames = frames.wrapping_add(1);
-                bytes = bytes.wrapping_add(skb.len().into());
-                if skb.eth_type_trans(dev) {
-                    multicast = multicast.wrapping_add(skb.is_multicast().into());
-                    // CAST: Channels are few.
-                    skb.record_rx_queue(self.ch as u16);
-                    cx.gro_receive(skb);
-                } else {
-                    // Shorter than its header: no MAC passes such a frame on.
-                    skb.drop_reason(DropReason::NotSpecified);
-                    tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+            let status = F::rx_status(&words);
+            if self.unstamped.is_some() && !status.context {
+                if let Some(skb) = self.go_unstamped(tally) {
+                    self.deliver(dev, cx, skb, &mut done, tally);
                 }
+            }
+            if let Some(skb) = self.take(cx, slot, &words, &status, tally) {
+                self.deliver(dev, cx, skb, &mut done, tally);
             }
             if looked % REFILL_BATCH == 0 {
                 // What fails here is tried again below.
                 let _ = self.refill(Some(cx), GFP_ATOMIC);
+            }
+        }
+        if self.unstamped.is_some() {
+            self.waited = self.waited.saturating_add(1);
+            if self.waited > STAMP_TRIES {
+                if let Some(skb) = self.go_unstamped(tally) {
+                    self.deliver(dev, cx, skb, &mut done, tally);
+                }
             }
         }
         let starving = self.refill(Some(cx), GFP_ATOMIC).is_err();
@@ -343,10 +422,14 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
         if self.dirty != start {
             self.kick();
         }
-        tally.add(poll::RX_PACKETS, frames.into());
-        tally.add(poll::RX_BYTES, bytes);
-        tally.add(poll::RX_MULTICAST, multicast);
-        Polled { frames, starving }
+        tally.add(poll::RX_PACKETS, done.frames.into());
+        tally.add(poll::RX_BYTES, done.bytes);
+        tally.add(poll::RX_MULTICAST, done.multicast);
+        Polled {
+            frames: done.frames,
+            starving,
+            waiting: self.unstamped.is_some(),
+        }
     }
 
     fn kick(&self) {

@@ -55,6 +55,10 @@ counters! {
         RX_NO_MEMORY = c"rx_no_memory",
         /// Polls that could not refill the ring because memory was short.
         RX_REFILL_FAILED = c"rx_refill_failed",
+        /// Frames received with a timestamp.
+        RX_TIMESTAMPS = c"rx_timestamps",
+        /// Frames whose timestamp was announced and did not come, or makes no sense.
+        RX_TIMESTAMPS_MISSED = c"rx_timestamps_missed",
         /// Times the DMA found no receive descriptor.
         RX_STARVED = c"rx_starved",
         /// Frames sent.
@@ -69,6 +73,10 @@ counters! {
         TX_LINK_ERRORS = c"tx_link_errors",
         /// Frames whose checksum the hardware could not insert.
         TX_CSUM_ERRORS = c"tx_csum_errors",
+        /// Frames sent with a timestamp.
+        TX_TIMESTAMPS = c"tx_timestamps",
+        /// Frames that were to get a timestamp and got none.
+        TX_TIMESTAMPS_MISSED = c"tx_timestamps_missed",
         /// Failed bus accesses.
         BUS_ERRORS = c"bus_errors",
         /// Polls.

@@ -11,6 +11,7 @@ use core::marker::PhantomData;
 use kernel::{
     net::{
         device::Xmit,
+        hwtstamp::Timestamp,
         inflight,
         napi,
         queue::{
@@ -27,6 +28,7 @@ use kernel::{
     },
     prelude::*,
     sync::{
+        atomic::Relaxed,
         barrier::{
             dma_mb,
             Read,
@@ -201,6 +203,7 @@ impl<'a, F: Format> TxRing<'a, F> {
         let cleaner = TxCleaner {
             slots: consumer,
             desc: desc.clone(),
+            capture_delay: hw.capture_delay(),
             _format: PhantomData,
         };
         let ring = Self {
@@ -270,8 +273,16 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
 
         let mut interrupt = false;
         let refused = match self.slots.map_split(skb, prefix, header, F::TX_BUFFER_MAX) {
-            Ok(frame) => {
-                interrupt = self.meter.account(bytes);
+            Ok(mut frame) => {
+                // None is taken of segments.
+                let timestamp = frame.skb().tx_hw_tstamp()
+                    && gso.is_none()
+                    && self.hw.tx_timestamps.load(Relaxed);
+                if timestamp {
+                    frame.request_timestamp();
+                }
+                // Who waits for a timestamp does not wait for more frames.
+                interrupt = self.meter.account(bytes) || timestamp;
                 let (head, last) = (frame.first(), frame.last());
                 let mut own = 0;
                 let mut store = |index, words: &Words| {
@@ -298,9 +309,11 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
                             transport_len: gso.transport_len,
                             payload_len: gso.payload_len,
                         }),
+                        timestamp,
                     });
                     store(segment.index, &words);
                 }
+                frame.software_timestamp(queue);
                 // The frame becomes the DMA's with its first descriptor, when all the others are
                 // in memory.
                 dma_mb(Write);
@@ -368,7 +381,24 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
 pub(crate) struct TxCleaner<'a, F: Format> {
     slots: inflight::Consumer<'a>,
     desc: Arc<DescRing>,
+    /// Nanoseconds by which timestamps are late.
+    capture_delay: i64,
     _format: PhantomData<F>,
+}
+
+impl<F: Format> TxCleaner<'_, F> {
+    /// Takes back the oldest frame, whose last descriptor is `words` and was to get a timestamp.
+    /// Returns its bytes.
+    #[cold]
+    fn pop_timestamped(&mut self, cx: &napi::Context<'_>, words: &Words, tally: &mut Tally) -> u32 {
+        let Some(time) = F::tx_timestamp(words) else {
+            tally.add(poll::TX_TIMESTAMPS_MISSED, 1);
+            return self.slots.pop(cx);
+        };
+        tally.add(poll::TX_TIMESTAMPS, 1);
+        let time = Timestamp::from_nanos(time.as_nanos().wrapping_sub(self.capture_delay));
+        self.slots.pop_timestamped(cx, time)
+    }
 }
 
 impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
@@ -391,7 +421,8 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
                 break;
             }
             dma_mb(Read);
-            let status = F::tx_status(&self.desc.load(frame.last));
+            let words = self.desc.load(frame.last);
+            let status = F::tx_status(&words);
             if status.error {
                 tally.add(poll::TX_ERRORS, 1);
                 tally.add(poll::TX_UNDERFLOWS, status.underflow.into());
@@ -402,7 +433,11 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
                 tally.add(poll::TX_BYTES, frame.bytes.into());
             }
             // BQL counts what was handed over, sent or not.
-            bytes = bytes.wrapping_add(self.slots.pop(cx));
+            bytes = bytes.wrapping_add(if frame.timestamp {
+                self.pop_timestamped(cx, &words, tally)
+            } else {
+                self.slots.pop(cx)
+            });
             packets = packets.wrapping_add(1);
         }
         if packets != 0 {

@@ -31,7 +31,10 @@ use crate::{
         TxStatus,
         Words, //
     },
-    hwif::Mmio,
+    hwif::{
+        Mmio,
+        Time, //
+    },
 };
 
 bitfield! {
@@ -113,6 +116,8 @@ bitfield! {
         30:30 ctxt => bool;
         /// LD: the rest is valid.
         28:28 ld => bool;
+        /// TTSS: TDES0 and TDES1 hold a timestamp.
+        17:17 ttss => bool;
         /// ES: any of the errors.
         15:15 es => bool;
         /// JT: jabber timeout.
@@ -155,6 +160,8 @@ bitfield! {
 bitfield! {
     /// RDES1, write-back format.
     pub(super) struct RxProtocol(u32) {
+        /// TSA: a context descriptor with the timestamp follows.
+        14:14 tsa => bool;
         /// IPCE: the payload's checksum is wrong.
         7:7 ipce => bool;
         /// IPCB: the checksums were not checked.
@@ -267,7 +274,8 @@ impl Format for Gmac4 {
         // other fields.
         let des2 = Tdes2::zeroed()
             .with_b1l(Bounded::from_expr(buf.len & Tdes2::B1L_MASK))
-            .with_ioc(buf.interrupt && buf.last);
+            .with_ioc(buf.interrupt && buf.last)
+            .with_ttse(buf.timestamp && buf.first && buf.segmentation.is_none());
         if let Some(segmentation) = buf.segmentation.filter(|_| buf.first) {
             let thl = segmentation.transport_len / 4;
             // Buffer 2 cannot take payload: its address is the upper half of buffer 1's.
@@ -321,6 +329,18 @@ impl Format for Gmac4 {
     }
 
     #[inline]
+    fn tx_timestamp(words: &Words) -> Option<Time> {
+        let [nanos, secs, _, des3] = *words;
+        let des3 = TxWriteBack::from(des3);
+
+        if !des3.ld() || des3.ctxt() || !des3.ttss() {
+            return None;
+        }
+
+        Time::new(secs, nanos)
+    }
+
+    #[inline]
     fn rx_buffer(addr: u64, interrupt: bool) -> Words {
         let (low, high) = halves(addr);
         let des3 = Rdes3::zeroed()
@@ -334,6 +354,7 @@ impl Format for Gmac4 {
     #[inline]
     fn rx_status(words: &Words) -> RxStatus {
         let [_, des1, _, des3] = *words;
+        let des1 = RxProtocol::from(des1);
         let des3 = RxWriteBack::from(des3);
         let last = des3.ld() && !des3.ctxt();
 
@@ -348,11 +369,24 @@ impl Format for Gmac4 {
             length_error: last && (des3.gp() || des3.rwt()),
             frame_error: last && (des3.re() || des3.de()),
             checksum: if last && des3.rs1v() {
-                RxProtocol::from(des1).checksum()
+                des1.checksum()
             } else {
                 RxChecksum::None
             },
+            timestamp: last && des3.rs1v() && des1.tsa(),
         }
+    }
+
+    #[inline]
+    fn rx_timestamp(words: &Words) -> Option<Time> {
+        let [nanos, secs, _, des3] = *words;
+
+        if !RxWriteBack::from(des3).ctxt() {
+            return None;
+        }
+
+        // A timestamp that was lost is all ones, which is no time.
+        Time::new(secs, nanos)
     }
 
     #[inline]

@@ -18,6 +18,7 @@ mod tests {
             TxStatus, //
         },
         dwmac4::desc::Gmac4,
+        hwif::Time,
     };
 
     /// The only buffer of a frame.
@@ -30,6 +31,7 @@ mod tests {
         interrupt: false,
         checksum: TxChecksum::None,
         segmentation: None,
+        timestamp: false,
     };
 
     /// A whole frame without anything remarkable.
@@ -44,6 +46,7 @@ mod tests {
         length_error: false,
         frame_error: false,
         checksum: RxChecksum::None,
+        timestamp: false,
     };
 
     #[test]
@@ -182,6 +185,44 @@ mod tests {
             (Some(0xffff), [0, 0, 0x3fff, 0xc400_0000]),
         ] {
             assert_eq!(Gmac4::tx_context(&TxContext { mss }), words);
+        }
+    }
+
+    #[test]
+    fn tx_timestamps_are_asked_for_once() {
+        const TTSE: u32 = 1 << 30;
+        let buf = TxBuffer {
+            timestamp: true,
+            last: false,
+            ..WHOLE
+        };
+
+        let [.., first, _] = Gmac4::tx_buffer(&buf);
+        assert_eq!(first, TTSE | 60);
+        let [.., second, _] = Gmac4::tx_buffer(&TxBuffer {
+            first: false,
+            ..buf
+        });
+        assert_eq!(second, 60);
+    }
+
+    #[test]
+    fn tx_timestamps() {
+        const LD: u32 = 1 << 28;
+        const TTSS: u32 = 1 << 17;
+
+        for (words, time) in [
+            ([123, 456, 0, LD | TTSS], Time::new(456, 123)),
+            ([999_999_999, !0, 0, LD | TTSS], Time::new(!0, 999_999_999)),
+            // None, or no place for one.
+            ([123, 456, 0, LD], None),
+            ([123, 456, 0, TTSS], None),
+            ([123, 456, 0, LD | TTSS | 1 << 30], None),
+            // No time.
+            ([1_000_000_000, 456, 0, LD | TTSS], None),
+            ([!0, !0, !0, LD | TTSS], None),
+        ] {
+            assert_eq!(Gmac4::tx_timestamp(&words), time);
         }
     }
 
@@ -368,6 +409,30 @@ mod tests {
         for (word, status) in cases {
             // RDES1 claims a good checksum, but is not valid.
             assert_eq!(Gmac4::rx_status(&[!0, 0x12, !0, word]), status);
+        }
+    }
+
+    #[test]
+    fn rx_timestamps() {
+        const FIRST: u32 = 0x2000_003c;
+        const LAST: u32 = 0x3400_003c;
+        const CONTEXT: u32 = 1 << 30;
+        const TSA: u32 = 1 << 14;
+
+        // Announced with the end of the frame, if RDES1 is valid.
+        assert!(Gmac4::rx_status(&[0, TSA, 0, LAST]).timestamp);
+        assert!(!Gmac4::rx_status(&[0, !TSA, 0, LAST]).timestamp);
+        assert!(!Gmac4::rx_status(&[0, TSA, 0, FIRST]).timestamp);
+        assert!(!Gmac4::rx_status(&[0, TSA, 0, LAST | CONTEXT]).timestamp);
+
+        for (words, time) in [
+            ([123, 456, 0, CONTEXT], Time::new(456, 123)),
+            ([123, 456, 0, LAST], None),
+            ([1_000_000_000, 456, 0, CONTEXT], None),
+            // Lost on the way.
+            ([!0, !0, 0, CONTEXT], None),
+        ] {
+            assert_eq!(Gmac4::rx_timestamp(&words), time);
         }
     }
 
