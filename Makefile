@@ -6,14 +6,14 @@ obj-$(CONFIG_RUST_STMMAC) += rust_stmmac.o
 
 else
 
-KERNEL ?= release
 DRIVER ?= rust
 export KERNEL DRIVER
 
 .PHONY: help run test shell kernel module lint clean
 help:
 	@echo 'make run      two GMAC5 ports wired together in a guest: link, ping, iperf3, a shell (DRIVER=c: the C driver)'
-	@echo 'make test     everything that CI runs: lint, model tests, KUnit, selftests with both drivers'
+	@echo 'make test     everything that CI runs: lint, model tests, KUnit, selftests with both drivers (KERNEL=debug:'
+	@echo '              KUnit and selftests on the debug kernel)'
 	@echo 'make shell    a shell in a guest with two ports, no driver loaded'
 	@echo 'make kernel   the toolchain root, the kernel tree with overlay, kernel and modules (KERNEL=release|debug)'
 	@echo 'make module   rust_stmmac.ko alone (and the kernel crate, where rust/ or patches/ changed)'

@@ -5,7 +5,18 @@
 
 passed=0 failed=0 skipped=0
 
-count() { passed=$((passed + $1)); failed=$((failed + $2)); skipped=$((skipped + $3)); }
+# counts_to: a file that takes the counts of what runs in the background.
+counts_to=
+count() {
+	if [ -n "$counts_to" ]; then
+		say "$*" >> "$counts_to"
+	else
+		passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+	fi
+}
+
+# What is done by the release kernel keeps its plain name.
+label() { if [ "$KERNEL" = release ]; then say "$1"; else say "$1-$KERNEL"; fi; }
 
 # part NAME PASSED FAILED SKIPPED [STATUS]
 part() {
@@ -58,10 +69,12 @@ in_guest() {
 }
 
 check_kunit() {
-	local log=$LAB_LOG/test-kunit.log p f s suite
-	say "== kunit: log: $(shown "$log")"
+	local name log p f s suite
+	name=$(label kunit)
+	log=$LAB_LOG/test-$name.log
+	say "== $name: log: $(shown "$log")"
 	guest_defaults
-	opt_ports=0 opt_timeout=300
+	opt_ports=0 opt_timeout=$([ "$KERNEL" = release ] && echo 300 || echo 900)
 	opt_append="kunit.autorun=1 kunit.filter_glob=$KUNIT_FILTER log_buf_len=8M"
 	in_guest "$log" /src/lab/guest/kunit
 	read -r p f s < <(ktap_count "$log")
@@ -73,55 +86,140 @@ check_kunit() {
 			f=$((f + 1))
 		}
 	done < <({ driver_sources; find "$LAB_SRC_IN/rust" -name '*.rs'; } | xargs -d '\n' sed -nE 's/^#\[(.*::)?kunit_tests\((\w+)\)\].*/\2/p' | sort -u)
-	part kunit "$p" "$f" "$s" "$guest_status"
+	part "$name" "$p" "$f" "$s" "$guest_status"
 }
 # Suites of the kernel crate (upstream's too) and of the driver.
 KUNIT_FILTER='rust_*'
 
+# check_selftests NAME DRIVER [OPTION...]: with options of lab/lab guest.
 check_selftests() {
-	local driver log p f s
-	for driver in rust c; do
-		log=$LAB_LOG/test-selftests-$driver.log
-		say "== selftests, $driver driver; log: $(shown "$log")"
-		if [ ! -x /src/tests/selftests/run_all ]; then
-			say "tests/selftests/run_all is missing"
-			part "selftests-$driver" 0 0 0
-			continue
-		fi
-		guest_defaults
-		opt_timeout=900
-		DRIVER=$driver in_guest "$log" /src/lab/guest/selftests
-		# run_all sums up itself and counts results that are missing as failed.
-		read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped\r?$/\1 \2 \3/p' "$log" | tail -n 1; echo 0 0 0)
-		grep -E '^ *not ok|# *SKIP' "$log" | head -n 60 || true
-		part "selftests-$driver" "$p" "$f" "$s" "$guest_status"
-	done
+	local name log driver=$2 p f s
+	name=$(label "selftests-$1")
+	shift 2
+	log=$LAB_LOG/test-$name.log
+	say "== $name; log: $(shown "$log")"
+	guest_parse --timeout 1500 "$@"
+	DRIVER=$driver in_guest "$log" /src/lab/guest/selftests
+	# run_all sums up itself and counts results that are missing as failed.
+	read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped\r?$/\1 \2 \3/p' "$log" | tail -n 1; echo 0 0 0)
+	grep -E '^ *not ok|# *SKIP|^# leak check' "$log" | head -n 60 || true
+	part "$name" "$p" "$f" "$s" "$guest_status"
 }
 
-check_all() {
-	trap 'guest_end; end_step' EXIT
-	# A failed build must still be summed up.
+selftests_rust() { check_selftests rust rust; }
+selftests_c() { check_selftests c c; }
+
+# The debug kernel, our driver: everything once plainly, and what moves data
+# with every buffer bounced, so that a forgotten sync shows, and behind an IOMMU,
+# where the device reaches only what is mapped.
+selftests_debug() { check_selftests rust rust --env "SELFTESTS=$ALL_DEBUG"; }
+selftests_dma() {
+	check_selftests swiotlb rust --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
+	check_selftests iommu rust --iommu --env "SELFTESTS=$MOVES_DATA"
+}
+ALL_DEBUG="link ping stream frames csum filter macaddr mtu pause rings stats updown flap tx_timeout bind"
+MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
+
+# start FUNCTION: runs it in the background, for a guest mostly waits.
+# finish FUNCTION: shows what it said and counts its results.
+declare -A started
+start() {
+	local out=$LAB_LOG/part-$1
+	: > "$out.counts"
+	# A process group of its own, so that all of it can be ended.
+	set -m
+	(
+		set +m
+		trap 'guest_end; end_step' EXIT
+		trap 'exit 143' TERM
+		counts_to=$out.counts
+		"$1"
+	) > "$out" 2>&1 < /dev/null &
+	set +m
+	started[$1]=$!
+}
+
+finish() {
+	local out=$LAB_LOG/part-$1 p f s status=0
+	wait "${started[$1]}" || status=$?
+	unset "started[$1]"
+	cat "$out"
+	[ -s "$out.counts" ] || part "$1" 0 1 0 "$status"
+	while read -r p f s; do count "$p" "$f" "$s"; done < "$out.counts"
+}
+
+end_started() {
+	local pid
+	for pid in "${started[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+}
+
+# A failed build must still be summed up: sets built to 1 or 0. Not to be
+# called under `if` or `||`, or errexit would not hold inside.
+check_build() {
 	guest_defaults
-	local built
 	set +e
-	( set -e; guest_build )
-	built=$?
+	( set -e; trap end_step EXIT; guest_build )
+	built=$((! $?))
 	set -e
-	if [ "$built" = 0 ]; then part build 1 0 0; else part build 0 1 0; fi
+	part "$(label build)" "$built" $((1 - built)) 0
+}
+
+check_release() {
+	check_build
 	take_lock lint.lock
 	lint_all
 	drop_lock
 	part lint "$lint_passed" "$lint_failed" 0
 	check_model
 	if [ "$built" = 0 ]; then
-		check_kunit
-		check_selftests
-	else
 		say "nothing to boot: kunit and selftests did not run"
 		part kunit 0 0 0
 		part selftests-rust 0 0 0
 		part selftests-c 0 0 0
+		return
 	fi
+	# Guests of the release kernel leave time for the build of the other.
+	[[ $KERNELS != *debug* ]] || start build_debug
+	check_kunit
+	start selftests_rust
+	start selftests_c
+	finish selftests_rust
+	finish selftests_c
+}
+
+build_debug() {
+	use_kernel debug
+	renice -n 19 -p "$BASHPID" > /dev/null
+	LAB_STEP=0
+	check_build
+}
+
+check_debug() {
+	local name
+	use_kernel debug
+	if [ -n "${started[build_debug]:-}" ]; then
+		finish build_debug
+	else
+		check_build
+	fi
+	# Whoever has built it.
+	build_ids
+	if ! stamped "$LINUX/$BUILD/.lab-module" "$MODULE_ID"; then
+		say "nothing to boot: kunit and selftests did not run with the debug kernel"
+		for name in kunit selftests-rust selftests-swiotlb selftests-iommu; do part "$(label "$name")" 0 0 0; done
+		return
+	fi
+	check_kunit
+	start selftests_debug
+	start selftests_dma
+	finish selftests_debug
+	finish selftests_dma
+}
+
+check_all() {
+	local kernel
+	trap 'guest_end; end_step; end_started' EXIT
+	for kernel in $KERNELS; do "check_$kernel"; done
 	say "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ]
 }

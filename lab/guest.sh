@@ -16,16 +16,17 @@ guest_help() {
 	  --port-opts K=V,..  further options of every port, as in dwmac-model serve --port
 	  --strict MODE     what the model does when the driver breaks the hardware's rules: on, warn (default), off
 	  --pcap PREFIX     capture each port into PREFIX-a.pcap, ... (under /cache or /src)
-	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G), kernel command line
+	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G; debug: 2G), kernel command line
 	  --iommu           a virtual IOMMU: the device reaches only what the driver mapped
 	  --timeout S       end the guest after S seconds (default 600; a shell: never)
 	  --env NAME=VALUE  an environment variable for COMMAND
 	  --allow-warnings  a kernel warning does not fail the run
+	  --no-leak-check   with the debug kernel: do not unload the drivers and look for what they left
 	  --no-build        take kernel, module, image and model as they are
 	  --keep            keep the folder with the logs
 	Exit status: COMMAND's; 124 after a timeout, 123 if the kernel died or the guest did not start,
-	122 if COMMAND succeeded but the kernel log has a warning, 121 if it succeeded but the driver broke rules of the
-	hardware that tests/selftests/known-violations does not list; they are printed.
+	122 if COMMAND succeeded but the kernel log has a warning (the leak check puts its findings there), 121 if it succeeded
+	but the driver broke rules of the hardware that tests/selftests/known-violations does not list; they are printed.
 	In the guest: /src is the repository, 'modelctl' talks to the model ('modelctl help').
 	EOF
 }
@@ -92,6 +93,7 @@ start_model() {
 	for ((i = 0; i + 1 < opt_ports; i += 2)); do
 		args+=(--wire "$(port_name "$i"):$(port_name $((i + 1)))")
 	done
+	: > "$run/model.log"
 	setpriv --pdeathsig KILL "$MODEL" serve "${args[@]}" "--strict=$opt_strict" --control "$run/control.sock" > "$run/model.log" 2>&1 < /dev/null 8>&- &
 	model_pid=$!
 	for ((i = 0; i < 100; i++)); do
@@ -148,14 +150,14 @@ guest_boot() {
 		# QEMU makes its output non-blocking; the pipe keeps that from others.
 		: > "$run/timeout"
 		{
-			timeout -k 5 "$opt_timeout" setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" -chardev "stdio,id=tty,signal=off" 2> "$run/qemu.log" < /dev/null 8>&- && rm -f "$run/timeout"
+			setpriv --pdeathsig KILL timeout -k 5 "$opt_timeout" setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" -chardev "stdio,id=tty,signal=off" 2> "$run/qemu.log" < /dev/null 8>&- && rm -f "$run/timeout"
 			[ $? != 124 ] || say timeout > "$run/timeout"
 		} | cat
 	fi
 	guest_verdict
 }
 
-KERNEL_TROUBLE='Kernel panic|Oops|BUG:|WARNING:|KASAN|UBSAN|DMA-API:|possible .* deadlock|possible recursive locking|inconsistent lock state|suspicious RCU|sleeping function called|blocked for more than|scheduling while atomic|unreferenced object'
+KERNEL_TROUBLE='Kernel panic|Oops|BUG:|WARNING:|KASAN|UBSAN|DMA-API:|possible .* deadlock|possible recursive locking|inconsistent lock state|suspicious RCU|sleeping function called|blocked for more than|scheduling while atomic|unreferenced object|ODEBUG|stalled pool shutdown|lab-leaks:'
 
 # What strict mode saw, without what a driver is known for.
 guest_violations() {
@@ -214,8 +216,10 @@ console_extract() {
 guest_defaults() {
 	opt_ports=2 opt_ids=8086:4b30,8086:4ba0,16c3:7102,8086:4bb0 opt_irq='' opt_version='' opt_port_opts=''
 	opt_smp=2 opt_mem=1G opt_append='' opt_iommu=0 opt_timeout=600 opt_env=()
-	opt_pcap='' opt_allow_warnings=0 opt_build=1 opt_keep=0 opt_strict=warn
+	opt_pcap='' opt_allow_warnings=0 opt_leak_check=1 opt_build=1 opt_keep=0 opt_strict=warn
 	interactive=0
+	# Shadow memory, and what was freed and is kept to catch its users.
+	[ "$KERNEL" != debug ] || opt_mem=2G
 }
 
 # guest_parse ARGS...: sets opt_ and guest_args.
@@ -232,6 +236,7 @@ guest_parse() {
 		--env) opt_env+=("$2"); shift ;;
 		--iommu) opt_iommu=1 ;;
 		--allow-warnings) opt_allow_warnings=1 ;;
+		--no-leak-check) opt_leak_check=0 ;;
 		--no-build) opt_build=0 ;;
 		--keep) opt_keep=1 ;;
 		--help | -h) guest_help; exit 0 ;;
@@ -271,7 +276,7 @@ guest_run() {
 	run=$(mktemp -d "$RUNS/$(date +%H%M%S).XXXX")
 	mkdir "$run/share"
 	: > "$run/share/env"
-	for e in "DRIVER=$DRIVER" "KERNEL=$KERNEL" "${opt_env[@]}"; do
+	for e in "DRIVER=$DRIVER" "KERNEL=$KERNEL" "LEAK_CHECK=$opt_leak_check" "${opt_env[@]}"; do
 		printf '%s=%q\n' "${e%%=*}" "${e#*=}" >> "$run/share/env"
 	done
 	if [ $# -gt 0 ]; then

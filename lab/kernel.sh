@@ -4,10 +4,16 @@
 
 LINUX=$LAB_CACHE/linux
 PRISTINE=$LAB_CACHE/pristine
-BUILD=build-$KERNEL
-MODULES=$LAB_CACHE/modules/$KERNEL
 DRIVER_PATH=drivers/net/ethernet/stmicro/rust_stmmac
 SOURCE_TAR=/usr/src/$LINUX_SOURCE.tar.xz
+
+# use_kernel release|debug: which kernel is built and booted from here on.
+use_kernel() {
+	KERNEL=$1
+	BUILD=build-$1
+	MODULES=$LAB_CACHE/modules/$1
+}
+use_kernel "$KERNEL"
 
 kmake() { make -C "$LINUX" LLVM=1 O="$BUILD" -j"$JOBS" "$@"; }
 

@@ -18,8 +18,8 @@ load_driver() {
 
 unload_driver() {
 	case $1 in
-	rust) modprobe -r rust_stmmac ;;
-	c) modprobe -r dwmac-intel stmmac-pci ;;
+	rust) modprobe -qr rust_stmmac ;;
+	c) modprobe -qr dwmac-intel stmmac-pci ;;
 	esac
 }
 

@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 
-from lib import Skip, case, check, check_equal, main, noise, wait_for
+from lib import SLOW, Skip, case, check, check_equal, main, noise, wait_for
 
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
 TCP, UDP = 6, 17
@@ -171,7 +171,7 @@ def wrong(env, rx_on, kind, v6):
 
     def counted():
         return csum_errors(env.local) - before[0] + device_errors(env) - before[1] >= count
-    wait_for(counted, f"counting {count} wrong checksums by stack or device", timeout=5)
+    wait_for(counted, f"counting {count} wrong checksums by stack or device", timeout=5 * SLOW)
 
 
 def no_checksum(env, rx_on):

@@ -30,8 +30,10 @@ PACKET_DROP_MEMBERSHIP = 2
 SO_RCVBUFFORCE = 33
 MEMBERSHIP = {"multicast": 0, "promisc": 1, "allmulti": 2, "unicast": 3}
 
+# A kernel full of checks, as kselftest marks it: waits may take longer.
+SLOW = 4 if os.environ.get("KSFT_MACHINE_SLOW") else 1
 # Far above what a slow emulated guest needs: only ends what would hang.
-PATIENCE = 30
+PATIENCE = 30 * SLOW
 
 
 class EndpointError(Exception):
@@ -157,7 +159,7 @@ class Endpoint:
             if sock.send(frame) != len(frame):
                 raise EndpointError(f"a frame of {len(frame)} bytes was sent in part")
 
-    def raw_recv(self, handle, count=None, until=None, timeout=10):
+    def raw_recv(self, handle, count=None, until=None, timeout=10 * SLOW):
         """Frames as [packet type, bytes]: `count` of them, or all before the
         frame that ends with `until`; fewer when none came for `timeout` s."""
         sock = self.sockets[handle]
@@ -207,7 +209,7 @@ class Endpoint:
         for data in datagrams:
             sock.sendto(data, (addr, port))
 
-    def udp_recv(self, handle, count, timeout=10):
+    def udp_recv(self, handle, count, timeout=10 * SLOW):
         sock = self.sockets[handle]
         datagrams = []
         while len(datagrams) < count:

@@ -6,7 +6,7 @@ Sizes are what the wire carries without the frame check sequence: header and
 payload.
 """
 
-from lib import Failure, Skip, case, check, check_equal, main, noise
+from lib import SLOW, Failure, Skip, case, check, check_equal, main, noise
 
 HEADER = 14
 SMALLEST = 60
@@ -41,7 +41,7 @@ def exchange(env, to_peer, sizes, deliver_all=True):
             else:
                 last = env.frame(to_peer, b"the end of this burst" + bytes(64))
                 tx.raw_send(source, burst + [last])
-                got = [frame for _, frame in rx.raw_recv(sink, until=b"the end of this burst", timeout=3)]
+                got = [frame for _, frame in rx.raw_recv(sink, until=b"the end of this burst", timeout=3 * SLOW)]
             # Queues may overtake one another: the running number finds the pair.
             numbered = {frame[HEADER:HEADER + 2]: frame for frame in got}
             pairs += [(frame, numbered.pop(frame[HEADER:HEADER + 2], None)) for frame in burst]

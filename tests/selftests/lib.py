@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 
-from endpoint import ETH_P_TEST, PATIENCE, Endpoint, EndpointError, decode, encode, mac_bytes
+from endpoint import ETH_P_TEST, PATIENCE, SLOW, Endpoint, EndpointError, decode, encode, mac_bytes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEER_NETNS = "peer"

@@ -5,7 +5,7 @@
 import re
 import time
 
-from lib import Failure, Skip, check, check_equal, main, noise, wait_for
+from lib import SLOW, Failure, Skip, check, check_equal, main, noise, wait_for
 
 FRAMES = 200
 TROUBLE = re.compile(r"err(?!upt)|crc|fail|drop|overflow|underflow|undeflow|miss|jabber|timeout|bus_|late|abort|runt|align")
@@ -70,7 +70,7 @@ def exact(env):
         for end, old, way, name in ((env.local, before[0], ways[0], env.ifname), (env.peer, before[1], ways[1], "the peer")):
             expected = {f"{way}_{key}": value for key, value in counts.items()}
             try:
-                wait_for(lambda end=end, old=old, expected=expected: delta(old, totals(end)) == expected, "", timeout=5)
+                wait_for(lambda end=end, old=old, expected=expected: delta(old, totals(end)) == expected, "", timeout=5 * SLOW)
             except Failure:
                 raise Failure(f"{name} counted {delta(old, totals(end))}, expected {expected}") from None
 
@@ -144,7 +144,7 @@ def driver_sums(env):
         if grown() is None:
             env.lacks(f"ethtool -S counts no {way} frames by queue")
         try:
-            wait_for(lambda: grown() == (FRAMES, FRAMES), "", timeout=5)
+            wait_for(lambda: grown() == (FRAMES, FRAMES), "", timeout=5 * SLOW)
         except Failure:
             raise Failure(f"{FRAMES} frames: (sum of the {way} queues, total) is {grown()}") from None
 
