@@ -117,7 +117,7 @@ selftests_dma() {
 	check_selftests swiotlb rust --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
 	check_selftests iommu rust --iommu --env "SELFTESTS=$MOVES_DATA"
 }
-ALL_DEBUG="link ping stream frames csum filter macaddr mtu pause rings stats updown flap tx_timeout bind"
+ALL_DEBUG="link ping stream frames csum filter macaddr mtu pause rings stats updown flap tx_timeout bind faults loops"
 MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
 
 # start FUNCTION: runs it in the background, for a guest mostly waits.
@@ -220,6 +220,17 @@ check_all() {
 	local kernel
 	trap 'guest_end; end_step; end_started' EXIT
 	for kernel in $KERNELS; do "check_$kernel"; done
+	say "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}
+
+# make test-long: what takes hours. LOOPS_BIND and the like say how long.
+check_long() {
+	trap 'guest_end; end_step; end_started' EXIT
+	use_kernel debug
+	check_build
+	check_selftests long rust --timeout 36000 --env "SELFTESTS=loops faults" --env FAULTS=all --env LIMIT=30000 \
+		--env "LOOPS_BIND=${LOOPS_BIND:-500}" --env "LOOPS_UPDOWN=${LOOPS_UPDOWN:-1000}" --env "LOOPS_CHANGE=${LOOPS_CHANGE:-1000}"
 	say "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ]
 }

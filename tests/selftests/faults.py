@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Memory that runs out: every allocation that the driver makes fails once.
+
+Needs a kernel with FAULT_INJECTION (fail-nth, debugfs, the stack trace filter)
+and the driver as a module: only allocations on behalf of its code fail. With
+FAULTS=all really each fails; without, beyond the first 60 of an operation
+one in twenty, for most of these fill a ring.
+"""
+
+import errno
+import os
+
+import leaks
+from device import Device
+from lib import Skip, case, check, check_equal, main, note
+
+DEBUGFS = "/sys/kernel/debug"
+INJECTORS = ("failslab", "fail_page_alloc")
+DENSE = 60
+# An interrupt vector that is not to be had is out of space.
+OUT_OF_MEMORY = (errno.ENOMEM, errno.ENOSPC)
+
+
+def set_injector(kind, **values):
+    for name, value in values.items():
+        path = f"{DEBUGFS}/{kind}/{name.replace('_', '-')}"
+        if os.path.exists(path):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(str(value))
+
+
+def text_of(module):
+    """First and last address of a module's code."""
+    for line in leaks.read("/proc/modules").splitlines():
+        words = line.split()
+        if words[0] == module:
+            start = int(words[5], 16)
+            return start, start + int(words[1])
+    raise Skip(f"{module} is not a module: its allocations cannot be told from others")
+
+
+def prepare(env):
+    """Lets fail what the driver's code allocates, once somebody asks for it."""
+    env.need_pci()
+    if not os.path.exists("/proc/thread-self/fail-nth") or not os.path.exists(f"{DEBUGFS}/failslab/require-start"):
+        raise Skip("the kernel injects no faults: FAULT_INJECTION, FAILSLAB, FAIL_PAGE_ALLOC and the stack trace filter are needed")
+    module = os.path.basename(os.path.realpath(f"/sys/bus/pci/drivers/{env.driver}/module"))
+    start, end = text_of(module)
+    for kind in INJECTORS:
+        env.defer(lambda kind=kind: set_injector(kind, probability=0, require_start=0, require_end="0xffffffffffffffff",
+                                                 ignore_gfp_wait="Y", ignore_gfp_highmem="Y", min_order=1))
+        set_injector(kind, probability=0, verbose=0, task_filter="N", stacktrace_depth=32, require_start=hex(start),
+                     require_end=hex(end), ignore_gfp_wait="N", ignore_gfp_highmem="N", min_order=0)
+    return Device(env)
+
+
+def failing(nth, operate):
+    """Runs operate() with its nth allocation failing: (whether it came to
+    that, the error or None)."""
+    fail = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+    try:
+        os.write(fail, b"%d" % nth)
+        error = None
+        try:
+            operate()
+        except OSError as err:
+            error = err
+        left = int(os.pread(fail, 16, 0))
+        os.pwrite(fail, b"0", 0)
+    finally:
+        os.close(fail)
+    return left == 0, error
+
+
+def each_allocation(what, operate, verify):
+    """Fails the allocations of operate(), one a time; verify(error) looks at
+    what is left and brings back the state of before."""
+    nth, tried, coped = 1, 0, 0
+    while True:
+        hit, error = failing(nth, operate)
+        if not hit:
+            check(error is None, f"{what} failed without a failing allocation: {error}")
+            break
+        tried += 1
+        coped += error is None
+        check(error is None or error.errno in OUT_OF_MEMORY,
+              f"{what} with allocation {nth} failing: {error}, not ENOMEM")
+        try:
+            verify(error)
+        except Exception as err:
+            raise type(err)(f"after allocation {nth} of {what} failed ({error or 'which it did without'}): {err}") from None
+        nth += 1 if nth < DENSE or os.environ.get("FAULTS") == "all" else nth // 20
+    check(tried, f"{what} allocates nothing")
+    note(f"{what}: {tried} of {nth - 1} allocations failed, {coped} of these it did without")
+
+
+def mappings(env):
+    return len(leaks.dma_mappings(env.pci)) if leaks.watches_dma() else 0
+
+
+def probe(env):
+    device = prepare(env)
+    del device
+    driver = env.driver
+    bind = f"/sys/bus/pci/drivers/{driver}/bind"
+
+    def rescue():
+        if not env.driver_of_pci(env.pci):
+            env.local.write(bind, env.pci)
+        env.adopt()
+    env.defer(rescue)
+    env.unbind()
+    check_equal(mappings(env), 0, "DMA mappings of an unbound device")
+
+    def operate():
+        fd = os.open(bind, os.O_WRONLY)
+        try:
+            os.write(fd, env.pci.encode())
+        finally:
+            os.close(fd)
+
+    def verify(error):
+        if error is None:
+            env.local.write(f"/sys/bus/pci/drivers/{driver}/unbind", env.pci)
+        check(env.driver_of_pci(env.pci) is None, "the device is bound although its probe failed")
+        check(env.netdev_of(env.pci) is None, "the interface is there although its probe failed")
+        check_equal(mappings(env), 0, "DMA mappings that are left")
+    each_allocation("probe", operate, verify)
+    env.adopt()
+    env.tcp(True)
+    env.tcp(False)
+
+
+def small_rings(env, device):
+    """Rings that make an operation short."""
+    old = device.rings()
+    env.defer(env.reopen, env.local, env.ifname)
+    env.defer(device.set_rings, *old)
+    device.set_rings(64, 64)
+
+
+def open_close(env):
+    device = prepare(env)
+    small_rings(env, device)
+    device.up(False)
+    env.defer(env.bring_up)
+    before = mappings(env)
+
+    def verify(error):
+        if error is None:
+            device.up(False)
+        check(not device.is_up(), "the interface is up although its open failed")
+        check_equal(mappings(env), before, "DMA mappings")
+    each_allocation("open", lambda: device.up(True), verify)
+    env.bring_up()
+    env.tcp(True)
+    env.tcp(False)
+
+
+def change(env, what, get, put, values):
+    """Changes a setting of the running interface between two values: one that
+    failed leaves the old value, and the interface works."""
+    old = get()
+    env.defer(env.reopen, env.local, env.ifname)
+    env.defer(put, old)
+    put(values[0])
+    env.wait_link()
+
+    def verify(error):
+        expected = values[1] if error is None else values[0]
+        check_equal(get(), expected, f"{what} now")
+        check(device_works(env), "the interface does not work any more")
+        if error is None:
+            put(values[0])
+    each_allocation(f"a change of {what}", lambda: put(values[1]), verify)
+    env.wait_link()
+    env.tcp(True)
+    env.tcp(False)
+
+
+def device_works(env):
+    # The first may be lost while addresses are resolved.
+    return any(env.answers() for _ in range(5))
+
+
+def ring_change(env):
+    device = prepare(env)
+    change(env, "ring sizes", device.rings, lambda sizes: device.set_rings(*sizes), ((64, 64), (128, 128)))
+
+
+def mtu_change(env):
+    device = prepare(env)
+    small_rings(env, device)
+    change(env, "MTU", lambda: int(env.local.sys("mtu")), device.mtu, (1500, 2000))
+
+
+def channels_change(env):
+    device = prepare(env)
+    current, most = device.channels()
+    fewer = tuple(min(count, 1) for count in current)
+    if fewer == current:
+        raise Skip("the device has one channel")
+    small_rings(env, device)
+    more = tuple(min(count, 2 * one) for count, one in zip(most, fewer))
+    change(env, "channels", lambda: device.channels()[0], lambda values: device.set_channels(*values), (fewer, more))
+
+
+def receive(env):
+    """One in five of the buffers and packets that are allocated for reception
+    is not to be had: streams arrive intact, and when that is over nothing is lost."""
+    prepare(env)
+    plenty = 1 << 20
+    for kind in INJECTORS:
+        # What cannot wait is reception.
+        set_injector(kind, ignore_gfp_wait="Y", interval=1, times=plenty, probability=20)
+    env.tcp(True, size=256 << 10)
+    env.tcp(False, size=1 << 20)
+    failed = sum(plenty - int(leaks.read(f"{DEBUGFS}/{kind}/times")) for kind in INJECTORS)
+    for kind in INJECTORS:
+        set_injector(kind, probability=0)
+    note(f"{failed} allocations failed")
+    check(failed, "reception allocates nothing")
+    env.udp([1000] * 200, False)
+    env.udp([1000] * 200, True)
+
+
+if __name__ == "__main__":
+    main(probe, case("open", open_close), ring_change, mtu_change, channels_change, receive)
