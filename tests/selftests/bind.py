@@ -7,7 +7,7 @@ import os
 
 from lib import Skip, case, check, check_equal, main, wait_for
 
-TIMES = 20
+TIMES = 8
 
 
 def rebind(env, times, traffic=True, up=True):
@@ -76,7 +76,7 @@ def reload(env):
 
 
 if __name__ == "__main__":
-    main(case("rebind_20_traffic", rebind, TIMES),
+    main(case("rebind_traffic", rebind, TIMES),
          case("rebind_idle", rebind, 1, traffic=False),
          case("rebind_down", rebind, 1, up=False),
          quickly, reload)
