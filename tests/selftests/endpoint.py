@@ -9,6 +9,8 @@ stay one file that needs nothing but Python's own library.
 """
 
 import base64
+import ctypes
+import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +31,14 @@ PACKET_ADD_MEMBERSHIP = 1
 PACKET_DROP_MEMBERSHIP = 2
 SO_RCVBUFFORCE = 33
 MEMBERSHIP = {"multicast": 0, "promisc": 1, "allmulti": 2, "unicast": 3}
+
+SIOCSHWTSTAMP, SIOCGHWTSTAMP = 0x89B0, 0x89B1
+SO_TIMESTAMPING = 37
+# TX_HARDWARE, RX_HARDWARE, RAW_HARDWARE, OPT_TSONLY.
+SOF_HARDWARE = 1 << 0 | 1 << 2 | 1 << 6 | 1 << 11
+ADJ_FREQUENCY, ADJ_SETOFFSET, ADJ_NANO = 0x0002, 0x0100, 0x2000
+# _IOWR('=', 9, struct ptp_sys_offset_extended)
+PTP_SYS_OFFSET_EXTENDED = 0xC4C03D09
 
 # A kernel full of checks, as kselftest marks it: waits may take longer.
 SLOW = 4 if os.environ.get("KSFT_MACHINE_SLOW") else 1
@@ -54,6 +64,7 @@ class Endpoint:
         self.flood = None
         self.flood_sent = 0
         self.flood_stop_event = threading.Event()
+        self.phc = None
         self.repeat = None
         self.repeat_stop_event = threading.Event()
 
@@ -209,6 +220,13 @@ class Endpoint:
         for data in datagrams:
             sock.sendto(data, (addr, port))
 
+    def udp_send_parts(self, handle, addr, port, parts):
+        """One datagram, whose parts lie in different buffers."""
+        sock = self.sockets[handle]
+        for part in parts[:-1]:
+            sock.sendto(part, socket.MSG_MORE, (addr, port))
+        sock.sendto(parts[-1], (addr, port))
+
     def udp_recv(self, handle, count, timeout=10 * SLOW):
         sock = self.sockets[handle]
         datagrams = []
@@ -217,6 +235,124 @@ class Endpoint:
                 break
             datagrams.append(sock.recv(65536))
         return datagrams
+
+    # -- timestamps
+
+    def hwtstamp(self, tx=None, rx=None):
+        """Sets of which packets timestamps are taken, or only reads it: [tx, rx]."""
+        config = ctypes.create_string_buffer(struct.pack("iii", 0, tx or 0, rx or 0))
+        request = struct.pack("16sP16x", self.ifname.encode(), ctypes.addressof(config))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, SIOCGHWTSTAMP if tx is None else SIOCSHWTSTAMP, request)
+        return list(struct.unpack("iii", config.raw[:12])[1:])
+
+    def stamps_on(self, handle):
+        """Hardware timestamps for what a socket sends and receives."""
+        self.sockets[handle].setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOF_HARDWARE)
+
+    @staticmethod
+    def hardware_stamp(ancillary):
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPING) and len(data) >= 48:
+                secs, nanos = struct.unpack("qq", data[32:48])
+                if (secs, nanos) != (0, 0):
+                    return secs * 1_000_000_000 + nanos
+        return None
+
+    def sent_stamps(self, handle, count, timeout=5 * SLOW):
+        """The timestamps of packets that were sent, as nanoseconds."""
+        sock = self.sockets[handle]
+        poll = select.poll()
+        poll.register(sock, 0)
+        stamps = []
+        end = time.monotonic() + timeout
+        while len(stamps) < count and time.monotonic() < end:
+            if not poll.poll(100):
+                continue
+            try:
+                _, ancillary, _, _ = sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                continue
+            stamp = self.hardware_stamp(ancillary)
+            if stamp is not None:
+                stamps.append(stamp)
+        return stamps
+
+    def recv_stamped(self, handle, count, marker=b"", timeout=5 * SLOW):
+        """[data, timestamp or None] of packets that contain the marker."""
+        sock = self.sockets[handle]
+        packets = []
+        end = time.monotonic() + timeout
+        while len(packets) < count:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([sock], [], [], left)[0]:
+                break
+            data, ancillary, _, addr = sock.recvmsg(65536, 512)
+            if marker in data and not (sock.family == socket.AF_PACKET and addr[2] == socket.PACKET_OUTGOING):
+                packets.append([data, self.hardware_stamp(ancillary)])
+        return packets
+
+    # -- the clock that timestamps are taken from
+
+    def phc_find(self):
+        """The number of the interface's clock, or None."""
+        device = os.path.realpath(f"/sys/class/net/{self.ifname}/device")
+        base = "/sys/class/ptp"
+        for name in sorted(os.listdir(base) if os.path.isdir(base) else []):
+            if os.path.realpath(f"{base}/{name}/device") == device:
+                return int(name.removeprefix("ptp"))
+        return None
+
+    def phc_open(self, number):
+        self.phc_close()
+        self.phc = os.open(f"/dev/ptp{number}", os.O_RDWR)
+
+    def phc_close(self):
+        if self.phc is not None:
+            os.close(self.phc)
+            self.phc = None
+
+    def phc_id(self):
+        return (~self.phc << 3) | 3
+
+    def phc_get(self):
+        return time.clock_gettime_ns(self.phc_id())
+
+    def phc_set(self, nanos):
+        time.clock_settime_ns(self.phc_id(), nanos)
+
+    def phc_offset(self):
+        """[clock minus monotonic time, uncertainty] in nanoseconds: the best of some readings."""
+        best = None
+        for _ in range(10):
+            before = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+            clock = self.phc_get()
+            after = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+            if best is None or after - before < best[1]:
+                best = [clock - (before + after) // 2, after - before]
+        return best
+
+    def phc_adjust(self, modes, frequency=0, shift=0):
+        secs, nanos = divmod(shift, 1_000_000_000)
+        # struct timex: modes, offset, freq, ..., time.
+        timex = ctypes.create_string_buffer(struct.pack("I4xqq48xqq120x", modes, 0, frequency, secs, nanos), 208)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.clock_adjtime(self.phc_id(), timex) < 0:
+            err = ctypes.get_errno()
+            raise OSError(err, os.strerror(err))
+
+    def phc_shift(self, nanos):
+        self.phc_adjust(ADJ_SETOFFSET | ADJ_NANO, shift=nanos)
+
+    def phc_frequency(self, ppm):
+        self.phc_adjust(ADJ_FREQUENCY, frequency=int(ppm * 65536))
+
+    def phc_bracket(self, count=5):
+        """Readings of the clock between readings of the system's: [before, clock, after]."""
+        request = bytearray(struct.pack("I12x", count) + bytes(25 * 3 * 16))
+        fcntl.ioctl(self.phc, PTP_SYS_OFFSET_EXTENDED, request)
+        times = [secs * 1_000_000_000 + nanos for secs, nanos in struct.iter_unpack("qI4x", bytes(request[16:]))]
+        return [times[3 * i:3 * i + 3] for i in range(count)]
 
     # -- streams
 
