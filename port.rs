@@ -480,7 +480,8 @@ impl<'a> Port<'a> {
                 && hw.hwif.mtl.flush_tx(io, channel.index).is_ok();
         }
         hw.suspend_link();
-        for channel in self.channels.iter() {
+        let (_, rx_channels) = self.max_queues();
+        for channel in self.channels.iter().take(rx_channels.into_safe_cast()) {
             halted &= hw.hwif.dma.stop_rx(io, channel.index).is_ok();
         }
 

@@ -196,9 +196,15 @@ impl hwif::Mac for Mac {
 
         if features.mmc {
             // The counters interrupt at half and full range unless told not to.
-            io.write_reg(MMC_RX_INTERRUPT_MASK::from_raw(u32::MAX));
-            io.write_reg(MMC_TX_INTERRUPT_MASK::from_raw(u32::MAX));
-            io.write_reg(MMC_IPC_RX_INTERRUPT_MASK::from_raw(u32::MAX));
+            io.write_reg(MMC_RX_INTERRUPT_MASK::from_raw(
+                MMC_RX_INTERRUPT_MASK::COUNTERS_MASK,
+            ));
+            io.write_reg(MMC_TX_INTERRUPT_MASK::from_raw(
+                MMC_TX_INTERRUPT_MASK::COUNTERS_MASK,
+            ));
+            io.write_reg(MMC_IPC_RX_INTERRUPT_MASK::from_raw(
+                MMC_IPC_RX_INTERRUPT_MASK::OCTETS_MASK | MMC_IPC_RX_INTERRUPT_MASK::PACKETS_MASK,
+            ));
         }
 
         // CST and ACS together strip the FCS of every frame. DCRS: PHYs do not agree on when

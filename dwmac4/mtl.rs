@@ -125,12 +125,15 @@ impl hwif::Mtl for Mtl {
             )?;
         }
 
-        for (index, map) in MTL_RXQ_DMA_MAP::identity()
-            .into_iter()
-            .enumerate()
-            .take(usize::try_from(rx.div_ceil(4))?)
-        {
-            poke(io, index, map)?;
+        // A core with one queue has no map.
+        if features.rx_queues > 1 {
+            for (index, map) in MTL_RXQ_DMA_MAP::identity(features.rx_queues)
+                .into_iter()
+                .enumerate()
+                .take(usize::try_from(rx.div_ceil(4))?)
+            {
+                poke(io, index, map)?;
+            }
         }
 
         // Queues take frames from here on.

@@ -550,17 +550,18 @@ register! {
 
     /// Set bits keep the receive counters from interrupting.
     pub(super) MMC_RX_INTERRUPT_MASK(u32) @ 0x070c {
-        31:0 mask;
+        27:0 counters;
     }
 
     /// Set bits keep the transmit counters from interrupting.
     pub(super) MMC_TX_INTERRUPT_MASK(u32) @ 0x0710 {
-        31:0 mask;
+        27:0 counters;
     }
 
     /// Set bits keep the receive checksum counters from interrupting.
     pub(super) MMC_IPC_RX_INTERRUPT_MASK(u32) @ 0x0800 {
-        31:0 mask;
+        29:16 octets;
+        13:0 packets;
     }
 
     /// General-purpose inputs and outputs, as the integrator wired them.
@@ -809,19 +810,14 @@ impl From<TxScheduling> for Bounded<u32, 2> {
 }
 
 impl MTL_RXQ_DMA_MAP {
-    /// The registers that map receive queue i to DMA channel i.
-    pub(super) fn identity() -> [Self; 2] {
-        [
-            Self::zeroed()
-                .with_const_q1mdmach::<1>()
-                .with_const_q2mdmach::<2>()
-                .with_const_q3mdmach::<3>(),
-            Self::zeroed()
-                .with_const_q0mdmach::<4>()
-                .with_const_q1mdmach::<5>()
-                .with_const_q2mdmach::<6>()
-                .with_const_q3mdmach::<7>(),
-        ]
+    /// The registers that map receive queue i to DMA channel i in a core with `queues` of them;
+    /// the fields of others are reserved.
+    pub(super) fn identity(queues: u32) -> [Self; 2] {
+        [[0u8, 1, 2, 3], [4, 5, 6, 7]].map(|fields| {
+            // A byte a queue, its channel in the lowest bits.
+            let channels = fields.map(|q| if u32::from(q) < queues { q } else { 0 });
+            Self::from_raw(u32::from_le_bytes(channels))
+        })
     }
 }
 
