@@ -272,7 +272,7 @@ pub(crate) type Channels<'a> = Arc<KVec<Arc<Channel<'a>>>>;
 pub(crate) enum Source {
     /// Everything.
     All,
-    /// MAC and MTL.
+    /// MAC and MTL, and what of a DMA channel is neither a frame sent nor received.
     Mac,
     /// One direction of a DMA channel.
     Channel(usize),
@@ -315,11 +315,11 @@ impl irq::Handler for Irq<'_> {
         if summary.is_empty() {
             return irq::IrqReturn::None;
         }
-        if self.source == Source::All {
-            for channel in self.channels.iter() {
-                if summary.channels & 1u32.checked_shl(index_u32(channel.index)).unwrap_or(0) != 0 {
-                    channel.interrupt();
-                }
+        // Also with vectors of their own: those tell of frames only, a bus error or a ring without
+        // descriptors comes here.
+        for channel in self.channels.iter() {
+            if summary.channels & 1u32.checked_shl(index_u32(channel.index)).unwrap_or(0) != 0 {
+                channel.interrupt();
             }
         }
         if summary.mac || summary.mtl {
