@@ -9,13 +9,14 @@ else
 DRIVER ?= rust
 export KERNEL DRIVER
 
-.PHONY: help run test test-long shell kernel module lint clean
+.PHONY: help run test test-long kselftest shell kernel module lint clean
 help:
 	@echo 'make run      two GMAC5 ports wired together in a guest: link, ping, iperf3, a shell (DRIVER=c: the C driver)'
 	@echo 'make test     everything that CI runs: lint, model tests, KUnit, selftests with both drivers (KERNEL=debug:'
 	@echo '              KUnit and selftests on the debug kernel)'
 	@echo 'make test-long  500 times bound, 1000 times down and up, 1000 changes, every allocation failed once, on the debug'
 	@echo '              kernel, for hours (LOOPS_BIND=N LOOPS_UPDOWN=N LOOPS_CHANGE=N)'
+	@echo "make kselftest  the kernel's own driver tests, our driver beside the C driver (lab/lab kselftest net/ping.py: one)"
 	@echo 'make shell    a shell in a guest with two ports, no driver loaded'
 	@echo 'make kernel   the toolchain root, the kernel tree with overlay, kernel and modules (KERNEL=release|debug)'
 	@echo 'make module   rust_stmmac.ko alone (and the kernel crate, where rust/ or patches/ changed)'
@@ -25,7 +26,7 @@ help:
 	@echo 'RUST_STMMAC_CACHE=DIR keeps all of it elsewhere than ~/.cache/rust_stmmac, MIRROR=URL names a Debian mirror,'
 	@echo 'JOBS=N limits parallel jobs; lab/lab help has more commands.'
 
-run test test-long kernel module lint clean:
+run test test-long kselftest kernel module lint clean:
 	@lab/lab $@
 
 shell:

@@ -87,7 +87,7 @@ done_step() {
 }
 
 # take_lock [NAME]: only one build at a time in a cache; whoever comes second
-# waits. Lint has a build tree and a lock of its own.
+# waits. Lint and images, which are built elsewhere, have locks of their own.
 take_lock() {
 	mkdir -p "$LAB_CACHE"
 	exec 8> "$LAB_CACHE/${1:-lock}"

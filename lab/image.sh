@@ -3,9 +3,27 @@
 # The guest's userland: a minimal Debian as a squashfs. What changes often
 # (modules, tests, the script that runs commands) comes over 9p instead.
 
-IMAGE=$LAB_CACHE/guest.squashfs
+# use_image guest|kselftest: which userland guests boot from here on. The second
+# is the first with the kernel's own tests and what they need.
+use_image() {
+	IMAGE_NAME=$1-image
+	IMAGE=$LAB_CACHE/$1.squashfs
+	IMAGE_PACKAGES=$GUEST_PACKAGES
+	IMAGE_TESTS=
+	if [ "$1" = kselftest ]; then
+		IMAGE_PACKAGES+=$KSELFTEST_PACKAGES
+		IMAGE_TESTS=$LAB_CACHE/kselftest
+	fi
+}
+use_image guest
 
-image_id() { { say "$SUITE" "$GUEST_PACKAGES"; cat "$LAB/guest/init"; } | hash_of; }
+image_id() {
+	{
+		say "$SUITE" "$IMAGE_PACKAGES"
+		cat "$LAB/guest/init"
+		[ -z "$IMAGE_TESTS" ] || cat "$IMAGE_TESTS/.stamp"
+	} | hash_of
+}
 
 build_image() {
 	local root=$LAB_CACHE/image.tmp dev packages
@@ -23,7 +41,7 @@ build_image() {
 	: > "$root/dev/console"
 	ln -s pts/ptmx "$root/dev/ptmx"
 	# shellcheck disable=SC2086
-	packages=$(echo $GUEST_PACKAGES | tr ' ' ',')
+	packages=$(echo $IMAGE_PACKAGES | tr ' ' ',')
 	container=lxc debootstrap --variant=minbase --include="$packages" "$SUITE" "$root" \
 		"$(awk '$1 == "deb" { print $2; exit }' /etc/apt/sources.list)" || {
 		cat "$root/debootstrap/debootstrap.log" || true
@@ -36,6 +54,7 @@ build_image() {
 	mkdir -p "$root/src" "$root/run/lab" "$root/lib/modules" "$root/mnt/upper"
 	printf 'guest\n' > "$root/etc/hostname"
 	printf '127.0.0.1 localhost guest\n::1 localhost\n' > "$root/etc/hosts"
+	[ -z "$IMAGE_TESTS" ] || cp -r "$IMAGE_TESTS/install" "$root/opt/kselftest"
 	rm -f "$IMAGE.tmp"
 	mksquashfs "$root" "$IMAGE.tmp" -comp zstd -Xcompression-level 6 -quiet -no-progress -one-file-system
 	mv "$IMAGE.tmp" "$IMAGE"
@@ -45,10 +64,10 @@ build_image() {
 
 make_image() {
 	if [ -e "$IMAGE" ] && stamped "$IMAGE.stamp" "$(image_id)"; then
-		done_step guest-image
+		done_step "$IMAGE_NAME"
 		return
 	fi
-	take_lock
-	step guest-image build_image
+	take_lock image.lock
+	step "$IMAGE_NAME" build_image
 	drop_lock
 }

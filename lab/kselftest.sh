@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# make kselftest: the kernel's own driver tests (tools/testing/selftests) on our
+# port and, for comparison, on the C driver's. The second port, in a namespace,
+# is the remote end.
+
+KSELFTEST=$LAB_CACHE/kselftest
+KSELFTEST_TARGETS="net/lib net/forwarding drivers/net drivers/net/hw"
+# What this generation's hardware is able to, or must refuse in good order.
+KSELFTEST_PROGRAMS="net/ping.py net/stats.py net/queues.py net/ring_reconfig.py net/napi_id.py net/napi_threaded.py net/gro.py
+	net/so_txtime.py net/hw/irq.py net/hw/csum.py net/hw/nic_timestamp.py net/hw/tso.py net/hw/uso.py
+	net/hw/ethtool_std_stats.sh net/hw/ethtool_rmon.sh"
+
+kselftest_id() { { source_id; say "$KSELFTEST_TARGETS"; } | hash_of; }
+
+# They are built in a partial copy of the source: `make headers` in the tree that
+# the kernels are built from would make it unfit for that.
+build_kselftest() {
+	local src=$KSELFTEST/src d parts=()
+	rm -rf "$KSELFTEST"
+	mkdir -p "$src"
+	for d in Makefile Kbuild Documentation/netlink arch/x86 include scripts tools usr; do parts+=("$LINUX_SOURCE/$d"); done
+	tar -C "$src" --strip-components=1 -xf "$SOURCE_TAR" "${parts[@]}"
+	make -C "$src" LLVM=1 ARCH=x86 -j"$JOBS" headers
+	# The programs that are generated from netlink specifications concern others.
+	make -C "$src/tools/testing/selftests" LLVM=1 ARCH=x86 -j"$JOBS" TARGETS="$KSELFTEST_TARGETS" YNL_GEN_FILES= \
+		KSFT_INSTALL_PATH="$KSELFTEST/install" install
+	[ -e "$KSELFTEST/install/drivers/net/ping.py" ] || die "the kernel's selftests were not installed; see the log"
+	rm -rf "$src"
+	stamp "$KSELFTEST/.stamp" "$(kselftest_id)"
+}
+
+make_kselftest() {
+	if stamped "$KSELFTEST/.stamp" "$(kselftest_id)"; then
+		done_step kselftest
+		return
+	fi
+	take_lock image.lock
+	step kselftest build_kselftest
+	drop_lock
+}
+
+# kselftest_guest DRIVER
+kselftest_guest() {
+	guest_parse --timeout 3000 --env "PROGRAMS=$(echo $kselftest_programs)"
+	DRIVER=$1 in_guest "$LAB_LOG/kselftest-$1.log" /src/lab/guest/kselftest
+	part "kselftest-$1" "$(grep -c '^# program ' "$LAB_LOG/kselftest-$1.log")" 0 0 "$guest_status"
+}
+kselftest_rust() { kselftest_guest rust; }
+kselftest_c() { kselftest_guest c; }
+
+# The innermost results of both logs side by side.
+kselftest_table() {
+	awk '
+		{ gsub(/\r/, "") }
+		FNR == 1 { driver++ }
+		/^# program / {
+			if (!($3 in seen)) { seen[$3] = 1; order[++n] = $3 }
+			for (i = 4; i <= NF; i++) { split($i, kv, "="); cell[$3, driver, kv[1]] = kv[2]; sum[driver, kv[1]] += kv[2] }
+		}
+		function counts(p, d) {
+			if (!((p, d, "pass") in cell)) return "did not run"
+			return sprintf("%3d %4d %4d %5d", cell[p, d, "pass"], cell[p, d, "fail"], cell[p, d, "skip"], cell[p, d, "seconds"])
+		}
+		END {
+			printf "%-28s   rust: pass fail skip   sec   c: pass fail skip   sec\n", "drivers/"
+			for (i = 1; i <= n; i++) printf "%-28s         %19s        %19s\n", order[i], counts(order[i], 1), counts(order[i], 2)
+			printf "%-28s         %3d %4d %4d              %3d %4d %4d\n", "all", sum[1, "pass"], sum[1, "fail"], sum[1, "skip"], sum[2, "pass"], sum[2, "fail"], sum[2, "skip"]
+		}' "$LAB_LOG/kselftest-rust.log" "$LAB_LOG/kselftest-c.log"
+	say "Failures and skips of ours:"
+	awk '{ gsub(/\r/, "") } /^# program / { for (i = 1; i <= m; i++) print "  " $3 ": " line[i]; m = 0 } /^[ ]*(not ok|ok .*# *(SKIP|XFAIL))/ { line[++m] = $0 }' "$LAB_LOG/kselftest-rust.log"
+}
+
+# kselftest_command [PROGRAM...]: as net/ping.py or net/hw/csum.py.
+kselftest_command() {
+	kselftest_programs=${*:-$KSELFTEST_PROGRAMS}
+	trap 'guest_end; end_step; end_started' EXIT
+	use_image kselftest
+	guest_defaults
+	make_source
+	make_kselftest
+	guest_build
+	find_accel
+	start kselftest_rust
+	start kselftest_c
+	finish kselftest_rust
+	finish kselftest_c
+	kselftest_table
+	[ "$failed" = 0 ]
+}
