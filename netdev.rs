@@ -20,6 +20,8 @@ use kernel::{
         },
         stats::Stats64, //
     },
+    netdev_err,
+    netdev_warn,
     prelude::*,
     sync::atomic::Relaxed, //
 };
@@ -161,8 +163,8 @@ impl device::Driver for Dwmac {
         let settings = port.settings();
         let max = port.max_mtu(&settings);
         if mtu > max {
-            dev_err!(
-                dev.as_ref(),
+            netdev_err!(
+                dev,
                 "MTU {} does not fit the FIFOs: at most {} with {} TX and {} RX queues\n",
                 mtu,
                 max,
@@ -204,8 +206,8 @@ impl device::Driver for Dwmac {
     fn tx_timeout<'a>(dev: &Device, port: Pin<&Port<'a>>, queue: u32) {
         port.rare.tx_timeouts.fetch_add(1, Relaxed);
         let (tx, _) = port.hw.hwif.dma.position(port.hw.io(), queue as usize);
-        dev_warn!(
-            dev.as_ref(),
+        netdev_warn!(
+            dev,
             "transmit queue {} makes no progress (DMA at {:#010x}): resetting the core\n",
             queue,
             tx

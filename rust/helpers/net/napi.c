@@ -41,3 +41,9 @@ __rust_helper struct net_device *rust_helper_skb_dev(const struct sk_buff *skb)
 {
 	return skb->dev;
 }
+
+__rust_helper void rust_helper_skb_set_dev(struct sk_buff *skb,
+					   struct net_device *dev)
+{
+	skb->dev = dev;
+}

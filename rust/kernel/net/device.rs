@@ -755,6 +755,31 @@ impl<T: Driver> Device<T> {
         unsafe { bindings::netif_carrier_ok(self.as_raw()) }
     }
 
+    /// Returns the state of the registration.
+    ///
+    /// It only ever advances. It leaves `NETREG_REGISTERED` with the rtnl mutex held.
+    #[inline]
+    fn reg_state(&self) -> bindings::netdev_reg_state {
+        // SAFETY: By the type invariant the device is valid. The field may be changed at any time.
+        unsafe { (&raw const (*self.as_raw()).reg_state).read_volatile() }.into()
+    }
+
+    /// Prints a message of the level `level`, which is one of the `KERN_*` constants.
+    #[cfg_attr(not(CONFIG_PRINTK), expect(unused_variables))]
+    fn printk(&self, level: &'static [u8], args: fmt::Arguments<'_>) {
+        // SAFETY: The level is null-terminated, and by the type invariant the device is valid.
+        // "%pA" expects a pointer to `fmt::Arguments`.
+        #[cfg(CONFIG_PRINTK)]
+        unsafe {
+            bindings::netdev_printk(
+                level.as_ptr().cast(),
+                self.as_raw(),
+                c"%pA".as_char_ptr(),
+                ptr::from_ref(&args).cast::<c_void>(),
+            )
+        };
+    }
+
     /// Calls `f` unless the unregistration of the device has begun, and makes the unregistration
     /// wait for it.
     #[inline]
@@ -762,11 +787,8 @@ impl<T: Driver> Device<T> {
         // `unregister_netdevice_many()` changes the state first, and then waits for RCU readers.
         let _guard = rcu::read_lock();
 
-        // SAFETY: By the type invariant the device is valid. The field may be changed at any time.
-        let state = unsafe { (&raw const (*self.as_raw()).reg_state).read_volatile() };
-
         if matches!(
-            u32::from(state),
+            self.reg_state(),
             bindings::netdev_reg_state_NETREG_UNINITIALIZED
                 | bindings::netdev_reg_state_NETREG_REGISTERED
         ) {
@@ -820,8 +842,19 @@ impl<T: Driver> Device<T> {
 
     /// Sets the numbers of transmit and receive queues in use.
     ///
-    /// Returns `EINVAL` if there are none, or more than the device was created with.
+    /// Returns `EINVAL` if there are none, or more than the device was created with, and `ENODEV`
+    /// if the device was unregistered.
     pub fn set_real_num_queues(&self, tx: u32, rx: u32, _rtnl: &Rtnl) -> Result {
+        // The queues of a device that was unregistered have no place in sysfs any more, to which
+        // the C function would add them. The state does not change while the rtnl mutex is held.
+        if !matches!(
+            self.reg_state(),
+            bindings::netdev_reg_state_NETREG_UNINITIALIZED
+                | bindings::netdev_reg_state_NETREG_REGISTERED
+        ) {
+            return Err(ENODEV);
+        }
+
         // SAFETY: By the type invariant the device is valid, and the rtnl mutex is held.
         to_result(unsafe { bindings::netif_set_real_num_queues(self.as_raw(), tx, rx) })
     }
@@ -839,14 +872,24 @@ impl<T: Driver> Device<T> {
         unsafe { bindings::netif_device_attach(self.as_raw()) };
     }
 
-    /// Changes the address of the device.
+    /// Changes the address of a registered device.
     ///
     /// To be used where the device itself has changed it; a change by the user is committed after
     /// [`Driver::set_mac_address`].
-    pub fn hw_addr_set(&self, addr: &[u8; ETH_ALEN], _rtnl: &Rtnl) {
-        // SAFETY: By the type invariant the device is valid, and the rtnl mutex is held. The
-        // address has `ETH_ALEN` bytes.
+    ///
+    /// Returns `ENODEV` if the device is not registered. See
+    /// [`UnregisteredDevice::set_hw_addr()`] for what to do before that.
+    pub fn hw_addr_set(&self, addr: &[u8; ETH_ALEN], _rtnl: &Rtnl) -> Result {
+        // Before the registration it is the `UnregisteredDevice` that changes the address, without
+        // the rtnl mutex.
+        if self.reg_state() != bindings::netdev_reg_state_NETREG_REGISTERED {
+            return Err(ENODEV);
+        }
+
+        // SAFETY: By the type invariant the device is valid, and the rtnl mutex is held. There is
+        // no `UnregisteredDevice` any more. The address has `ETH_ALEN` bytes.
         unsafe { bindings::eth_hw_addr_set(self.as_raw(), addr.as_ptr()) };
+        Ok(())
     }
 
     /// Enables all transmit queues.
@@ -878,16 +921,25 @@ impl<T: Driver> Device<T> {
 
     /// Has [`Driver::work`] called soon, with `events` and whatever else is pending.
     ///
-    /// May be called in process and softirq context. In hard interrupt context it does nothing:
-    /// schedule a NAPI there and call this in its poll. Once unregistration has begun the events
-    /// are dropped.
+    /// May be called in process and softirq context with interrupts enabled. Elsewhere it does
+    /// nothing: schedule a NAPI in an interrupt handler and call this in its poll, unless it is
+    /// polled by netpoll. The events are dropped if the device is not registered (any more).
     pub fn schedule_work(&self, events: usize) {
+        // The function takes a lock that disables bottom halves.
+        //
         // SAFETY: No requirements.
-        if unsafe { bindings::in_hardirq() } {
+        if unsafe { bindings::in_hardirq() || bindings::irqs_disabled() } {
             return;
         }
-        // SAFETY: By the type invariant the device is valid. The function looks itself whether it
-        // is registered, and drops the work when it is unregistered.
+
+        // Work that is pending does not keep a device from being freed that was never registered,
+        // and would find no data.
+        if self.reg_state() == bindings::netdev_reg_state_NETREG_UNINITIALIZED {
+            return;
+        }
+
+        // SAFETY: By the type invariant the device is valid. The function looks itself whether the
+        // unregistration has begun, which drops the work.
         unsafe { bindings::netdev_work_sched(self.as_raw(), events) };
     }
 
@@ -899,14 +951,71 @@ impl<T: Driver> Device<T> {
     }
 }
 
+/// The parent device.
+///
+/// Not the device that is embedded in the `net_device`: that one has no reference count before the
+/// registration. Use [`netdev_err!`](crate::netdev_err) and its likes to print messages.
 impl<T: Driver> AsRef<device::Device> for Device<T> {
     #[inline]
     fn as_ref(&self) -> &device::Device {
-        // SAFETY: By the type invariant the device is valid.
-        let dev = unsafe { &raw mut (*self.as_raw()).dev };
+        // SAFETY: By the type invariant the device is valid; the parent was set when it was
+        // allocated and does not change.
+        let parent = unsafe { (*self.as_raw()).dev.parent };
 
-        // SAFETY: The embedded device is valid as long as the `net_device` is.
-        unsafe { device::Device::from_raw(dev) }
+        // SAFETY: The `net_device` is a managed resource of the parent, which therefore exists at
+        // least as long.
+        unsafe { device::Device::from_raw(parent) }
+    }
+}
+
+macro_rules! print_methods {
+    ($($(#[$doc:meta])* $name:ident = $level:ident;)*) => {
+        impl<T: Driver> Device<T> {
+            $(
+                $(#[$doc])*
+                #[doc(hidden)]
+                pub fn $name(&self, args: fmt::Arguments<'_>) {
+                    self.printk(bindings::$level, args);
+                }
+            )*
+        }
+    };
+}
+
+print_methods! {
+    /// Prints an error, see [`netdev_err!`](crate::netdev_err).
+    netdev_err = KERN_ERR;
+    /// Prints a warning, see [`netdev_warn!`](crate::netdev_warn).
+    netdev_warn = KERN_WARNING;
+    /// Prints an information, see [`netdev_info!`](crate::netdev_info).
+    netdev_info = KERN_INFO;
+}
+
+/// Prints an error about a network device: prefixed with its name and those of its parent and
+/// driver.
+///
+/// Equivalent to the C function of the same name, with the interface of
+/// [`dev_err!`](crate::dev_err).
+#[macro_export]
+macro_rules! netdev_err {
+    ($dev:expr, $($f:tt)*) => {
+        $crate::net::device::Device::netdev_err($dev, $crate::prelude::fmt!($($f)*))
+    }
+}
+
+/// Prints a warning about a network device, see [`netdev_err!`](crate::netdev_err).
+#[macro_export]
+macro_rules! netdev_warn {
+    ($dev:expr, $($f:tt)*) => {
+        $crate::net::device::Device::netdev_warn($dev, $crate::prelude::fmt!($($f)*))
+    }
+}
+
+/// Prints an information about a network device, see [`netdev_err!`](crate::netdev_err).
+#[macro_export]
+macro_rules! netdev_info {
+    ($dev:expr, $($f:tt)*) => {
+        $crate::net::device::Device::netdev_info($dev, $crate::prelude::fmt!($($f)*))
     }
 }
 
@@ -1287,8 +1396,11 @@ impl<T: Driver> Adapter<T> {
         // the device does not have `IFF_TX_SKB_SHARING`; the core has taken it off all lists.
         let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         let raw = skb.as_raw();
+        let mapping = skb.queue_mapping();
+        // SAFETY: The buffer is valid.
+        let skb_dev = unsafe { bindings::skb_dev(raw) };
 
-        let Some(queue) = dev.tx_queue(u32::from(skb.queue_mapping())) else {
+        let Some(queue) = dev.tx_queue(u32::from(mapping)) else {
             skb.drop_reason(DropReason::NotSpecified);
             return bindings::netdev_tx_NETDEV_TX_OK;
         };
@@ -1307,8 +1419,14 @@ impl<T: Driver> Adapter<T> {
                     return bindings::netdev_tx_NETDEV_TX_OK;
                 }
 
-                // The core owns it again.
-                let _ = skb.into_raw();
+                // The core owns it again. It relies on what the driver may have changed by means of
+                // the methods for packets that are received.
+                let skb = skb.into_raw().as_ptr();
+                // SAFETY: The buffer is valid, and these are the values that it came with.
+                unsafe {
+                    (*skb).queue_mapping = mapping;
+                    bindings::skb_set_dev(skb, skb_dev);
+                }
                 bindings::netdev_tx_NETDEV_TX_BUSY
             }
         }
@@ -1545,8 +1663,8 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: `ndo_work` is called with the rtnl mutex held.
         let rtnl = unsafe { Rtnl::assume_held() };
 
-        // SAFETY: The device is registered: pending work is cancelled under the rtnl mutex when it
-        // is unregistered.
+        // SAFETY: The device is registered: `Device::schedule_work()` sees to it, and pending work is
+        // cancelled under the rtnl mutex when it is unregistered.
         unsafe { dev.with_data(|dev, data| T::work(dev, data, events, rtnl)) };
     }
 
@@ -1569,6 +1687,7 @@ mod tests {
     use crate::{
         faux,
         net::{
+            napi::testing::eventually,
             queue::TxLocked,
             rtnl, //
         },
@@ -1590,6 +1709,7 @@ mod tests {
         busy: Atomic<u32>,
         mtu: Atomic<u32>,
         address: Atomic<u32>,
+        work: Atomic<u32>,
     }
 
     impl Seen {
@@ -1601,6 +1721,7 @@ mod tests {
                 busy: Atomic::new(0),
                 mtu: Atomic::new(0),
                 address: Atomic::new(0),
+                work: Atomic::new(0),
             }
         }
     }
@@ -1641,13 +1762,15 @@ mod tests {
             _dev: &Device<Self>,
             data: Pin<&ProbeData<'a>>,
             queue: &mut TxQueue<'_>,
-            skb: SkBuff,
+            mut skb: SkBuff,
         ) -> Xmit {
             if skb.protocol() != ETHERTYPE {
                 return Xmit::Sent;
             }
 
             if data.seen.busy.load(Relaxed) != 0 {
+                // Nonsense, which must not lead the core to a queue that does not exist.
+                skb.record_rx_queue(1000);
                 return Xmit::Busy(skb);
             }
 
@@ -1682,6 +1805,11 @@ mod tests {
 
             data.seen.mtu.store(mtu, Relaxed);
             Ok(())
+        }
+
+        fn work<'a>(_dev: &Device<Self>, data: Pin<&ProbeData<'a>>, events: usize, _rtnl: &Rtnl) {
+            // CAST: A few bits.
+            data.seen.work.store(events as u32, Relaxed);
         }
     }
 
@@ -1765,6 +1893,19 @@ mod tests {
         assert_eq!(dev.set_real_num_queues(3, 1, &rtnl).err(), Some(EINVAL));
         assert!(dev.set_real_num_queues(1, 1, &rtnl).is_ok());
         assert_eq!(dev.real_num_tx_queues(), 1);
+
+        // What is embedded in the `net_device` is not initialized yet.
+        let as_ref: &device::Device = dev.device().as_ref();
+        assert_eq!(as_ref.as_raw(), parent.as_raw());
+
+        // Only the `UnregisteredDevice` may change the address, and there is no data for work.
+        assert_eq!(dev.hw_addr_set(&[2, 0, 0, 0, 0, 2], &rtnl), Err(ENODEV));
+        dev.attach(&rtnl);
+        dev.schedule_work(1);
+        // SAFETY: The device is valid.
+        let node = unsafe { &raw const (*dev.as_raw()).work_node };
+        // SAFETY: The list was initialized when the device was allocated.
+        assert!(ptr::eq(unsafe { (*node).next }, node));
 
         Ok(())
     }
@@ -1879,7 +2020,13 @@ mod tests {
         assert_eq!(seen.address.load(Relaxed), 1);
         assert_eq!(dev.dev_addr(), [2, 0, 0, 0, 0, 7]);
 
+        assert_eq!(dev.hw_addr_set(&[2, 0, 0, 0, 0, 8], &rtnl), Ok(()));
+        assert_eq!(dev.dev_addr(), [2, 0, 0, 0, 0, 8]);
+
         drop(rtnl);
+
+        dev.schedule_work(4);
+        assert!(eventually(|| seen.work.load(Relaxed) == 4));
 
         // SAFETY: The buffer belongs to the device; the ownership is passed.
         let ret = unsafe { bindings::__dev_direct_xmit(frame(dev)?.into_raw().as_ptr(), 0) };
@@ -1893,7 +2040,8 @@ mod tests {
         let ret = unsafe { bindings::__dev_direct_xmit(skb.as_ptr(), 0) };
         assert_eq!(ret, bindings::netdev_tx_NETDEV_TX_BUSY);
         // SAFETY: A busy device leaves the ownership with the caller.
-        assert_eq!(unsafe { SkBuff::from_raw(skb) }.len(), 60);
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        assert_eq!((skb.len(), skb.queue_mapping()), (60, 0));
         assert_eq!(seen.packets.load(Relaxed), 1);
 
         // A running device is woken when there is room.
