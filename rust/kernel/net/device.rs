@@ -1402,7 +1402,7 @@ impl<T: Driver> Adapter<T> {
 
         let Some(queue) = dev.tx_queue(u32::from(mapping)) else {
             skb.drop_reason(DropReason::NotSpecified);
-            return bindings::netdev_tx_NETDEV_TX_OK;
+            return bindings::netdev_tx::NETDEV_TX_OK;
         };
 
         // SAFETY: The device does not use `lltx`, so the core holds the transmit lock of the queue
@@ -1411,12 +1411,12 @@ impl<T: Driver> Adapter<T> {
 
         // SAFETY: Packets are only transmitted while the device is registered.
         match unsafe { dev.with_data(|dev, data| T::start_xmit(dev, data, &mut queue, skb)) } {
-            Xmit::Sent => bindings::netdev_tx_NETDEV_TX_OK,
+            Xmit::Sent => bindings::netdev_tx::NETDEV_TX_OK,
             Xmit::Busy(skb) => {
                 // A buffer other than the one that we got must not be handed back: the core would
                 // send again the one that the driver has kept or freed.
                 if warn_on!(!ptr::eq(skb.as_raw(), raw)) {
-                    return bindings::netdev_tx_NETDEV_TX_OK;
+                    return bindings::netdev_tx::NETDEV_TX_OK;
                 }
 
                 // The core owns it again. It relies on what the driver may have changed by means of
@@ -1427,7 +1427,7 @@ impl<T: Driver> Adapter<T> {
                     (*skb).queue_mapping = mapping;
                     bindings::skb_set_dev(skb, skb_dev);
                 }
-                bindings::netdev_tx_NETDEV_TX_BUSY
+                bindings::netdev_tx::NETDEV_TX_BUSY
             }
         }
     }
@@ -2030,7 +2030,7 @@ mod tests {
 
         // SAFETY: The buffer belongs to the device; the ownership is passed.
         let ret = unsafe { bindings::__dev_direct_xmit(frame(dev)?.into_raw().as_ptr(), 0) };
-        assert_eq!(ret, bindings::netdev_tx_NETDEV_TX_OK);
+        assert_eq!(ret, bindings::netdev_tx::NETDEV_TX_OK.0);
         assert_eq!(seen.packets.load(Relaxed), 1);
 
         // A buffer that is handed back is still there.
@@ -2038,7 +2038,7 @@ mod tests {
         let skb = frame(dev)?.into_raw();
         // SAFETY: As above.
         let ret = unsafe { bindings::__dev_direct_xmit(skb.as_ptr(), 0) };
-        assert_eq!(ret, bindings::netdev_tx_NETDEV_TX_BUSY);
+        assert_eq!(ret, bindings::netdev_tx::NETDEV_TX_BUSY.0);
         // SAFETY: A busy device leaves the ownership with the caller.
         let skb = unsafe { SkBuff::from_raw(skb) };
         assert_eq!((skb.len(), skb.queue_mapping()), (60, 0));
