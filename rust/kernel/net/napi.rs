@@ -93,10 +93,14 @@ use crate::{
     impl_has_hr_timer,
     new_mutex,
     prelude::*,
+    processor::cpu_relax,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            AtomicFlag,
+            Relaxed,
+            Release, //
         },
         barrier::{
             smp_mb,
@@ -156,6 +160,8 @@ pub(crate) struct Core {
     timer: HrTimer<Core>,
     /// Whether the timer was started and has not expired yet.
     armed: Atomic<bool>,
+    /// Whether the poll function is being run, see [`begin_poll()`](Self::begin_poll).
+    polling: AtomicFlag,
     owner: UnsafeCell<*const c_void>,
 }
 
@@ -173,6 +179,7 @@ impl Core {
             napi: Opaque::zeroed(),
             timer <- HrTimer::new(),
             armed: Atomic::new(false),
+            polling: AtomicFlag::new(false),
             owner: UnsafeCell::new(ptr::null()),
         })
     }
@@ -203,12 +210,44 @@ impl Core {
     #[inline]
     fn schedule_after(&self, delay: Delta) {
         // The callback clears `armed`, then schedules, which is a full barrier as well. So either
-        // this load sees the store, or the poll sees what was written before the barrier.
+        // this load sees the store, or the poll sees what was written before the barrier. Each side
+        // stores one thing and loads the other, hence neither can do without: a caller that has
+        // several things to wait for should call this once, after the last of them.
         smp_mb(Full);
         if self.armed.load(Relaxed) {
             return;
         }
         self.arm(delay);
+    }
+
+    /// Has netpoll and the regular poll exclude each other. Returns whether the caller may poll.
+    ///
+    /// C uses `poll_owner` for this, but only as long as netpoll is set up for the device: neither a
+    /// regular poll that began before that, nor one that begins after the removal while netpoll has
+    /// not finished yet, is excluded.
+    #[inline]
+    fn begin_poll(&self, regular: bool) -> bool {
+        if !cfg!(CONFIG_NETPOLL) {
+            return true;
+        }
+
+        while self.polling.xchg(true, Acquire) {
+            // Netpoll may have interrupted the regular poll on this CPU. The other way round it
+            // runs on another one, and is short.
+            if !regular {
+                return false;
+            }
+            cpu_relax();
+        }
+        true
+    }
+
+    /// Undoes [`begin_poll()`](Self::begin_poll).
+    #[inline]
+    fn end_poll(&self) {
+        if cfg!(CONFIG_NETPOLL) {
+            self.polling.store(false, Release);
+        }
     }
 
     #[cold]
@@ -337,10 +376,21 @@ impl PollContext<'_> {
             return drop(skb);
         }
 
+        // SAFETY: The buffer is valid.
+        let cloned = unsafe { bindings::skb_cloned(raw) } != 0;
+        let skb = skb.into_raw().as_ptr();
+
         // SAFETY: By the type invariants this context runs the poll function, in softirq context
-        // because this is not netpoll. The function takes over the ownership of the buffer, which
-        // was prepared for being received.
-        unsafe { bindings::napi_gro_receive(self.core().as_raw(), skb.into_raw().as_ptr()) };
+        // because this is not netpoll. Both functions take over the ownership of the buffer, which
+        // was prepared for being received. GRO moves fragments, which it must not do to those that
+        // a clone refers to: a packet that was transmitted has clones.
+        unsafe {
+            if cloned {
+                bindings::netif_receive_skb(skb);
+            } else {
+                bindings::napi_gro_receive(self.core().as_raw(), skb);
+            }
+        }
     }
 }
 
@@ -704,6 +754,10 @@ unsafe extern "C" fn poll_callback<P: Poll>(
 
     let budget = u32::try_from(budget).unwrap_or(0);
 
+    if !this.core.begin_poll(budget > 0) {
+        return 0;
+    }
+
     // INVARIANT: This is the poll function. A regular poll has a positive budget and runs in
     // softirq context.
     let mut cx = PollContext(Context {
@@ -716,10 +770,12 @@ unsafe extern "C" fn poll_callback<P: Poll>(
         _not_send: NotThreadSafe,
     });
 
-    // SAFETY: C does not call the poll function of one NAPI in two places at a time: regular and
-    // busy polling own `NAPI_STATE_SCHED`, and exclude netpoll by `poll_owner`. While it is called
-    // the NAPI is enabled: `napi_disable()` waits for `NAPI_STATE_SCHED` and `NAPI_STATE_NPSVC`.
+    // SAFETY: This is the only place where the NAPI is polled: regular and busy polling own
+    // `NAPI_STATE_SCHED`, and netpoll is excluded by `begin_poll()`. While it is called the NAPI is
+    // enabled: `napi_disable()` waits for `NAPI_STATE_SCHED` and `NAPI_STATE_NPSVC`.
     let polled = unsafe { &mut *this.inner.get() }.poll(&mut cx);
+
+    this.core.end_poll();
 
     let (work, complete) = polled.settle(budget);
 
@@ -864,6 +920,16 @@ mod tests {
         dropped: Atomic<bool>,
     }
 
+    impl Calls {
+        fn new() -> Self {
+            Self {
+                poll: Atomic::new(0),
+                rearm: Atomic::new(0),
+                dropped: Atomic::new(false),
+            }
+        }
+    }
+
     /// Processes `left` packets, as many as possible at a time.
     struct Work {
         left: u32,
@@ -898,14 +964,7 @@ mod tests {
     type Counted<'a> = (Pin<KBox<Napi<'a, Work>>>, Arc<Calls>);
 
     fn napi(parent: &Parent, left: u32) -> Result<Counted<'_>> {
-        let calls = Arc::new(
-            Calls {
-                poll: Atomic::new(0),
-                rearm: Atomic::new(0),
-                dropped: Atomic::new(false),
-            },
-            GFP_KERNEL,
-        )?;
+        let calls = Arc::new(Calls::new(), GFP_KERNEL)?;
         let work = Work {
             left,
             calls: calls.clone(),
@@ -945,6 +1004,59 @@ mod tests {
         napi.schedule_after(Delta::from_micros(1));
         fsleep(Delta::from_millis(5));
         assert_eq!(calls.poll.load(Relaxed), 0);
+        Ok(())
+    }
+
+    /// Is polled by netpoll while it is being polled, as if it printed a message to a network
+    /// console.
+    struct Nested {
+        calls: Arc<Calls>,
+    }
+
+    impl Poll for Nested {
+        type Irq = Arc<Calls>;
+
+        fn poll(&mut self, cx: &mut PollContext<'_>) -> Polled {
+            let napi = cx.core().as_raw();
+
+            // SAFETY: The NAPI is valid, and the function is that of netpoll.
+            let poll = unsafe { (*napi).poll };
+            if self.calls.poll.fetch_add(1, Relaxed) == 0 {
+                // SAFETY: The function expects this NAPI. A poll that is nested does nothing.
+                let work = poll.map_or(0, |poll| unsafe { poll(napi, 0) });
+
+                self.calls.dropped.store(work != 0, Relaxed);
+            }
+            Polled::Done(0)
+        }
+
+        fn rearm(irq: &Arc<Calls>) {
+            irq.rearm.add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn netpoll_does_not_interrupt_a_poll() -> Result {
+        if !cfg!(CONFIG_NETPOLL) {
+            return Ok(());
+        }
+
+        let parent = Parent::new()?;
+        let calls = Arc::new(Calls::new(), GFP_KERNEL)?;
+        let nested = Nested {
+            calls: calls.clone(),
+        };
+        // SAFETY: It is dropped at the end of the test.
+        let napi = unsafe { Napi::new(parent.netdev()?, calls.clone(), Ok(nested)) };
+        let napi = KBox::pin_init(napi, GFP_KERNEL)?;
+
+        napi.enable();
+        for n in 1..=2 {
+            napi.schedule();
+            assert!(eventually(|| calls.rearm.load(Relaxed) == n));
+            assert_eq!(calls.poll.load(Relaxed), n);
+        }
+        assert!(!calls.dropped.load(Relaxed));
         Ok(())
     }
 
