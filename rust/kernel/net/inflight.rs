@@ -227,8 +227,8 @@ struct CacheAligned<T>(T);
 ///
 /// - `slots.len()` is the capacity of `indices`.
 /// - At most a capacity's worth of slots is between `tail` and `head`. They make up whole packets,
-///   whose first slots have `skb` (owned), `bytes` and `count`, and whose buffers are mapped as
-///   recorded.
+///   whose first slots have `skb` (owned, or null in place of a packet), `bytes` and `count`, and
+///   whose buffers are mapped as recorded.
 /// - The slots from `tail` up to `head` are only accessed by the consumer, the others only by the
 ///   producer. A side gives up slots by storing its index with release semantics, and gains access
 ///   by loading the other index with acquire semantics.
@@ -544,27 +544,39 @@ impl<'a> Producer<'a> {
         Ok(need)
     }
 
-    /// Makes both ends start over with slot 0, as a device does that is restarted.
+    /// Skips the slots up to the end of the ring, so that the next packet starts with slot 0.
     ///
-    /// Returns `EBUSY` if there are packets in the ring, and `EINVAL` if the ends do not belong
-    /// together.
-    pub fn rewind(&mut self, consumer: &mut Consumer<'a>) -> Result {
-        if !ptr::eq(&*self.ring, &*consumer.ring) {
-            return Err(EINVAL);
+    /// This is where a device goes on that is restarted. The other end has to be emptied by
+    /// [`Consumer::pop_all()`] before and after this: it finds an entry without a packet in place of
+    /// the slots.
+    ///
+    /// Returns `EBUSY` if not all of these slots are free.
+    pub fn skip_to_start(&mut self) -> Result {
+        let index = self.index();
+        if index == 0 {
+            return Ok(());
         }
-        if self.head != consumer.tail {
+
+        let count = self.capacity().wrapping_sub(index);
+        if self.free_at_least(count) < count {
             return Err(EBUSY);
         }
 
-        let start = self.ring.indices.start();
+        for i in 0..count {
+            // SAFETY: `count` slots are free, hence belong to the producer.
+            unsafe { self.ring.write(self.head.wrapping_add(i), Slot::EMPTY) };
+        }
+        let entry = Slot {
+            // CAST: The count is less than `MAX_SLOTS`.
+            count: count as u16,
+            ..Slot::EMPTY
+        };
+        // SAFETY: As above.
+        unsafe { self.ring.write(self.head, entry) };
 
-        // INVARIANT: The ring is and stays empty. `&mut` excludes other users of the indices.
-        self.ring.head.0.store(start, Relaxed);
-        self.ring.tail.0.store(start, Relaxed);
-        self.head = start;
-        self.tail.set(start);
-        consumer.tail = start;
-        consumer.head.set(start);
+        self.head = self.head.wrapping_add(count);
+        // INVARIANT: The slots make up an entry without a packet or a mapping.
+        self.ring.head.0.store(self.head, Release);
         Ok(())
     }
 }
@@ -572,12 +584,14 @@ impl<'a> Producer<'a> {
 /// Returns the fragments of a packet.
 #[inline]
 fn frags(skb: &SkBuffRef) -> &[bindings::skb_frag_t] {
-    // SAFETY: The shared info of a valid buffer is valid, and not changed while `skb` is borrowed.
-    let info = unsafe { &*bindings::skb_shinfo(skb.as_raw()) };
+    // SAFETY: The buffer is valid.
+    let info = unsafe { bindings::skb_shinfo(skb.as_raw()) };
 
-    info.frags
-        .get(..usize::from(info.nr_frags))
-        .unwrap_or_default()
+    // SAFETY: The shared info of a valid buffer is valid. The fragments are not changed while `skb`
+    // is borrowed, as opposed to the reference count that clones share.
+    let (count, frags) = unsafe { ((*info).nr_frags, &(*info).frags) };
+
+    frags.get(..usize::from(count)).unwrap_or_default()
 }
 
 /// A part of a packet, as the device gets to see it.
@@ -700,9 +714,9 @@ impl<'p, 'a> Pending<'p, 'a> {
         let mut done = slot.len;
         while done < len {
             slot.addr = slot.addr.wrapping_add(slot.len.into());
-            slot.len = (len - done).min(max_seg);
+            slot.len = len.wrapping_sub(done).min(max_seg);
             self.push(slot, need)?;
-            done += slot.len;
+            done = done.wrapping_add(slot.len);
         }
         Ok(())
     }
@@ -717,7 +731,7 @@ impl<'p, 'a> Pending<'p, 'a> {
         // SAFETY: `need` slots are free, hence belong to the producer.
         unsafe { self.producer.ring.write(self.raw_index(self.count), slot) };
         // INVARIANT: The slot was initialized.
-        self.count += 1;
+        self.count = self.count.wrapping_add(1);
         Ok(())
     }
 
@@ -934,7 +948,8 @@ impl Consumer<'_> {
         })
     }
 
-    /// Unmaps the oldest packet and returns it with its length.
+    /// Unmaps the oldest packet and returns it with its length. There is none if nothing is in the
+    /// ring, or slots that were skipped.
     #[inline]
     fn take(&mut self) -> Option<(SkBuff, u32)> {
         if !self.available() {
@@ -1005,7 +1020,10 @@ impl Consumer<'_> {
         let mut packets = 0u32;
         let mut total = 0u32;
 
-        while let Some((skb, bytes)) = self.take() {
+        while self.available() {
+            let Some((skb, bytes)) = self.take() else {
+                continue;
+            };
             skb.drop_reason(DropReason::QueuePurge);
             packets = packets.wrapping_add(1);
             total = total.wrapping_add(bytes);
@@ -1377,36 +1395,44 @@ mod tests {
     }
 
     #[test]
-    fn rewinding_needs_an_empty_ring() -> Result {
+    fn the_rest_of_the_ring_can_be_skipped() -> Result {
         let parent = Parent::new()?;
         let (mut tx, mut done) = ring(parent.device(), 8)?;
-        let (_other_tx, mut other) = ring(parent.device(), 8)?;
+        let send = |tx: &mut Producer<'_>, prefix| -> Result {
+            tx.map(packet(60, &[])?, prefix, 1000)
+                .map_err(|(e, _)| e)?
+                .commit();
+            Ok(())
+        };
 
-        tx.map(packet(60, &[])?, 2, 1000)
-            .map_err(|(e, _)| e)?
-            .commit();
-        assert_eq!(tx.index(), 3);
-        assert_eq!(tx.rewind(&mut other), Err(EINVAL));
-        assert_eq!(tx.rewind(&mut done), Err(EBUSY));
-        assert_eq!(tx.index(), 3);
+        // There is nothing to skip.
+        assert_eq!(tx.skip_to_start(), Ok(()));
+        assert_eq!((tx.index(), tx.free()), (0, 8));
 
-        assert_eq!(done.pop_all(), (1, 60));
-        assert_eq!(tx.rewind(&mut done), Ok(()));
-        assert_eq!(tx.index(), 0);
+        send(&mut tx, 4)?;
+        send(&mut tx, 0)?;
+        assert_eq!(done.pop_all(), (2, 120));
+        send(&mut tx, 0)?;
+        send(&mut tx, 2)?;
+        assert_eq!(tx.index(), 2);
+        // Not all slots are free.
+        assert_eq!(tx.skip_to_start(), Err(EBUSY));
+        assert_eq!(tx.index(), 2);
+
+        assert_eq!(done.pop_all(), (2, 120));
+        assert_eq!(tx.skip_to_start(), Ok(()));
+        assert_eq!((tx.index(), tx.free()), (0, 2));
+        // What was skipped is no packet, and is not unmapped again.
+        assert_eq!(done.pop_all(), (0, 0));
         assert_eq!(tx.free(), 8);
 
-        tx.map(packet(70, &[])?, 0, 1000)
-            .map_err(|(e, _)| e)?
-            .commit();
-        let first = Entry {
-            first: 0,
-            last: 0,
-            bytes: 70,
-            frames: 1,
-            timestamp: false,
-        };
-        assert_eq!(done.front(), Some(first));
-        // Dropping the ends frees the packet.
+        // Dropping the ends frees the packet, and passes over what was skipped.
+        send(&mut tx, 0)?;
+        assert_eq!(
+            done.front().map(|entry| (entry.first, entry.bytes)),
+            Some((0, 60))
+        );
+        assert_eq!(tx.skip_to_start(), Ok(()));
         Ok(())
     }
 
