@@ -59,6 +59,9 @@ pub(crate) trait Tx: Send {
 
     /// Applies new coalescing limits.
     fn set_coalesce(&mut self, coalesce: &tx::Coalesce);
+
+    /// Goes on with the first slot; see [`TxEnds::rewind`].
+    fn rewind(&mut self) -> Result;
 }
 
 /// Consumer side of a transmit ring; owned by the channel's poll.
@@ -103,6 +106,10 @@ pub(crate) trait Rx: Send {
     /// Bytes the DMA may write to a buffer.
     fn buf_len(&self) -> u32;
 
+    /// Starts over with the first slot, where the DMA begins that is started again. The DMA has
+    /// stopped, and the ring is [detached](Rx::detach).
+    fn rewind(&mut self);
+
     /// Applies new coalescing limits.
     fn set_coalesce(&mut self, coalesce: &rx::Coalesce);
 }
@@ -113,6 +120,18 @@ pub(crate) struct TxEnds<'a> {
     pub(crate) tx: KBox<dyn Tx + 'a>,
     /// Consumer side.
     pub(crate) clean: KBox<dyn TxClean + 'a>,
+}
+
+impl TxEnds<'_> {
+    /// Starts over with the first slot, where the DMA begins that is started again. The DMA has
+    /// stopped; what is in flight is dropped.
+    pub(crate) fn rewind(&mut self) -> Result {
+        self.clean.drain();
+        self.tx.rewind()?;
+        // Passes over the slots that were skipped.
+        self.clean.drain();
+        Ok(())
+    }
 }
 
 /// Makes rings for one descriptor format.

@@ -57,11 +57,12 @@ const MAX_TX_USECS: u32 = 100_000;
 const MAX_FRAMES: u32 = 256;
 
 /// Names of the counters that a port has once, in the order of [`rare_values`].
-const RARE_NAMES: [&CStr; 4] = [
+const RARE_NAMES: [&CStr; 5] = [
     c"rx_fifo_overflows",
     c"tx_timeouts",
     c"recoveries",
     c"recovery_failures",
+    c"reconfig_failures",
 ];
 
 fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
@@ -70,6 +71,7 @@ fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
         port.rare.tx_timeouts.load(Relaxed),
         port.rare.recoveries.load(Relaxed),
         port.rare.recovery_failures.load(Relaxed),
+        port.rare.reconfig_failures.load(Relaxed),
     ]
 }
 

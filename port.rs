@@ -7,6 +7,8 @@
 //! the rest to the channel's poll. Whatever changes them (MTU, ring length, queue count, recovery)
 //! goes through [`Port::replace`].
 
+use core::mem;
+
 use kernel::{
     irq,
     net::{
@@ -19,6 +21,8 @@ use kernel::{
         phylink::Phylink,
         rtnl::Rtnl, //
     },
+    netdev_err,
+    netdev_warn,
     new_mutex,
     num::casts::IntoSafeCast,
     pci,
@@ -138,6 +142,15 @@ struct ChannelRings<'a> {
 /// Rings that no channel has yet, or has any more; index is the channel's.
 type Rings<'a> = KVec<ChannelRings<'a>>;
 
+/// How [`Port::quiesce`] brought the DMA to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quiet {
+    /// It stopped.
+    Stopped,
+    /// The core was reset, which loses what is not rings.
+    Reset,
+}
+
 /// Interrupt handlers of a running port; dropping them frees the lines.
 type Irqs<'a> = KVec<Pin<KBox<irq::Registration<'a, Irq<'a>>>>>;
 
@@ -146,7 +159,7 @@ struct Control<'a> {
     settings: Settings,
     /// Present while the port runs.
     irqs: Option<Irqs<'a>>,
-    /// Room for the rings that [`Port::quiesce`] takes from the channels.
+    /// Room for the rings that [`Port::quiesce`] takes from the channels; empty.
     retired: Rings<'a>,
 }
 
@@ -167,6 +180,8 @@ pub(crate) struct Rare {
     pub(crate) recoveries: Atomic<u64>,
     /// Recoveries that failed.
     pub(crate) recovery_failures: Atomic<u64>,
+    /// Changes of the rings after which neither the new nor the old ones could be started.
+    pub(crate) reconfig_failures: Atomic<u64>,
 }
 
 /// One port.
@@ -288,6 +303,7 @@ impl<'a> Port<'a> {
                 tx_timeouts: Atomic::new(0),
                 recoveries: Atomic::new(0),
                 recovery_failures: Atomic::new(0),
+                reconfig_failures: Atomic::new(0),
             },
             max_checksummed: Atomic::new(u32::MAX),
             ptp: crate::ptp::register(&hw),
@@ -308,13 +324,14 @@ impl<'a> Port<'a> {
 
     /// Most queues of each direction, (tx, rx).
     pub(crate) fn max_queues(&self) -> (u32, u32) {
-        let tx = self.channels.iter().filter(|ch| ch.tx.is_some()).count();
+        // Those that the device was made with.
+        let tx = self.dev.num_tx_queues();
         let features = &self.hw.features;
         let rx = queues(
             features.rx_queues.min(features.rx_channels),
             self.hw.config.rx_queues,
         );
-        (index_u32(tx), rx)
+        (tx, rx)
     }
 
     /// Builds rings for `settings` and `mtu`; touches nothing that exists.
@@ -383,7 +400,9 @@ impl<'a> Port<'a> {
     }
 
     /// Hands `rings` to the channels and starts them. Of the port, only the link may be up.
-    fn start(&self, settings: &Settings, mtu: u32, rings: Rings<'a>, rtnl: &Rtnl) -> Result {
+    ///
+    /// On failure some may be running: [`Port::quiesce`] stops them.
+    fn start(&self, settings: &Settings, mtu: u32, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result {
         let (hw, io) = (&self.hw, self.hw.io());
         let Settings {
             tx_queues,
@@ -398,7 +417,8 @@ impl<'a> Port<'a> {
             .store(max_checksummed(hw, tx_queues), Relaxed);
         self.dev.set_real_num_queues(tx_queues, rx_queues, rtnl)?;
 
-        for (channel, rings) in self.channels.iter().zip(rings) {
+        for (channel, rings) in self.channels.iter().zip(rings.iter_mut()) {
+            let rings = mem::take(rings);
             let ch = channel.index;
             let irqs = ChannelIrqs {
                 tx: rings.tx.is_some(),
@@ -454,13 +474,15 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
-    /// Stops what [`Port::start`] started and takes the rings back from the channels.
+    /// Stops what [`Port::start`] started and takes the rings back from the channels, to `rings`,
+    /// which has room for them.
     ///
     /// On return no interrupt, poll or transmission uses them, and neither does the DMA: where it
     /// cannot be stopped channel by channel the core is reset; where that fails too, the rings
-    /// are leaked rather than given back to the kernel under a running DMA.
-    fn quiesce(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
+    /// are leaked rather than given back to the kernel under a running DMA, and this fails.
+    fn quiesce(&self, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result<Quiet> {
         let (hw, io) = (&self.hw, self.hw.io());
+        rings.clear();
         self.dev.tx_disable(rtnl);
         for channel in self.channels.iter() {
             channel.napi.irq().mask();
@@ -503,28 +525,30 @@ impl<'a> Port<'a> {
                 })
                 .unwrap_or_default();
             let tx = tx.zip(clean).map(|(tx, clean)| TxEnds { tx, clean });
-            // There is room for every channel: see `Port::new()`.
-            if let Err(full) = control
-                .retired
-                .push_within_capacity(ChannelRings { tx, rx })
-            {
-                core::mem::forget(full);
+            // There is room for every channel: see `Port::new()` and `Port::build()`.
+            if let Err(full) = rings.push_within_capacity(ChannelRings { tx, rx }) {
+                mem::forget(full);
             }
         }
-        if !halted && self.reset().is_err() {
+        if halted {
+            return Ok(Quiet::Stopped);
+        }
+        self.reset().inspect_err(|_| {
             dev_err!(
                 hw.dev,
                 "the DMA neither stops nor resets: leaking its rings, reboot to get them back\n"
             );
-            while let Some(rings) = control.retired.pop() {
-                core::mem::forget(rings);
+            while let Some(rings) = rings.pop() {
+                mem::forget(rings);
             }
-        }
-        for rings in control.retired.iter_mut() {
-            if let Some(tx) = rings.tx.as_mut() {
-                tx.clean.drain();
-            }
-        }
+        })?;
+        Ok(Quiet::Reset)
+    }
+
+    /// Stops the port and drops its rings, and what is in flight.
+    fn shut(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
+        // If it fails there is nothing to be dropped.
+        let _ = self.quiesce(&mut control.retired, rtnl);
         control.retired.clear();
     }
 
@@ -594,7 +618,7 @@ impl<'a> Port<'a> {
         let mut control = self.control.lock();
         let settings = control.settings;
         let mtu = self.dev.mtu();
-        let rings = self.build(&settings, mtu)?;
+        let mut rings = self.build(&settings, mtu)?;
 
         // The receive clock that the reset needs comes from the PHY.
         self.connect_phy(rtnl)?;
@@ -603,10 +627,10 @@ impl<'a> Port<'a> {
             .and_then(|()| self.request_irqs())
             .and_then(|irqs| {
                 control.irqs = Some(irqs);
-                self.start(&settings, mtu, rings, rtnl)
+                self.start(&settings, mtu, &mut rings, rtnl)
             });
         if let Err(err) = result {
-            self.quiesce(&mut control, rtnl);
+            self.shut(&mut control, rtnl);
             control.irqs = None;
             self.phylink.disconnect(rtnl);
             return Err(err);
@@ -620,7 +644,7 @@ impl<'a> Port<'a> {
     pub(crate) fn stop(&self, rtnl: &Rtnl) {
         self.phylink.stop(rtnl);
         let mut control = self.control.lock();
-        self.quiesce(&mut control, rtnl);
+        self.shut(&mut control, rtnl);
         control.irqs = None;
         drop(control);
         self.phylink.disconnect(rtnl);
@@ -628,22 +652,81 @@ impl<'a> Port<'a> {
 
     /// Makes `settings` and `mtu` the ones in force, with new rings if the port runs.
     ///
-    /// On failure before the swap the old rings go on undisturbed. Link and PHY are not touched.
+    /// On failure the old rings go on: undisturbed if the new ones could not be built, else started
+    /// again. Link and PHY are not touched.
     pub(crate) fn replace(&self, settings: &Settings, mtu: u32, rtnl: &Rtnl) -> Result {
         let mut control = self.control.lock();
         if control.irqs.is_some() {
-            let rings = self.build(settings, mtu)?;
-            self.quiesce(&mut control, rtnl);
-            self.start(settings, mtu, rings, rtnl).inspect_err(|err| {
-                dev_err!(
-                    self.hw.dev,
-                    "new rings did not start ({:?}): take the interface down and up\n",
-                    err
-                );
-            })?;
+            let mut rings = self.build(settings, mtu)?;
+            self.swap(&mut control, settings, mtu, &mut rings, rtnl)?;
         }
         control.settings = *settings;
         Ok(())
+    }
+
+    /// Puts `rings` in place of those that run, or starts these again if that fails.
+    fn swap(
+        &self,
+        control: &mut Control<'a>,
+        settings: &Settings,
+        mtu: u32,
+        rings: &mut Rings<'a>,
+        rtnl: &Rtnl,
+    ) -> Result {
+        let old = &mut control.retired;
+        let result = self
+            .quiesce(old, rtnl)
+            .and_then(|quiet| self.restart(quiet, settings, mtu, rings, rtnl));
+        let Err(err) = result else {
+            old.clear();
+            return Ok(());
+        };
+
+        // The device has its old MTU until the change has succeeded.
+        let (settings, mtu) = (&control.settings, self.dev.mtu());
+        let again = self.quiesce(rings, rtnl).and_then(|quiet| {
+            rings.clear();
+            for tx in old.iter_mut().filter_map(|rings| rings.tx.as_mut()) {
+                tx.rewind()?;
+            }
+            for rx in old.iter_mut().filter_map(|rings| rings.rx.as_mut()) {
+                rx.rewind();
+            }
+            self.restart(quiet, settings, mtu, old, rtnl)
+        });
+        match again {
+            Ok(()) => netdev_warn!(
+                self.dev,
+                "new rings did not start ({:?}): going on with the old ones\n",
+                err
+            ),
+            Err(again) => {
+                self.rare.reconfig_failures.fetch_add(1, Relaxed);
+                netdev_err!(
+                    self.dev,
+                    "neither new ({:?}) nor old rings ({:?}) start: take the interface down and up\n",
+                    err,
+                    again
+                );
+                self.shut(control, rtnl);
+            }
+        }
+        Err(err)
+    }
+
+    /// Starts `rings` after [`Port::quiesce`].
+    fn restart(
+        &self,
+        quiet: Quiet,
+        settings: &Settings,
+        mtu: u32,
+        rings: &mut Rings<'a>,
+        rtnl: &Rtnl,
+    ) -> Result {
+        if quiet == Quiet::Reset {
+            self.reset_core()?;
+        }
+        self.start(settings, mtu, rings, rtnl)
     }
 
     /// Applies new coalescing limits; what is in flight keeps the old ones.
@@ -664,15 +747,19 @@ impl<'a> Port<'a> {
             });
             // The poll owns its ring: it has to pause for a moment.
             channel.napi.disable();
-            channel.napi.with_disabled(|poller, _| {
+            let polled = channel.napi.with_disabled(|poller, _| {
                 poller.backstop = backstop(tx);
                 if let Some(ring) = poller.rx.as_mut() {
                     ring.set_coalesce(rx);
                 }
+                poller.clean.is_some() || poller.rx.is_some()
             });
-            channel.napi.enable();
-            // What interrupted meanwhile found the poll disabled.
-            channel.napi.schedule();
+            // Channels that have no ring are not polled.
+            if polled == Some(true) {
+                channel.napi.enable();
+                // What interrupted meanwhile found the poll disabled.
+                channel.napi.schedule();
+            }
             let dma = self.hw.hwif.dma;
             dma.set_rx_watchdog(io, channel.index, self.riwt(rx));
         }
@@ -703,10 +790,10 @@ impl<'a> Port<'a> {
         let settings = control.settings;
         let mtu = self.dev.mtu();
         // On failure what runs goes on; if it is stuck, the watchdog will be back.
-        let rings = self.build(&settings, mtu)?;
-        self.quiesce(&mut control, rtnl);
+        let mut rings = self.build(&settings, mtu)?;
+        self.shut(&mut control, rtnl);
         self.reset_core()?;
-        self.start(&settings, mtu, rings, rtnl)
+        self.start(&settings, mtu, &mut rings, rtnl)
     }
 
     /// Stores and programs the receive filter.

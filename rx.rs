@@ -452,4 +452,16 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
     fn set_coalesce(&mut self, coalesce: &Coalesce) {
         self.coalesce = *coalesce;
     }
+
+    fn rewind(&mut self) {
+        self.partial = None;
+        self.skipping = false;
+        self.current = Position::default();
+        self.dirty = Position::default();
+        for index in 0..self.desc.len() {
+            self.desc.store_word(index, F::OWN_WORD, 0);
+        }
+        // Most slots have their buffers still. Where memory is short the poll tries again.
+        let _ = self.refill(None, GFP_KERNEL);
+    }
 }

@@ -375,6 +375,18 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
     fn set_coalesce(&mut self, coalesce: &Coalesce) {
         self.meter = Meter::new(*coalesce);
     }
+
+    fn rewind(&mut self) -> Result {
+        self.slots.skip_to_start()?;
+        // What was in flight is not to be sent.
+        for index in 0..self.desc.len() {
+            self.desc.store_word(index, F::OWN_WORD, 0);
+        }
+        self.meter = Meter::new(self.meter.limits);
+        self.told = Told::default();
+        self.unrung = false;
+        Ok(())
+    }
 }
 
 /// Consumer side of a transmit ring.
