@@ -48,7 +48,8 @@ use crate::{
 pub(crate) struct Sent {
     /// Answer to the stack.
     pub(crate) xmit: Xmit,
-    /// The frame asked for no interrupt: somebody has to look for its completion by time.
+    /// The DMA was told of frames the last of which asked for no interrupt: somebody has to look for
+    /// their completion by time.
     pub(crate) backstop: bool,
 }
 

@@ -227,11 +227,12 @@ impl<'a, F: Format> TxRing<'a, F> {
         stats.update(|update| update.add(xmit::TX_DOORBELLS, 1));
     }
 
-    /// A frame was not queued: what was queued before it in this burst must not wait for it.
+    /// A frame was not queued: what was queued before it in this burst must not wait for it. Nor
+    /// for the rest of the burst, which a stopped queue does not come to.
     #[cold]
-    fn give_up(&mut self, queue: &Sender<'_>, stats: &mut XmitWriter, counter: usize) {
+    fn give_up(&mut self, stats: &mut XmitWriter, counter: usize) {
         stats.update(|update| update.add(counter, 1));
-        if self.unrung && !queue.xmit_more() {
+        if self.unrung {
             self.ring_doorbell(stats);
         }
     }
@@ -335,7 +336,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
                 skb.drop_reason(DropReason::NoMem);
                 (Xmit::Sent, xmit::TX_MAP_ERRORS)
             };
-            self.give_up(queue, stats, counter);
+            self.give_up(stats, counter);
             return datapath::Sent {
                 xmit,
                 backstop: true,
@@ -363,12 +364,15 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             Self::STOP_BELOW,
             Self::WAKE_AT,
         );
-        if queue.sent(bytes, more) {
+        let rung = queue.sent(bytes, more);
+        if rung {
             self.ring_doorbell(stats);
         }
         datapath::Sent {
             xmit: Xmit::Sent,
-            backstop: !interrupt,
+            // Frames complete in order, and none before its doorbell. So the frame that is rung for
+            // answers for those before it in the burst, and one full barrier does for all of them.
+            backstop: rung && !interrupt,
         }
     }
 
