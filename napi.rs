@@ -136,13 +136,17 @@ impl<'a> napi::Poll for Poller<'a> {
         let mut tally = Tally::default();
         tally.add(poll::POLLS, 1);
 
-        // Acknowledged before the rings are looked at: what comes later interrupts again when the
-        // channel is unmasked.
-        let events = self.hw.hwif.dma.take_events(self.hw.io(), self.ch);
-        tally.add(poll::RX_STARVED, events.rx_starved.into());
-        if events.bus_error {
-            tally.add(poll::BUS_ERRORS, 1);
-            self.dev.schedule_work(Event::BusError.mask());
+        // A budget of zero is netpoll, which may send but not receive, and has interrupts disabled.
+        // It leaves the events to the next poll.
+        if cx.budget() != 0 {
+            // Acknowledged before the rings are looked at: what comes later interrupts again when
+            // the channel is unmasked.
+            let events = self.hw.hwif.dma.take_events(self.hw.io(), self.ch);
+            tally.add(poll::RX_STARVED, events.rx_starved.into());
+            if events.bus_error {
+                tally.add(poll::BUS_ERRORS, 1);
+                self.dev.schedule_work(Event::BusError.mask());
+            }
         }
 
         if let (Some(clean), Some(completion)) = (self.clean.as_mut(), self.completion.as_mut()) {
@@ -152,7 +156,6 @@ impl<'a> napi::Poll for Poller<'a> {
         }
 
         let mut frames = 0;
-        // A budget of zero is netpoll: it may send but not receive.
         if let Some(rx) = self.rx.as_mut().filter(|_| cx.budget() != 0) {
             let polled = rx.poll(self.dev, cx, &mut tally);
             frames = polled.frames;
