@@ -125,7 +125,11 @@ use crate::{
             SkBuff,
             SkBuffRef, //
         },
-        stats::Stats64, //
+        stats::{
+            RxQueueStats,
+            Stats64,
+            TxQueueStats, //
+        }, //
     },
     prelude::*,
     str::BStr,
@@ -480,6 +484,45 @@ pub trait Driver: Sized + 'static {
     /// Called concurrently with everything, including [`open`](Self::open) and
     /// [`stop`](Self::stop), and must not sleep.
     fn get_stats64<'a>(_data: Pin<&Self::Data<'a>>, _stats: &mut Stats64) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reports the statistics of a receive queue that is less than the number of queues that the
+    /// device was created with.
+    ///
+    /// They may be 0 again after the number of queues in use has changed.
+    fn rx_queue_stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _queue: u32,
+        _stats: &mut RxQueueStats,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reports the statistics of a transmit queue, see [`rx_queue_stats`](Self::rx_queue_stats).
+    fn tx_queue_stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _queue: u32,
+        _stats: &mut TxQueueStats,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reports what cannot be attributed to a queue.
+    ///
+    /// Those statistics that are set here, usually to 0, are reported for the whole device. Those of
+    /// all queues, in use or not, are added by the caller.
+    fn base_stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rx: &mut RxQueueStats,
+        _tx: &mut TxQueueStats,
+        _rtnl: &Rtnl,
+    ) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -1070,6 +1113,9 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
                 bindings::netdev_priv_flags_IFF_TX_SKB_SHARING,
             );
             (*raw).netdev_ops = &Adapter::<T>::OPS;
+            if Adapter::<T>::HAS_QUEUE_STATS {
+                (*raw).stat_ops = &Adapter::<T>::STAT_OPS;
+            }
         }
 
         Ok(Self {
@@ -1348,6 +1394,27 @@ impl<T: Driver> Adapter<T> {
         ..pin_init::zeroed()
     };
 
+    const HAS_QUEUE_STATS: bool =
+        T::HAS_RX_QUEUE_STATS || T::HAS_TX_QUEUE_STATS || T::HAS_BASE_STATS;
+
+    const STAT_OPS: bindings::netdev_stat_ops = bindings::netdev_stat_ops {
+        get_queue_stats_rx: if T::HAS_RX_QUEUE_STATS {
+            Some(Self::get_queue_stats_rx)
+        } else {
+            None
+        },
+        get_queue_stats_tx: if T::HAS_TX_QUEUE_STATS {
+            Some(Self::get_queue_stats_tx)
+        } else {
+            None
+        },
+        get_base_stats: if T::HAS_BASE_STATS {
+            Some(Self::get_base_stats)
+        } else {
+            None
+        },
+    };
+
     /// # Safety
     ///
     /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
@@ -1472,6 +1539,86 @@ impl<T: Driver> Adapter<T> {
         // reference to it, the rtnl mutex or the RCU read lock: the unregistration waits for all of
         // these.
         unsafe { dev.with_data(|_, data| T::get_stats64(data, stats)) };
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `stats` must be valid,
+    /// initialized and exclusive; called with the rtnl mutex held.
+    unsafe extern "C" fn get_queue_stats_rx(
+        dev: *mut bindings::net_device,
+        queue: c_int,
+        stats: *mut bindings::netdev_queue_stats_rx,
+    ) {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The device does not have a lock of its own (`netdev_need_ops_lock()`), the
+        // statistics are read with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: Required from the caller.
+        let stats = unsafe { RxQueueStats::from_raw(stats) };
+
+        if let Ok(queue) = u32::try_from(queue) {
+            // SAFETY: Only called for devices that are registered.
+            unsafe { dev.with_data(|dev, data| T::rx_queue_stats(dev, data, queue, stats, rtnl)) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::get_queue_stats_rx`].
+    unsafe extern "C" fn get_queue_stats_tx(
+        dev: *mut bindings::net_device,
+        queue: c_int,
+        stats: *mut bindings::netdev_queue_stats_tx,
+    ) {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As in `get_queue_stats_rx()`.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: Required from the caller.
+        let stats = unsafe { TxQueueStats::from_raw(stats) };
+
+        if let Ok(queue) = u32::try_from(queue) {
+            // SAFETY: Only called for devices that are registered.
+            unsafe { dev.with_data(|dev, data| T::tx_queue_stats(dev, data, queue, stats, rtnl)) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::get_queue_stats_rx`].
+    unsafe extern "C" fn get_base_stats(
+        raw: *mut bindings::net_device,
+        rx: *mut bindings::netdev_queue_stats_rx,
+        tx: *mut bindings::netdev_queue_stats_tx,
+    ) {
+        // SAFETY: By the safety requirements `raw` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(raw) };
+        // SAFETY: As in `get_queue_stats_rx()`.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: Required from the caller.
+        let (rx_base, tx_base) =
+            unsafe { (RxQueueStats::from_raw(rx), TxQueueStats::from_raw(tx)) };
+
+        // SAFETY: Only called for devices that are registered.
+        unsafe { dev.with_data(|dev, data| T::base_stats(dev, data, rx_base, tx_base, rtnl)) };
+
+        // Queues in use are added by the caller.
+        //
+        // SAFETY: All pointers are valid, and the numbers of queues do not change while the rtnl
+        // mutex is held. They fit into a `c_int`, as they are at most 65535.
+        unsafe {
+            bindings::netdev_stat_queue_sum(
+                raw,
+                (*raw).real_num_rx_queues as c_int,
+                (*raw).num_rx_queues as c_int,
+                rx,
+                (*raw).real_num_tx_queues as c_int,
+                (*raw).num_tx_queues as c_int,
+                tx,
+            )
+        };
     }
 
     /// # Safety
@@ -1793,6 +1940,27 @@ mod tests {
             Ok(())
         }
 
+        fn tx_queue_stats<'a>(
+            _dev: &Device<Self>,
+            _data: Pin<&ProbeData<'a>>,
+            queue: u32,
+            stats: &mut TxQueueStats,
+            _rtnl: &Rtnl,
+        ) {
+            stats.set_packets(10 * (u64::from(queue) + 1));
+            stats.set_bytes(1000);
+        }
+
+        fn base_stats<'a>(
+            _dev: &Device<Self>,
+            _data: Pin<&ProbeData<'a>>,
+            _rx: &mut RxQueueStats,
+            tx: &mut TxQueueStats,
+            _rtnl: &Rtnl,
+        ) {
+            tx.set_packets(1);
+        }
+
         fn change_mtu<'a>(
             dev: &Device<Self>,
             data: Pin<&ProbeData<'a>>,
@@ -2056,6 +2224,50 @@ mod tests {
         drop(reg);
         assert_eq!(seen.stop.load(Relaxed), 1);
 
+        Ok(())
+    }
+
+    #[test]
+    fn queue_statistics() -> Result {
+        let seen = Seen::new();
+        let faux = faux::Registration::new(c"rust_net_stats", None)?;
+        let dev = UnregisteredDevice::<Probe>::new(faux.as_ref().as_ref(), 3, 1)?;
+        let data = data(&dev, &seen)?;
+
+        // SAFETY: It is dropped below; if an assertion fails before, everything is leaked.
+        let reg = unsafe { Registration::new(dev, data) }?;
+        let dev = reg.device();
+        let rtnl = rtnl::lock();
+
+        // SAFETY: The device has these operations.
+        let ops = unsafe { &*(*dev.as_raw()).stat_ops };
+        let mut rx = bindings::netdev_queue_stats_rx {
+            packets: u64::MAX,
+            ..Default::default()
+        };
+        let mut tx = bindings::netdev_queue_stats_tx {
+            bytes: u64::MAX,
+            ..Default::default()
+        };
+
+        assert!(ops.get_queue_stats_rx.is_none());
+        dev.set_real_num_queues(1, 1, &rtnl)?;
+        if let (Some(queue), Some(base)) = (ops.get_queue_stats_tx, ops.get_base_stats) {
+            // SAFETY: All pointers are valid.
+            unsafe { base(dev.as_raw(), &raw mut rx, &raw mut tx) };
+            // The base and two queues that are not in use; no bytes, which the base does not have.
+            assert_eq!(
+                (tx.packets, tx.bytes, rx.packets),
+                (1 + 20 + 30, u64::MAX, u64::MAX)
+            );
+
+            // SAFETY: As above.
+            unsafe { queue(dev.as_raw(), 0, &raw mut tx) };
+            assert_eq!((tx.packets, tx.bytes), (10, 1000));
+        }
+
+        drop(rtnl);
+        drop(reg);
         Ok(())
     }
 

@@ -628,11 +628,11 @@ impl<'a, P: Poll> Napi<'a, P> {
         Some(f(inner, &cx))
     }
 
-    /// Tells the networking core which interrupt this NAPI is served by.
+    /// Tells the networking core which interrupt this NAPI is served by, if any.
     ///
     /// May sleep.
-    pub fn set_irq(&self, irq: u32) -> Result {
-        let irq = irq.try_into()?;
+    pub fn set_irq(&self, irq: Option<u32>) -> Result {
+        let irq = irq.map_or(Ok(-1), TryInto::try_into)?;
 
         // SAFETY: By the type invariants the NAPI exists.
         unsafe { bindings::netif_napi_set_irq(self.core.as_raw(), irq) };

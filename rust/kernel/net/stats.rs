@@ -125,6 +125,87 @@ impl Stats64 {
     }
 }
 
+macro_rules! queue_stats {
+    ($($(#[$meta:meta])* $name:ident: $raw:ident {
+        $($(#[$doc:meta])* $field:ident, $set:ident;)*
+    })*) => {$(
+        $(#[$meta])*
+        ///
+        /// Statistics that are not set are not reported.
+        #[repr(transparent)]
+        pub struct $name(bindings::$raw);
+
+        impl $name {
+            $(
+                $(#[$doc])*
+                #[inline]
+                pub fn $set(&mut self, value: u64) {
+                    self.0.$field = value;
+                }
+            )*
+
+            /// Creates a reference from a raw pointer.
+            ///
+            /// # Safety
+            ///
+            /// `ptr` must be valid, initialized and not used by anyone else for the lifetime `'a`.
+            #[inline]
+            pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::$raw) -> &'a mut Self {
+                // SAFETY: This is a transparent wrapper; the rest is required from the caller.
+                unsafe { &mut *ptr.cast() }
+            }
+        }
+    )*};
+}
+
+queue_stats! {
+    /// The statistics of a receive queue.
+    ///
+    /// C header: [`include/net/netdev_queues.h`](srctree/include/net/netdev_queues.h)
+    RxQueueStats: netdev_queue_stats_rx {
+        /// Packets given to the networking core.
+        packets, set_packets;
+        /// Bytes given to the networking core.
+        bytes, set_bytes;
+        /// Failures to allocate a buffer, whether a packet was lost for it or not.
+        alloc_fail, set_alloc_fail;
+        /// Packets that the device got but did not deliver, for all reasons.
+        hw_drops, set_hw_drops;
+        /// Packets that the device dropped because there was no room for them.
+        hw_drop_overruns, set_hw_drop_overruns;
+        /// Packets whose checksum the device has found right.
+        csum_unnecessary, set_csum_unnecessary;
+        /// Packets whose checksum the device did not look at.
+        csum_none, set_csum_none;
+        /// Packets whose checksum the device has found wrong.
+        csum_bad, set_csum_bad;
+    }
+
+    /// The statistics of a transmit queue.
+    ///
+    /// C header: [`include/net/netdev_queues.h`](srctree/include/net/netdev_queues.h)
+    TxQueueStats: netdev_queue_stats_tx {
+        /// Packets sent.
+        packets, set_packets;
+        /// Bytes sent.
+        bytes, set_bytes;
+        /// Packets that the device was given but did not send, for all reasons.
+        hw_drops, set_hw_drops;
+        /// Packets that the device did not send because they were invalid.
+        hw_drop_errors, set_hw_drop_errors;
+        /// Packets that needed no checksum.
+        csum_none, set_csum_none;
+        /// Packets whose checksum the device was asked for.
+        needs_csum, set_needs_csum;
+        /// Packets that the device was asked to segment.
+        hw_gso_packets, set_hw_gso_packets;
+        /// Bytes of the packets that the device was asked to segment.
+        hw_gso_bytes, set_hw_gso_bytes;
+        /// Packets that these were segmented into.
+        hw_gso_wire_packets, set_hw_gso_wire_packets;
+    }
+}
+
 /// The memory of a set of counters.
 ///
 /// # Invariants
