@@ -18,7 +18,11 @@ use kernel::{
             SkBuff,
             SkBuffRef, //
         },
-        stats::Stats64, //
+        stats::{
+            RxQueueStats,
+            Stats64,
+            TxQueueStats, //
+        }, //
     },
     netdev_err,
     netdev_warn,
@@ -139,6 +143,79 @@ impl device::Driver for Dwmac {
             stats.add_tx_dropped(sent(xmit::TX_GSO_ERRORS));
         }
         stats.add_rx_missed_errors(port.hw.rx_overflows.load(Relaxed));
+    }
+
+    fn rx_queue_stats<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        queue: u32,
+        stats: &mut RxQueueStats,
+        _rtnl: &Rtnl,
+    ) {
+        // CAST: As in `start_xmit()`.
+        let Some(channel) = port.channels.get(queue as usize) else {
+            return;
+        };
+        let counters = channel.poll_stats.read();
+        let get = |index: usize| counters.get(index).copied().unwrap_or(0);
+        let (good, bad) = (get(poll::RX_CSUM_GOOD), get(poll::RX_CSUM_BAD));
+        stats.set_packets(get(poll::RX_PACKETS));
+        stats.set_bytes(get(poll::RX_BYTES));
+        stats.set_alloc_fail(get(poll::RX_NO_MEMORY).wrapping_add(get(poll::RX_REFILL_FAILED)));
+        stats.set_hw_drops(get(poll::RX_ERRORS));
+        stats.set_hw_drop_overruns(get(poll::RX_OVERFLOW_ERRORS));
+        stats.set_csum_unnecessary(good);
+        stats.set_csum_bad(bad);
+        stats.set_csum_none(
+            get(poll::RX_PACKETS)
+                .saturating_sub(good)
+                .saturating_sub(bad),
+        );
+    }
+
+    fn tx_queue_stats<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        queue: u32,
+        stats: &mut TxQueueStats,
+        _rtnl: &Rtnl,
+    ) {
+        // CAST: As in `start_xmit()`.
+        let Some(channel) = port.channels.get(queue as usize) else {
+            return;
+        };
+        let (polled, sent) = (channel.poll_stats.read(), channel.xmit_stats.read());
+        let polled = |index: usize| polled.get(index).copied().unwrap_or(0);
+        let sent = |index: usize| sent.get(index).copied().unwrap_or(0);
+        stats.set_packets(polled(poll::TX_PACKETS));
+        stats.set_bytes(polled(poll::TX_BYTES));
+        stats.set_hw_drops(polled(poll::TX_ERRORS));
+        stats.set_hw_gso_packets(sent(xmit::TX_TSO_FRAMES).wrapping_add(sent(xmit::TX_USO_FRAMES)));
+        stats.set_hw_gso_wire_packets(sent(xmit::TX_GSO_SEGMENTS));
+    }
+
+    fn base_stats<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        rx: &mut RxQueueStats,
+        tx: &mut TxQueueStats,
+        _rtnl: &Rtnl,
+    ) {
+        // The MAC does not know for which queue it would have been.
+        let overflows = port.hw.rx_overflows.load(Relaxed);
+        rx.set_packets(0);
+        rx.set_bytes(0);
+        rx.set_alloc_fail(0);
+        rx.set_hw_drops(overflows);
+        rx.set_hw_drop_overruns(overflows);
+        rx.set_csum_unnecessary(0);
+        rx.set_csum_bad(0);
+        rx.set_csum_none(0);
+        tx.set_packets(0);
+        tx.set_bytes(0);
+        tx.set_hw_drops(0);
+        tx.set_hw_gso_packets(0);
+        tx.set_hw_gso_wire_packets(0);
     }
 
     fn set_rx_mode<'a>(

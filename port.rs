@@ -460,6 +460,10 @@ impl<'a> Port<'a> {
                 self.with_tx_side(channel, |side| side.ring = Some(tx))
                     .ok_or(EINVAL)?;
             }
+            let queue = index_u32(ch);
+            channel
+                .napi
+                .link_queues(irqs.rx.then_some(queue), irqs.tx.then_some(queue), rtnl)?;
             channel.napi.enable();
             if irqs.rx {
                 hw.hwif.dma.start_rx(io, ch);
@@ -487,6 +491,7 @@ impl<'a> Port<'a> {
         for channel in self.channels.iter() {
             channel.napi.irq().mask();
             channel.napi.disable();
+            channel.napi.unlink_queues(rtnl);
         }
         // A poll may have unmasked after it completed; it has ended when this returns.
         self.dev.synchronize(rtnl);
@@ -567,8 +572,9 @@ impl<'a> Port<'a> {
     /// Requests the vectors.
     fn request_irqs(&self) -> Result<Irqs<'a>> {
         let mut irqs = KVec::with_capacity(2 * MAX_CHANNELS + 1, GFP_KERNEL)?;
-        let mut request = |vector: u32, source: Source, flags: irq::Flags| -> Result {
+        let mut request = |vector: u32, source: Source, flags: irq::Flags| -> Result<u32> {
             let request: irq::IrqRequest<'a> = self.vectors.index(vector.into_safe_cast())?.into();
+            let number = request.irq();
             let handler = Irq {
                 hw: self.hw.clone(),
                 channels: self.channels.clone(),
@@ -578,7 +584,7 @@ impl<'a> Port<'a> {
             let registration =
                 unsafe { irq::Registration::new(request, flags, crate::NAME, Ok(handler)) };
             irqs.push(KBox::pin_init(registration, GFP_KERNEL)?, GFP_KERNEL)?;
-            Ok(())
+            Ok(number)
         };
         match self.plan {
             IrqPlan::Single { shared } => {
@@ -587,7 +593,10 @@ impl<'a> Port<'a> {
                 } else {
                     irq::Flags::TRIGGER_NONE
                 };
-                request(0, Source::All, flags)?;
+                let irq = request(0, Source::All, flags)?;
+                for channel in self.channels.iter() {
+                    channel.napi.set_irq(Some(irq))?;
+                }
             }
             IrqPlan::PerQueue(vectors) => {
                 let flags = irq::Flags::TRIGGER_NONE;
@@ -597,8 +606,10 @@ impl<'a> Port<'a> {
                     let nth = |(first, step): (u32, u32)| {
                         first.saturating_add(step.saturating_mul(index_u32(ch)))
                     };
-                    request(nth(vectors.rx), Source::Channel(ch), flags)?;
+                    let rx = request(nth(vectors.rx), Source::Channel(ch), flags)?;
                     request(nth(vectors.tx), Source::Channel(ch), flags)?;
+                    // There are two, and room for one.
+                    channel.napi.set_irq(Some(rx))?;
                 }
             }
         }

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What the netdev netlink family tells: statistics of each queue, and which
+NAPI and interrupt serve it."""
+
+import re
+import socket
+import struct
+import sys
+import time
+
+from lib import Failure, check, check_equal, main, noise, wait_for
+
+NETLINK_GENERIC = 16
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_REQUEST, NLM_F_DUMP = 0x001, 0x300
+GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
+# include/uapi/linux/netdev.h
+QUEUE_GET, NAPI_GET, QSTATS_GET = 10, 11, 12
+QUEUE = {"id": 1, "ifindex": 2, "type": 3, "napi": 4}
+NAPI = {"ifindex": 1, "id": 2, "irq": 3}
+QSTATS = {"ifindex": 1, "type": 2, "queue": 3, "scope": 4, "rx_packets": 8, "rx_bytes": 9, "tx_packets": 10, "tx_bytes": 11}
+SCOPE_QUEUE = 1
+TYPES = ("rx", "tx")
+FRAMES = 100
+
+
+def attribute(kind, payload):
+    return struct.pack("=HH", 4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
+
+
+def attributes(data):
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("=HH", data)
+        # Integers have 2, 4 or 8 bytes.
+        yield kind & 0x3fff, int.from_bytes(data[4:size], sys.byteorder)
+        data = data[(size + 3) & ~3:]
+
+
+class Netdev:
+    """The netdev family of generic netlink."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+        self.sock.settimeout(10)
+        name = attribute(CTRL_ATTR_FAMILY_NAME, b"netdev\0")
+        found = self.request(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, NLM_F_REQUEST, name)
+        self.family = found[0][CTRL_ATTR_FAMILY_ID]
+
+    def request(self, family, command, flags, payload):
+        body = struct.pack("=BBH", command, 1, 0) + payload
+        self.sock.send(struct.pack("=IHHII", 16 + len(body), family, flags, 1, 0) + body)
+        replies = []
+        while True:
+            data = self.sock.recv(1 << 16)
+            while data:
+                size, kind = struct.unpack_from("=IH", data)
+                if kind in (NLMSG_DONE, NLMSG_ERROR):
+                    # Of a reply that is not a dump this is the first message only in case of failure.
+                    status, = struct.unpack_from("=i", data, 16)
+                    if status:
+                        raise OSError(-status, f"netlink command {command}")
+                    return replies
+                replies.append(dict(attributes(data[20:size])))
+                data = data[(size + 3) & ~3:]
+            if not flags & NLM_F_DUMP:
+                return replies
+
+    def dump(self, command, names, payload):
+        found = self.request(self.family, command, NLM_F_REQUEST | NLM_F_DUMP, payload)
+        return [{name: reply[kind] for name, kind in names.items() if kind in reply} for reply in found]
+
+
+def netdev(env):
+    """Dumps of one command for the interface under test."""
+    link = Netdev()
+    env.defer(link.sock.close)
+    index = struct.pack("=I", socket.if_nametoindex(env.ifname))
+    return lambda command, names, extra=b"": link.dump(command, names, attribute(names["ifindex"], index) + extra)
+
+
+def statistics(env):
+    """(of the device, {(type, queue): of the queue})"""
+    dump = netdev(env)
+    try:
+        whole = dump(QSTATS_GET, QSTATS)
+        queues = dump(QSTATS_GET, QSTATS, attribute(QSTATS["scope"], struct.pack("=I", SCOPE_QUEUE)))
+    except OSError as err:
+        env.lacks(f"no queue statistics: {err}")
+    check_equal(len(whole), 1, "statistics of the whole device")
+    return whole[0], {(TYPES[queue["type"]], queue["queue"]): queue for queue in queues}
+
+
+def channels(env):
+    """Queues in use, {type: number}, and the most there may be."""
+    status, out, err = env.local.command(["ethtool", "-l", env.ifname])
+    if status:
+        env.lacks(f"ethtool -l: {err.strip()}")
+    most, now = ({kind.lower(): int(count) for kind, count in re.findall(r"^(RX|TX):\s+(\d+)$", part, re.M)}
+                 for part in out.split("Current hardware settings:"))
+    return now, most
+
+
+def quiet(env):
+    """Nothing but our own frames on the wire."""
+    for end, ifname in ((env.local, env.ifname), (env.peer, env.peer_ifname)):
+        path = f"/proc/sys/net/ipv6/conf/{ifname}/disable_ipv6"
+        env.defer(env.configure, end, ifname)
+        env.defer(end.write, path, 0)
+        end.write(path, 1)
+        end.run("ip", "neigh", "flush", "dev", ifname)
+    time.sleep(0.5)
+
+
+def send(env, to_peer, size):
+    tx, rx = (env.local, env.peer) if to_peer else (env.peer, env.local)
+    source, sink = tx.raw_open(), rx.raw_open()
+    try:
+        tx.raw_send(source, [env.frame(to_peer, noise(size - 14, size))] * FRAMES)
+        check_equal(len(rx.raw_recv(sink, FRAMES)), FRAMES, "frames delivered")
+    finally:
+        tx.close(source)
+        rx.close(sink)
+
+
+def queues(env):
+    """Every queue in use is there, once."""
+    now, _ = channels(env)
+    found = sorted(statistics(env)[1])
+    check_equal(found, [(way, index) for way in TYPES for index in range(now[way])], "queues with statistics")
+
+
+def exact(env):
+    """What was sent is found in the queues, and in their total."""
+    quiet(env)
+    for to_peer, way in ((True, "tx"), (False, "rx")):
+        before = statistics(env)
+        send(env, to_peer, 200)
+
+        def grown():
+            after = statistics(env)
+            total = tuple(after[0][f"{way}_{unit}"] - before[0][f"{way}_{unit}"] for unit in ("packets", "bytes"))
+            parts = tuple(sum(after[1][key][f"{way}_{unit}"] - before[1][key][f"{way}_{unit}"]
+                              for key in before[1] if key[0] == way) for unit in ("packets", "bytes"))
+            return total, parts
+        expected = (FRAMES, 200 * FRAMES)
+        try:
+            wait_for(lambda: grown() == (expected, expected), "", timeout=5)
+        except Failure:
+            raise Failure(f"{way}: (total, sum of the queues) grew by {grown()}, expected {expected}") from None
+
+
+def kept(env):
+    """The total does not fall when queues are taken out of use, nor when the
+    device is down, which has no queues then."""
+    now, most = channels(env)
+    env.defer(env.bring_up)
+    env.defer(env.local.command, ["ethtool", "-L", env.ifname, "rx", str(now["rx"]), "tx", str(now["tx"])])
+    env.local.command(["ethtool", "-L", env.ifname, "rx", str(most["rx"]), "tx", str(most["tx"])])
+    env.wait_link()
+    env.udp([500] * 100, True)
+    env.udp([500] * 100, False)
+    for argv in (["ethtool", "-L", env.ifname, "rx", "1", "tx", "1"], ["ip", "link", "set", env.ifname, "down"]):
+        before = statistics(env)[0]
+        env.local.run(*argv)
+        after, left = statistics(env)
+        back = {key: (before[key], after.get(key)) for key in before if after.get(key, 0) < before[key]}
+        check_equal(back, {}, f"counters that fell after '{' '.join(argv)}'")
+        check_equal(len(left), 0 if "down" in argv else 2, f"queues after '{' '.join(argv)}'")
+
+
+def interrupts(env):
+    """Every queue is served by a NAPI, and that by an interrupt of the device."""
+    dump = netdev(env)
+    now, _ = channels(env)
+    found = {(TYPES[queue["type"]], queue["id"]): queue.get("napi") for queue in dump(QUEUE_GET, QUEUE)}
+    check_equal(sorted(found), [(way, index) for way in TYPES for index in range(now[way])], "queues")
+    if None in found.values():
+        env.lacks(f"queues without a NAPI: {[key for key, napi in found.items() if napi is None]}")
+    napis = {napi["id"]: napi.get("irq") for napi in dump(NAPI_GET, NAPI)}
+    check(set(found.values()) <= set(napis), f"NAPIs of the queues: {found}, of the device: {napis}")
+    lines = env.local.read("/proc/interrupts")
+    for napi in set(found.values()):
+        irq = napis[napi]
+        check(irq is not None, f"NAPI {napi} has no interrupt")
+        check(re.search(rf"^ *{irq}:", lines, re.M), f"the interrupt {irq} of NAPI {napi} is not in /proc/interrupts")
+
+
+if __name__ == "__main__":
+    main(queues, exact, kept, interrupts)
