@@ -51,6 +51,7 @@
 //! }
 //! ```
 
+use super::rtnl;
 use crate::{
     bindings,
     device::{
@@ -64,7 +65,8 @@ use crate::{
         VTABLE_DEFAULT_ERROR, //
     },
     module::this_module,
-    prelude::*, //
+    prelude::*,
+    sync::static_lock_class, //
 };
 use core::{
     marker::PhantomData,
@@ -212,17 +214,17 @@ pub trait Bus: Send + Sync {
 struct Adapter<B: Bus>(PhantomData<B>);
 
 impl<B: Bus> Adapter<B> {
-    /// Returns the bus controller behind `bus`, or [`ENODEV`] once it is gone.
+    /// Returns the bus controller behind `bus`.
     ///
     /// # Safety
     ///
-    /// `bus` must be a bus allocated by [`Registration::<B>::register`], and its `mdio_lock` held
-    /// for the duration of `'b` unless the bus is just being registered.
-    unsafe fn controller<'b>(bus: *mut bindings::mii_bus) -> Result<&'b B> {
-        // SAFETY: `bus` is valid by the function's safety requirements. `priv_` is `NULL` or points
-        // to the `B` that the `Registration` owns, and it is only cleared under `mdio_lock`, before
-        // that `B` is dropped.
-        unsafe { (*bus).priv_.cast::<B>().as_ref() }.ok_or(ENODEV)
+    /// Only to be called by a callback of a bus allocated by [`Registration::<B>::register`], which
+    /// the MDIO core has called with the `mdio_lock` held, or while the bus is being registered;
+    /// `'b` must end with the callback.
+    unsafe fn controller<'b>(bus: *mut bindings::mii_bus) -> &'b B {
+        // SAFETY: `priv_` points to the `B` that the `Registration` owns. It is only dropped after
+        // `release()`, which takes the lock, and after which there are no callbacks.
+        unsafe { &*(*bus).priv_.cast::<B>() }
     }
 
     /// # Safety
@@ -235,7 +237,7 @@ impl<B: Bus> Adapter<B> {
     ) -> ffi::c_int {
         from_result(|| {
             // SAFETY: The MDIO core calls this with `mdio_lock` held.
-            let controller = unsafe { Self::controller(bus) }?;
+            let controller = unsafe { Self::controller(bus) };
 
             Ok(controller
                 .read(PhyAddr::from_c(addr)?, c22_reg(reg)?)?
@@ -254,7 +256,7 @@ impl<B: Bus> Adapter<B> {
     ) -> ffi::c_int {
         from_result(|| {
             // SAFETY: The MDIO core calls this with `mdio_lock` held.
-            let controller = unsafe { Self::controller(bus) }?;
+            let controller = unsafe { Self::controller(bus) };
 
             controller.write(PhyAddr::from_c(addr)?, c22_reg(reg)?, val)?;
             Ok(0)
@@ -272,7 +274,7 @@ impl<B: Bus> Adapter<B> {
     ) -> ffi::c_int {
         from_result(|| {
             // SAFETY: The MDIO core calls this with `mdio_lock` held.
-            let controller = unsafe { Self::controller(bus) }?;
+            let controller = unsafe { Self::controller(bus) };
 
             Ok(controller
                 .read_c45(PhyAddr::from_c(addr)?, DevAddr::from_c(dev)?, c45_reg(reg)?)?
@@ -292,7 +294,7 @@ impl<B: Bus> Adapter<B> {
     ) -> ffi::c_int {
         from_result(|| {
             // SAFETY: The MDIO core calls this with `mdio_lock` held.
-            let controller = unsafe { Self::controller(bus) }?;
+            let controller = unsafe { Self::controller(bus) };
 
             controller.write_c45(
                 PhyAddr::from_c(addr)?,
@@ -310,7 +312,7 @@ impl<B: Bus> Adapter<B> {
     unsafe extern "C" fn reset(bus: *mut bindings::mii_bus) -> ffi::c_int {
         from_result(|| {
             // SAFETY: The MDIO core calls this while the bus is being registered.
-            let controller = unsafe { Self::controller(bus) }?;
+            let controller = unsafe { Self::controller(bus) };
 
             controller.reset()?;
             Ok(0)
@@ -414,6 +416,12 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
 
         // SAFETY: `raw` has just been allocated and nobody else knows it.
         unsafe {
+            // Registering initialises the lock once more, unless it fails early.
+            bindings::__mutex_init(
+                &raw mut (*raw).mdio_lock,
+                c"mdio_lock".as_char_ptr(),
+                static_lock_class!().as_ptr(),
+            );
             (*raw).name = B::NAME.as_char_ptr();
             (*raw).priv_ = core::ptr::from_ref::<B>(controller).cast_mut().cast();
             (*raw).parent = parent.as_raw();
@@ -450,9 +458,9 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
         };
 
         to_result(ret).inspect_err(|_| {
-            // SAFETY: Registering failed, so that nobody else uses the bus. This drops the only
-            // reference.
-            unsafe { bindings::mdiobus_free(raw) }
+            // SAFETY: Registering failed. It has been seen by others meanwhile, so that ours need
+            // not be the only reference.
+            unsafe { release(raw) }
         })?;
 
         Ok(bus)
@@ -480,19 +488,67 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
         NonNull::new(unsafe { bindings::mdiobus_get_phy(self.bus.as_ptr(), addr.get().into()) })
     }
 
-    /// Takes the PHYs of the bus away from the phylink instances that use them.
+    /// Returns a reference on each PHY of the bus.
+    fn get_phys(&self) -> Phys {
+        let mut phys = [None; PhyAddr::COUNT as usize];
+
+        for (slot, addr) in phys.iter_mut().zip(PhyAddr::all()) {
+            *slot = self.phy(addr).inspect(|phy| {
+                // SAFETY: The PHY is valid as the bus is still registered.
+                unsafe { bindings::get_device(&raw mut (*phy.as_ptr()).mdio.dev) };
+            });
+        }
+
+        // INVARIANT: A reference on each was just taken.
+        Phys(phys)
+    }
+}
+
+impl<'a, B: Bus + 'a> Drop for Registration<'a, B> {
+    fn drop(&mut self) {
+        let bus = self.bus.as_ptr();
+        let phys = self.get_phys();
+
+        phys.disconnect();
+
+        // SAFETY: The bus is registered by the type invariants.
+        unsafe { bindings::mdiobus_unregister(bus) };
+
+        // Until a moment ago a PHY could still be found by its firmware node, and be connected.
+        phys.disconnect();
+        drop(phys);
+
+        // SAFETY: The bus was registered, and this drops the reference that we own.
+        unsafe { release(bus) };
+
+        // `self.controller` is dropped here, when nothing can reach it any more.
+    }
+}
+
+/// The PHYs of a bus.
+///
+/// # Invariants
+///
+/// There is a reference on each of them.
+struct Phys([Option<NonNull<bindings::phy_device>>; PhyAddr::COUNT as usize]);
+
+impl Phys {
+    fn iter(&self) -> impl Iterator<Item = *mut bindings::phy_device> + '_ {
+        self.0.iter().flatten().map(|phy| phy.as_ptr())
+    }
+
+    /// Takes the PHYs away from the phylink instances that use them.
     ///
     /// A network device normally lets go of its PHY before the bus of that PHY vanishes. But the
     /// order of the two is the user's choice if they belong to different devices, and a driver's
     /// mistake if they belong to the same. Neither must end in the use of a PHY that is gone.
-    fn disconnect_phys(&self) {
-        // SAFETY: Taking a lock that is not held, see the documentation of `Registration`.
-        unsafe { bindings::rtnl_lock() };
+    fn disconnect(&self) {
+        let _rtnl = rtnl::lock();
 
-        for phy in PhyAddr::all().filter_map(|addr| self.phy(addr)) {
-            // SAFETY: `phy` is valid as the bus is still registered. `phylink` is set and cleared
-            // under rtnl.
-            let phylink = unsafe { (*phy.as_ptr()).phylink };
+        for phy in self.iter() {
+            // SAFETY: `phy` is valid by the type invariants. `phylink` is set and cleared under
+            // rtnl.
+            let phylink = unsafe { (*phy).phylink };
 
             if !phylink.is_null() {
                 // SAFETY: A PHY is disconnected, which clears this pointer, before its phylink is
@@ -500,36 +556,39 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
                 unsafe { bindings::phylink_disconnect_phy(phylink) };
             }
         }
-
-        // SAFETY: The lock has been taken above.
-        unsafe { bindings::rtnl_unlock() };
     }
 }
 
-impl<'a, B: Bus + 'a> Drop for Registration<'a, B> {
+impl Drop for Phys {
     fn drop(&mut self) {
-        let bus = self.bus.as_ptr();
-
-        self.disconnect_phys();
-
-        // SAFETY: The bus is registered by the type invariants.
-        unsafe { bindings::mdiobus_unregister(bus) };
-
-        // Somebody who holds a reference on the bus could still try a transfer: let it fail from
-        // now on. The lock waits for one that is under way.
-        //
-        // SAFETY: `mdio_lock` has been initialised by the registration, and `bus` is alive until we
-        // drop our reference below.
-        unsafe {
-            bindings::mutex_lock(&raw mut (*bus).mdio_lock);
-            (*bus).priv_ = core::ptr::null_mut();
-            bindings::mutex_unlock(&raw mut (*bus).mdio_lock);
+        for phy in self.iter() {
+            // SAFETY: By the type invariants there is a reference, which is dropped here.
+            unsafe { bindings::put_device(&raw mut (*phy).mdio.dev) };
         }
+    }
+}
 
-        // SAFETY: The bus is unregistered, and this drops the reference that we own.
-        unsafe { bindings::mdiobus_free(bus) };
-
-        // `self.controller` is dropped here, when nothing can reach it any more.
+/// Drops our reference on a bus that is not registered (any more) and keeps it from calling back.
+///
+/// Somebody else who holds a reference could still try a transfer, even when the module of the
+/// callbacks is gone: let it fail. The lock waits for one that is under way.
+///
+/// # Safety
+///
+/// `bus` must be valid, allocated by [`Registration::register`], and its `mdio_lock` initialised.
+/// The reference must not be used afterwards.
+unsafe fn release(bus: *mut bindings::mii_bus) {
+    // SAFETY: By the function's safety requirements. The MDIO core looks at the callbacks with the
+    // lock held.
+    unsafe {
+        bindings::mutex_lock(&raw mut (*bus).mdio_lock);
+        (*bus).read = None;
+        (*bus).write = None;
+        (*bus).read_c45 = None;
+        (*bus).write_c45 = None;
+        (*bus).priv_ = core::ptr::null_mut();
+        bindings::mutex_unlock(&raw mut (*bus).mdio_lock);
+        bindings::mdiobus_free(bus);
     }
 }
 
