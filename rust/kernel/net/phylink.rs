@@ -1176,8 +1176,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
     }
 
     /// Whether a PHY should be connected; not so for a fixed link.
-    pub fn expects_phy(&self) -> bool {
-        // SAFETY: `raw` is valid by the type invariants.
+    pub fn expects_phy(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: `raw` is valid by the type invariants. What is read is written under rtnl.
         unsafe { bindings::phylink_expects_phy(self.as_raw()) }
     }
 
@@ -1195,26 +1195,19 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         &self,
         bus: &mdio::Registration<'_, B>,
         addr: mdio::PhyAddr,
-        _rtnl: &Rtnl,
+        rtnl: &Rtnl,
     ) -> Result {
         if self.is_started() {
             return Err(EBUSY);
         }
-        if !self.expects_phy() {
+        if !self.expects_phy(rtnl) {
             return Ok(());
         }
 
         let phy = bus.phy(addr).ok_or(ENODEV)?;
 
-        // `phy_attach_direct` would, to clean up, take the PHY away from whom it belongs to.
-        //
-        // SAFETY: `phy` is valid as `bus` is borrowed. We hold rtnl, which protects the field.
-        if !unsafe { (*phy.as_ptr()).attached_dev }.is_null() {
-            return Err(EBUSY);
-        }
-
-        // SAFETY: Both are valid, and we hold rtnl.
-        to_result(unsafe { bindings::phylink_connect_phy(self.as_raw(), phy.as_ptr()) })
+        // SAFETY: `phy` is valid as `bus` is borrowed.
+        unsafe { self.connect(phy, rtnl) }
     }
 
     /// Connects the PHY that firmware gives the network device `fwnode` (`phy-handle`). Does
@@ -1222,15 +1215,58 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
     ///
     /// Fails with [`ENODEV`] if the PHY is not there (yet), and like
     /// [`connect_mdio`](Self::connect_mdio) with [`EBUSY`].
-    pub fn connect_fwnode(&self, fwnode: &FwNode, _rtnl: &Rtnl) -> Result {
-        if self.is_started() || fwnode_phy_is_attached(fwnode) {
+    pub fn connect_fwnode(&self, fwnode: &FwNode, rtnl: &Rtnl) -> Result {
+        if self.is_started() {
+            return Err(EBUSY);
+        }
+        if !self.expects_phy(rtnl) {
+            return Ok(());
+        }
+
+        // SAFETY: `fwnode` is valid.
+        let node = unsafe { bindings::fwnode_get_phy_node(fwnode.as_raw()) };
+        let Ok(node) = from_err_ptr(node) else {
+            // phylink knows whether that is an error: it depends on the mode.
+            //
+            // SAFETY: `raw` is valid by the type invariants, no node has no PHY either, and we hold
+            // rtnl.
+            return to_result(unsafe {
+                bindings::phylink_fwnode_phy_connect(self.as_raw(), core::ptr::null(), 0)
+            });
+        };
+
+        // SAFETY: `node` has just been returned to us with a reference.
+        let phy = unsafe { bindings::fwnode_phy_find_device(node) };
+        // SAFETY: This drops the reference.
+        unsafe { bindings::fwnode_handle_put(node) };
+
+        let phy = NonNull::new(phy).ok_or(ENODEV)?;
+        // SAFETY: `phy` has just been returned to us with a reference.
+        let result = unsafe { self.connect(phy, rtnl) };
+        // SAFETY: This drops the reference; if it is connected there is another one.
+        unsafe { bindings::phy_device_free(phy.as_ptr()) };
+
+        result
+    }
+
+    /// Connects `phy`, unless it or another one is connected.
+    ///
+    /// # Safety
+    ///
+    /// `phy` must be valid, and a PHY must be expected.
+    unsafe fn connect(&self, phy: NonNull<bindings::phy_device>, _rtnl: &Rtnl) -> Result {
+        // `phy_attach_direct` would, to clean up, take the PHY away from whom it belongs to.
+        //
+        // SAFETY: `phy` is valid. We hold rtnl, which protects the field.
+        if !unsafe { (*phy.as_ptr()).attached_dev }.is_null() {
             return Err(EBUSY);
         }
 
+        // Unlike its sibling for firmware nodes this refuses to replace a PHY that is connected,
+        // which would never be disconnected.
+        //
         // SAFETY: Both are valid, and we hold rtnl.
-        to_result(unsafe {
-            bindings::phylink_fwnode_phy_connect(self.as_raw(), fwnode.as_raw(), 0)
-        })
+        to_result(unsafe { bindings::phylink_connect_phy(self.as_raw(), phy.as_ptr()) })
     }
 
     /// Disconnects the PHY, if there is one.
@@ -1522,32 +1558,6 @@ impl<'a, O: MacOps + 'a> PinnedDrop for Phylink<'a, O> {
     }
 }
 
-/// Whether the PHY that firmware gives the network device `fwnode` is in use.
-///
-/// To be called with the rtnl lock held.
-fn fwnode_phy_is_attached(fwnode: &FwNode) -> bool {
-    // SAFETY: `fwnode` is valid.
-    let Ok(node) = from_err_ptr(unsafe { bindings::fwnode_get_phy_node(fwnode.as_raw()) }) else {
-        return false;
-    };
-
-    // SAFETY: `node` has just been returned to us with a reference.
-    let phy = unsafe { bindings::fwnode_phy_find_device(node) };
-    // SAFETY: This drops the reference.
-    unsafe { bindings::fwnode_handle_put(node) };
-
-    if phy.is_null() {
-        return false;
-    }
-
-    // SAFETY: `phy` has just been returned to us with a reference.
-    let attached = !unsafe { (*phy).attached_dev }.is_null();
-    // SAFETY: This drops the reference.
-    unsafe { bindings::phy_device_free(phy) };
-
-    attached
-}
-
 #[macros::kunit_tests(rust_net_phylink)]
 mod tests {
     use super::*;
@@ -1674,10 +1684,10 @@ mod tests {
         let phylink = create(parent.as_ref(), &record)?;
 
         let rtnl = rtnl::lock();
-        assert!(phylink.expects_phy());
+        assert!(phylink.expects_phy(&rtnl));
         assert!(phylink.set_fixed_link(7, Duplex::Full, &rtnl).is_err());
         phylink.set_fixed_link(100, Duplex::Full, &rtnl)?;
-        assert!(!phylink.expects_phy());
+        assert!(!phylink.expects_phy(&rtnl));
         // Nothing to be stopped.
         phylink.stop(&rtnl);
         assert_eq!(record.configs.load(Relaxed), 0);
