@@ -19,6 +19,7 @@ pub(crate) mod dma;
 pub(crate) mod features;
 pub(crate) mod mac;
 pub(crate) mod mdio;
+pub(crate) mod mmc;
 pub(crate) mod mtl;
 pub(crate) mod ptp;
 mod regs;
@@ -72,6 +73,7 @@ pub(crate) const GMAC_4: Hwif = Hwif {
     dma: &dma::Dma::<dma::Before410>::new(),
     mdio: &mdio::Mdio,
     ptp: &ptp::Ptp,
+    mmc: &mmc::Mmc,
     udp_segmentation: false,
     datapath: &datapath::DataPath::<desc::Gmac4>::new(),
 };

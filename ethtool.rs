@@ -9,10 +9,15 @@ use kernel::{
             Coalesce,
             CoalesceParams,
             DriverInfo,
+            EthCtrlStats,
+            EthMacStats,
             LinkSettings,
             Operations,
             PauseParam,
+            PauseStats,
             RingParams,
+            RmonRanges,
+            RmonStats,
             Strings,
             TsInfo,
             Values, //
@@ -28,6 +33,10 @@ use kernel::{
 };
 
 use crate::{
+    mmc::{
+        self,
+        mac, //
+    },
     netdev::{
         Device,
         Dwmac, //
@@ -85,6 +94,16 @@ impl Operations for Dwmac {
     const SUPPORTED_COALESCE: CoalesceParams =
         CoalesceParams::USECS.union(CoalesceParams::MAX_FRAMES);
 
+    const RMON_RANGES: RmonRanges = RmonRanges::new([
+        (0, 64),
+        (65, 127),
+        (128, 255),
+        (256, 511),
+        (512, 1023),
+        // The DMA takes no more.
+        (1024, 16383),
+    ]);
+
     fn drvinfo<'a>(_dev: &Device, port: Pin<&Port<'a>>, info: &mut DriverInfo, _rtnl: &Rtnl) {
         info.set_driver(fmt!("{}", text(crate::NAME)));
         info.set_fw_version(fmt!("{}", port.hw.spec));
@@ -128,6 +147,106 @@ impl Operations for Dwmac {
         rtnl: &Rtnl,
     ) -> Result {
         port.phylink.set_pauseparam(pause, rtnl)
+    }
+
+    fn get_pause_stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> PauseStats {
+        port.hw
+            .counters()
+            .map_or_else(Default::default, |count| PauseStats {
+                tx_pause_frames: Some(count.get(mac::TX_PAUSE)),
+                rx_pause_frames: Some(count.get(mac::RX_PAUSE)),
+            })
+    }
+
+    fn get_eth_mac_stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> EthMacStats {
+        let Some(count) = port.hw.counters() else {
+            return EthMacStats::default();
+        };
+        let get = |counter| Some(count.get(counter));
+        let received = [
+            mac::RX_GOOD_UNICAST,
+            mac::RX_GOOD_MULTICAST,
+            mac::RX_GOOD_BROADCAST,
+        ]
+        .iter()
+        .fold(0u64, |sum, &counter| sum.wrapping_add(count.get(counter)));
+        let stats = EthMacStats {
+            frames_transmitted_ok: get(mac::TX_GOOD),
+            frames_received_ok: Some(received),
+            frame_check_sequence_errors: get(mac::RX_CRC_ERROR),
+            alignment_errors: get(mac::RX_ALIGNMENT_ERROR),
+            octets_transmitted_ok: get(mac::TX_GOOD_OCTETS),
+            frames_lost_due_to_int_mac_xmit_error: get(mac::TX_UNDERFLOW),
+            carrier_sense_errors: get(mac::TX_CARRIER_ERROR),
+            octets_received_ok: get(mac::RX_GOOD_OCTETS),
+            frames_lost_due_to_int_mac_rcv_error: get(mac::RX_FIFO_OVERFLOW),
+            multicast_frames_xmitted_ok: get(mac::TX_GOOD_MULTICAST),
+            broadcast_frames_xmitted_ok: get(mac::TX_GOOD_BROADCAST),
+            multicast_frames_received_ok: get(mac::RX_GOOD_MULTICAST),
+            broadcast_frames_received_ok: get(mac::RX_GOOD_BROADCAST),
+            in_range_length_errors: get(mac::RX_LENGTH_ERROR),
+            out_of_range_length_field: get(mac::RX_OUT_OF_RANGE),
+            ..EthMacStats::default()
+        };
+        // `frame_too_long_errors` are not known: jumbo frames are counted as well.
+        if !port.hw.features.half_duplex {
+            return stats;
+        }
+        EthMacStats {
+            single_collision_frames: get(mac::TX_SINGLE_COLLISION),
+            multiple_collision_frames: get(mac::TX_MULTIPLE_COLLISION),
+            frames_with_deferred_xmissions: get(mac::TX_DEFERRED),
+            late_collisions: get(mac::TX_LATE_COLLISION),
+            frames_aborted_due_to_xs_colls: get(mac::TX_EXCESSIVE_COLLISION),
+            frames_with_excessive_deferral: get(mac::TX_EXCESSIVE_DEFERRAL),
+            ..stats
+        }
+    }
+
+    fn get_eth_ctrl_stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> EthCtrlStats {
+        // Of those sent, pause frames only are counted.
+        EthCtrlStats {
+            mac_control_frames_received: port.hw.counter(mac::RX_CONTROL),
+            ..EthCtrlStats::default()
+        }
+    }
+
+    fn get_rmon_stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> RmonStats {
+        const RX: [usize; 6] = [
+            mac::RX_64,
+            mac::RX_127,
+            mac::RX_255,
+            mac::RX_511,
+            mac::RX_1023,
+            mac::RX_MORE,
+        ];
+        const TX: [usize; 6] = [
+            mac::TX_64,
+            mac::TX_127,
+            mac::TX_255,
+            mac::TX_511,
+            mac::TX_1023,
+            mac::TX_MORE,
+        ];
+
+        let Some(count) = port.hw.counters() else {
+            return RmonStats::default();
+        };
+        let get = |counter| Some(count.get(counter));
+        let mut stats = RmonStats {
+            undersize_pkts: get(mac::RX_UNDERSIZE),
+            oversize_pkts: get(mac::RX_OVERSIZE),
+            fragments: get(mac::RX_RUNT),
+            jabbers: get(mac::RX_JABBER),
+            ..RmonStats::default()
+        };
+        for (hist, &counter) in stats.hist.iter_mut().zip(&RX) {
+            *hist = get(counter);
+        }
+        for (hist, &counter) in stats.hist_tx.iter_mut().zip(&TX) {
+            *hist = get(counter);
+        }
+        stats
     }
 
     fn get_ringparam<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> RingParams {
@@ -252,7 +371,12 @@ impl Operations for Dwmac {
         const ONCE: usize = RARE_NAMES.len() + poll::COUNT;
         const PER_CHANNEL: usize = poll::COUNT + xmit::COUNT;
         let channels = port.channels.len().saturating_mul(PER_CHANNEL);
-        index_u32(channels.saturating_add(ONCE))
+        let counters = if port.hw.features.mmc {
+            mmc::other_names().len()
+        } else {
+            0
+        };
+        index_u32(channels.saturating_add(ONCE).saturating_add(counters))
     }
 
     fn stat_names<'a>(_dev: &Device, port: Pin<&Port<'a>>, names: &mut Strings<'_>, _rtnl: &Rtnl) {
@@ -266,6 +390,11 @@ impl Operations for Dwmac {
                 for name in list {
                     names.push(fmt!("q{}_{}", channel.index, text(name)));
                 }
+            }
+        }
+        if port.hw.features.mmc {
+            for name in mmc::other_names() {
+                names.push(fmt!("{}", text(name)));
             }
         }
     }
@@ -290,6 +419,9 @@ impl Operations for Dwmac {
             for value in channel.xmit_stats.read() {
                 values.push(value);
             }
+        }
+        if let Some(counters) = port.hw.counters() {
+            values.extend(counters.others());
         }
     }
 }

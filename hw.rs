@@ -29,7 +29,8 @@ use crate::{
         Mmio,
         Spec,
         REGS_SIZE, //
-    }, //
+    },
+    mmc, //
 };
 
 /// What the MAC is to be set to whenever it comes out of reset.
@@ -65,6 +66,7 @@ pub(crate) struct Hw<'a> {
     pub(crate) rx_overflows: Atomic<u64>,
     /// Transmitted frames get a timestamp if their senders want one.
     pub(crate) tx_timestamps: Atomic<bool>,
+    counters: mmc::Counters,
 }
 
 impl<'a> Hw<'a> {
@@ -92,6 +94,7 @@ impl<'a> Hw<'a> {
             }),
             rx_overflows: Atomic::new(0),
             tx_timestamps: Atomic::new(false),
+            counters: mmc::Counters::new(),
         }))
     }
 
@@ -107,6 +110,50 @@ impl<'a> Hw<'a> {
             .ptp
             .map_or(0, |clock| self.hwif.ptp.capture_delay(clock.rate))
             .into()
+    }
+
+    /// Resets the core; bounded wait. What its MAC has counted is kept.
+    pub(crate) fn reset(&self) -> Result {
+        self.counters.stop(self.hwif.mmc, self.io());
+        self.hwif.dma.reset(self.dev, self.io())
+    }
+
+    /// Has the MAC count, after a reset.
+    pub(crate) fn start_counters(&self) {
+        if self.features.mmc {
+            self.counters.start(self.hwif.mmc, self.io());
+        }
+    }
+
+    /// The MAC's counters; none if the core does not have them.
+    pub(crate) fn counters(&self) -> Option<mmc::Values> {
+        self.features
+            .mmc
+            .then(|| self.counters.read(self.hwif.mmc, self.io()))
+    }
+
+    /// One of the MAC's counters, of [`mmc::mac`]; none if the core does not have them. Callable in
+    /// any context.
+    pub(crate) fn counter(&self, counter: usize) -> Option<u64> {
+        self.features
+            .mmc
+            .then(|| self.counters.get(self.hwif.mmc, self.io(), counter))
+    }
+
+    /// Sees to the MAC's events, in the interrupt handler.
+    pub(crate) fn mac_events(&self) {
+        // Of the others nothing is asked for; reading acknowledges them.
+        if self.hwif.mac.events(self.io()).mmc {
+            self.collect_counters();
+        }
+    }
+
+    /// Acknowledges the interrupt of the MAC's counters and collects them.
+    pub(crate) fn collect_counters(&self) {
+        if self.features.mmc {
+            self.hwif.mmc.acknowledge(self.io());
+            self.counters.collect(self.hwif.mmc, self.io());
+        }
     }
 
     /// A link came up: programs it and lets frames pass.

@@ -118,6 +118,8 @@ pub(crate) struct MacEvents {
     pub(crate) wake: bool,
     /// LPI state changed.
     pub(crate) lpi: bool,
+    /// A statistics counter is half full; to be acknowledged by [`Mmc::acknowledge`].
+    pub(crate) mmc: bool,
     /// The system time reached a target or took a snapshot.
     pub(crate) timestamp: bool,
 }
@@ -128,7 +130,7 @@ pub(crate) struct MacEvents {
 /// run at the same time.
 pub(crate) trait Mac: Sync {
     /// Programs everything that does not depend on the link, receiver and transmitter off.
-    fn init(&self, io: Mmio<'_>, features: &Features);
+    fn init(&self, io: Mmio<'_>);
 
     /// Turns transmitter and receiver on or off.
     fn enable(&self, io: Mmio<'_>, tx: bool, rx: bool);
@@ -430,6 +432,20 @@ pub(crate) trait Ptp: Sync {
     fn capture_delay(&self, rate: u32) -> u32;
 }
 
+/// MAC management counters, of those cores that have them.
+pub(crate) trait Mmc: Sync {
+    /// Clears all counters and has them cleared by reading. They interrupt in time to be read
+    /// before one of them wraps around.
+    fn init(&self, io: Mmio<'_>);
+
+    /// Reads and thereby clears a counter, one of [`mmc::mac`](crate::mmc::mac)'s; zero if the core
+    /// does not have it.
+    fn take(&self, io: Mmio<'_>, counter: usize) -> u32;
+
+    /// Acknowledges the interrupt. The counters are to be read afterwards.
+    fn acknowledge(&self, io: Mmio<'_>);
+}
+
 /// One generation of the hardware.
 pub(crate) struct Hwif {
     /// Core family.
@@ -452,6 +468,8 @@ pub(crate) struct Hwif {
     pub(crate) mdio: &'static dyn Mdio,
     /// System time.
     pub(crate) ptp: &'static dyn Ptp,
+    /// MAC management counters.
+    pub(crate) mmc: &'static dyn Mmc,
     /// A segmentation engine takes UDP as well; no capability bit tells.
     pub(crate) udp_segmentation: bool,
     /// Maker of data paths for this generation's descriptors.

@@ -289,7 +289,7 @@ pub(crate) struct Irq<'a> {
 }
 
 impl Irq<'_> {
-    /// MAC and MTL events are rare: they are acknowledged here and counted.
+    /// MAC and MTL events are rare: they are acknowledged and seen to here.
     #[cold]
     fn core_events(&self) {
         let io = self.hw.io();
@@ -301,8 +301,7 @@ impl Irq<'_> {
                 self.hw.rx_overflows.fetch_add(1, Relaxed);
             }
         }
-        // Nothing of it is asked for; reading acknowledges it.
-        self.hw.hwif.mac.events(io);
+        self.hw.mac_events();
     }
 }
 

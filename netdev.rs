@@ -31,6 +31,7 @@ use kernel::{
 };
 
 use crate::{
+    mmc::mac,
     port::{
         Event,
         Port, //
@@ -142,7 +143,17 @@ impl device::Driver for Dwmac {
             stats.add_tx_dropped(sent(xmit::TX_NOT_RUNNING));
             stats.add_tx_dropped(sent(xmit::TX_GSO_ERRORS));
         }
-        stats.add_rx_missed_errors(port.hw.rx_overflows.load(Relaxed));
+        let missed = port.hw.counter(mac::RX_FIFO_OVERFLOW);
+        // Without a counter of frames, as many as there were interrupts at least.
+        let missed = missed.unwrap_or_else(|| port.hw.rx_overflows.load(Relaxed));
+        stats.add_rx_missed_errors(missed);
+        if port.hw.features.half_duplex {
+            let count = |counter| port.hw.counter(counter).unwrap_or(0);
+            stats.add_collisions(count(mac::TX_SINGLE_COLLISION));
+            stats.add_collisions(count(mac::TX_MULTIPLE_COLLISION));
+            stats.add_tx_aborted_errors(count(mac::TX_EXCESSIVE_COLLISION));
+            stats.add_tx_window_errors(count(mac::TX_LATE_COLLISION));
+        }
     }
 
     fn rx_queue_stats<'a>(

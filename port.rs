@@ -367,7 +367,7 @@ impl<'a> Port<'a> {
 
     /// Resets the core; only the clock goes on.
     fn reset(&self) -> Result {
-        let reset = || self.hw.hwif.dma.reset(self.hw.dev, self.hw.io());
+        let reset = || self.hw.reset();
         match self.clock() {
             Ok(clock) => clock.across(reset),
             Err(_) => reset(),
@@ -378,7 +378,8 @@ impl<'a> Port<'a> {
     fn reset_core(&self) -> Result {
         let (hw, io) = (&self.hw, self.hw.io());
         self.reset()?;
-        hw.hwif.mac.init(io, &hw.features);
+        hw.hwif.mac.init(io);
+        hw.start_counters();
         hw.hwif.mac.set_address(io, 0, &self.dev.dev_addr())?;
         hw.hwif.dma.init(
             io,
@@ -511,6 +512,8 @@ impl<'a> Port<'a> {
         for channel in self.channels.iter().take(rx_channels.into_safe_cast()) {
             halted &= hw.hwif.dma.stop_rx(io, channel.index).is_ok();
         }
+        // Nothing is counted any more, and nobody may be there to hear the interrupt.
+        hw.collect_counters();
 
         for channel in self.channels.iter() {
             let ch = channel.index;

@@ -33,6 +33,7 @@ mod ethtool;
 mod hw;
 mod hwif;
 mod mdio;
+mod mmc;
 mod napi;
 mod netdev;
 mod pci;

@@ -26,6 +26,8 @@ macro_rules! counters {
     };
 }
 
+pub(crate) use counters;
+
 counters! {
     /// Counted by the poll of a channel.
     pub(crate) mod poll {

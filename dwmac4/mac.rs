@@ -190,22 +190,9 @@ pub(crate) fn hash_index(addr: &[u8; 6], bits: u32) -> Option<u8> {
 pub(super) struct Mac;
 
 impl hwif::Mac for Mac {
-    fn init(&self, io: Mmio<'_>, features: &Features) {
+    fn init(&self, io: Mmio<'_>) {
         // Events are looked at when something else interrupts. The link is the PHY's to report.
         io.write_reg(MAC_INTERRUPT_ENABLE::zeroed());
-
-        if features.mmc {
-            // The counters interrupt at half and full range unless told not to.
-            io.write_reg(MMC_RX_INTERRUPT_MASK::from_raw(
-                MMC_RX_INTERRUPT_MASK::COUNTERS_MASK,
-            ));
-            io.write_reg(MMC_TX_INTERRUPT_MASK::from_raw(
-                MMC_TX_INTERRUPT_MASK::COUNTERS_MASK,
-            ));
-            io.write_reg(MMC_IPC_RX_INTERRUPT_MASK::from_raw(
-                MMC_IPC_RX_INTERRUPT_MASK::OCTETS_MASK | MMC_IPC_RX_INTERRUPT_MASK::PACKETS_MASK,
-            ));
-        }
 
         // CST and ACS together strip the FCS of every frame. DCRS: PHYs do not agree on when
         // carrier sense is due in half duplex.
@@ -327,6 +314,7 @@ impl hwif::Mac for Mac {
     fn events(&self, io: Mmio<'_>) -> MacEvents {
         let status = io.read(MAC_INTERRUPT_STATUS);
         let mut events = MacEvents {
+            mmc: status.mmcis(),
             ..MacEvents::default()
         };
 

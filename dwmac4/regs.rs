@@ -459,7 +459,7 @@ impl MAC_HW_FEATURE2 {
     }
 }
 
-// Station management, addresses, counters, time.
+// Station management, addresses, time.
 
 /// Command to the station management agent (GOC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -546,22 +546,6 @@ register! {
     /// Address slot, first four octets; the first is the least significant byte.
     pub(super) MAC_ADDRESS_LOW(u32)[128, stride = 8] @ 0x0304 {
         31:0 addrlo;
-    }
-
-    /// Set bits keep the receive counters from interrupting.
-    pub(super) MMC_RX_INTERRUPT_MASK(u32) @ 0x070c {
-        27:0 counters;
-    }
-
-    /// Set bits keep the transmit counters from interrupting.
-    pub(super) MMC_TX_INTERRUPT_MASK(u32) @ 0x0710 {
-        27:0 counters;
-    }
-
-    /// Set bits keep the receive checksum counters from interrupting.
-    pub(super) MMC_IPC_RX_INTERRUPT_MASK(u32) @ 0x0800 {
-        29:16 octets;
-        13:0 packets;
     }
 
     /// General-purpose inputs and outputs, as the integrator wired them.

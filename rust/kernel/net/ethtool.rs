@@ -487,6 +487,163 @@ impl Extend<u64> for Values<'_> {
     }
 }
 
+/// What C takes for a statistic that a device does not count, `ETHTOOL_STAT_NOT_SET`.
+const STAT_NOT_SET: u64 = u64::MAX;
+
+macro_rules! standard_stats {
+    ($(#[$meta:meta])* $name:ident, $c:ident {
+        $($(#[$doc:meta])* $field:ident = $c_field:ident,)*
+    }) => {
+        $(#[$meta])*
+        ///
+        /// What a device does not count stays [`None`].
+        #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: Option<u64>,)*
+        }
+
+        impl $name {
+            fn store(&self, stats: &mut bindings::$c) {
+                $(
+                    stats.__bindgen_anon_1.__bindgen_anon_1.$c_field =
+                        self.$field.unwrap_or(STAT_NOT_SET);
+                )*
+            }
+        }
+    };
+}
+
+standard_stats! {
+    /// Statistics of pause frames.
+    PauseStats, ethtool_pause_stats {
+        /// Pause frames sent.
+        tx_pause_frames = tx_pause_frames,
+        /// Pause frames received.
+        rx_pause_frames = rx_pause_frames,
+    }
+}
+
+standard_stats! {
+    /// Statistics of the MAC, as in IEEE 802.3 30.3.1.1.
+    EthMacStats, ethtool_eth_mac_stats {
+        /// Good frames sent.
+        frames_transmitted_ok = FramesTransmittedOK,
+        /// Frames sent after exactly one collision.
+        single_collision_frames = SingleCollisionFrames,
+        /// Frames sent after several collisions.
+        multiple_collision_frames = MultipleCollisionFrames,
+        /// Good frames received.
+        frames_received_ok = FramesReceivedOK,
+        /// Frames received with a wrong FCS.
+        frame_check_sequence_errors = FrameCheckSequenceErrors,
+        /// Frames received that are no whole number of octets, with a wrong FCS.
+        alignment_errors = AlignmentErrors,
+        /// Octets of the good frames sent.
+        octets_transmitted_ok = OctetsTransmittedOK,
+        /// Frames that had to wait for the medium.
+        frames_with_deferred_xmissions = FramesWithDeferredXmissions,
+        /// Collisions later than one slot time.
+        late_collisions = LateCollisions,
+        /// Frames not sent because of too many collisions.
+        frames_aborted_due_to_xs_colls = FramesAbortedDueToXSColls,
+        /// Frames not sent because of an error inside the device.
+        frames_lost_due_to_int_mac_xmit_error = FramesLostDueToIntMACXmitError,
+        /// Transmissions without carrier.
+        carrier_sense_errors = CarrierSenseErrors,
+        /// Octets of the good frames received.
+        octets_received_ok = OctetsReceivedOK,
+        /// Frames not received because of an error inside the device.
+        frames_lost_due_to_int_mac_rcv_error = FramesLostDueToIntMACRcvError,
+        /// Good multicast frames sent.
+        multicast_frames_xmitted_ok = MulticastFramesXmittedOK,
+        /// Good broadcast frames sent.
+        broadcast_frames_xmitted_ok = BroadcastFramesXmittedOK,
+        /// Frames that had to wait for the medium for too long.
+        frames_with_excessive_deferral = FramesWithExcessiveDeferral,
+        /// Good multicast frames received.
+        multicast_frames_received_ok = MulticastFramesReceivedOK,
+        /// Good broadcast frames received.
+        broadcast_frames_received_ok = BroadcastFramesReceivedOK,
+        /// Frames received whose length field contradicts their length.
+        in_range_length_errors = InRangeLengthErrors,
+        /// Frames received whose length field is neither a length nor a type.
+        out_of_range_length_field = OutOfRangeLengthField,
+        /// Frames received that are longer than permitted.
+        frame_too_long_errors = FrameTooLongErrors,
+    }
+}
+
+standard_stats! {
+    /// Statistics of the MAC control sublayer, as in IEEE 802.3 30.3.3.
+    EthCtrlStats, ethtool_eth_ctrl_stats {
+        /// MAC control frames sent.
+        mac_control_frames_transmitted = MACControlFramesTransmitted,
+        /// MAC control frames received.
+        mac_control_frames_received = MACControlFramesReceived,
+        /// MAC control frames received that are of no use to the device.
+        unsupported_opcodes_received = UnsupportedOpcodesReceived,
+    }
+}
+
+/// The largest number of frame sizes that [`RmonStats`] tells apart.
+pub const RMON_RANGES_MAX: usize = bindings::ETHTOOL_RMON_HIST_MAX as usize;
+
+/// The frame sizes that a device tells apart for [`RmonStats`].
+pub struct RmonRanges([bindings::ethtool_rmon_hist_range; RMON_RANGES_MAX + 1]);
+
+impl RmonRanges {
+    /// None at all.
+    pub const NONE: Self = Self::new([]);
+
+    /// The sizes from the first to the second number of bytes of each pair.
+    pub const fn new<const N: usize>(ranges: [(u16, u16); N]) -> Self {
+        const_assert!(N <= RMON_RANGES_MAX, "more ranges than C can take");
+
+        let end = bindings::ethtool_rmon_hist_range { low: 0, high: 0 };
+        let mut c_ranges = [end; RMON_RANGES_MAX + 1];
+        let mut i = 0;
+        while i < N {
+            let (low, high) = ranges[i];
+            c_ranges[i] = bindings::ethtool_rmon_hist_range { low, high };
+            i += 1;
+        }
+        Self(c_ranges)
+    }
+}
+
+/// Statistics of frame sizes, as in RFC 2819.
+///
+/// What a device does not count stays [`None`].
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct RmonStats {
+    /// Good frames received that are too short.
+    pub undersize_pkts: Option<u64>,
+    /// Good frames received that are longer than the standard's maximum.
+    pub oversize_pkts: Option<u64>,
+    /// Bad frames received that are too short.
+    pub fragments: Option<u64>,
+    /// Bad frames received that are too long.
+    pub jabbers: Option<u64>,
+    /// Frames received, by the sizes in [`Operations::RMON_RANGES`].
+    pub hist: [Option<u64>; RMON_RANGES_MAX],
+    /// Frames sent, by the same sizes.
+    pub hist_tx: [Option<u64>; RMON_RANGES_MAX],
+}
+
+impl RmonStats {
+    fn store(&self, stats: &mut bindings::ethtool_rmon_stats) {
+        let set = |value: Option<u64>| value.unwrap_or(STAT_NOT_SET);
+        let stats = &mut stats.__bindgen_anon_1;
+
+        stats.__bindgen_anon_1.undersize_pkts = set(self.undersize_pkts);
+        stats.__bindgen_anon_1.oversize_pkts = set(self.oversize_pkts);
+        stats.__bindgen_anon_1.fragments = set(self.fragments);
+        stats.__bindgen_anon_1.jabbers = set(self.jabbers);
+        stats.__bindgen_anon_1.hist = self.hist.map(set);
+        stats.__bindgen_anon_1.hist_tx = self.hist_tx.map(set);
+    }
+}
+
 /// The ethtool operations of a driver.
 ///
 /// What is not implemented is not supported; except that `ethtool` always tells whether the carrier
@@ -501,6 +658,9 @@ pub trait Operations: Driver {
     /// The parameters that [`set_coalesce`](Operations::set_coalesce) understands. Must not be
     /// empty if that is implemented.
     const SUPPORTED_COALESCE: CoalesceParams = CoalesceParams::NONE;
+
+    /// The frame sizes that [`get_rmon_stats`](Operations::get_rmon_stats) tells apart.
+    const RMON_RANGES: RmonRanges = RmonRanges::NONE;
 
     /// Fills in what `ethtool -i` shows.
     fn drvinfo<'a>(
@@ -554,6 +714,42 @@ pub trait Operations: Driver {
         _pause: &PauseParam,
         _rtnl: &Rtnl,
     ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the statistics of pause frames.
+    fn get_pause_stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> PauseStats {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the standard statistics of the MAC.
+    fn get_eth_mac_stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> EthMacStats {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the standard statistics of the MAC control sublayer.
+    fn get_eth_ctrl_stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> EthCtrlStats {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the standard statistics of frame sizes.
+    fn get_rmon_stats<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _rtnl: &Rtnl,
+    ) -> RmonStats {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -695,6 +891,8 @@ impl<'a, T: Operations> UnregisteredDevice<'a, T> {
 struct VTable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> VTable<T> {
+    const RMON_RANGES: &'static RmonRanges = &T::RMON_RANGES;
+
     const HAS_STATISTICS: bool = {
         assert!(
             T::HAS_STATS_COUNT == T::HAS_STATS && T::HAS_STATS_COUNT == T::HAS_STAT_NAMES,
@@ -744,6 +942,26 @@ impl<T: Operations> VTable<T> {
             },
             set_pauseparam: if T::HAS_SET_PAUSEPARAM {
                 Some(Self::set_pauseparam)
+            } else {
+                None
+            },
+            get_pause_stats: if T::HAS_GET_PAUSE_STATS {
+                Some(Self::get_pause_stats)
+            } else {
+                None
+            },
+            get_eth_mac_stats: if T::HAS_GET_ETH_MAC_STATS {
+                Some(Self::get_eth_mac_stats)
+            } else {
+                None
+            },
+            get_eth_ctrl_stats: if T::HAS_GET_ETH_CTRL_STATS {
+                Some(Self::get_eth_ctrl_stats)
+            } else {
+                None
+            },
+            get_rmon_stats: if T::HAS_GET_RMON_STATS {
+                Some(Self::get_rmon_stats)
             } else {
                 None
             },
@@ -945,6 +1163,75 @@ impl<T: Operations> VTable<T> {
             }
             .map(|()| 0)
         })
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn get_pause_stats(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::ethtool_pause_stats,
+    ) {
+        // SAFETY: By the safety requirements.
+        let stats = unsafe { &mut *stats };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data, rtnl| T::get_pause_stats(dev, data, rtnl)) }
+            .store(stats);
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn get_eth_mac_stats(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::ethtool_eth_mac_stats,
+    ) {
+        // SAFETY: By the safety requirements.
+        let stats = unsafe { &mut *stats };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data, rtnl| T::get_eth_mac_stats(dev, data, rtnl)) }
+            .store(stats);
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn get_eth_ctrl_stats(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::ethtool_eth_ctrl_stats,
+    ) {
+        // SAFETY: By the safety requirements.
+        let stats = unsafe { &mut *stats };
+
+        // SAFETY: By the safety requirements.
+        unsafe {
+            Self::with(dev, |dev, data, rtnl| {
+                T::get_eth_ctrl_stats(dev, data, rtnl)
+            })
+        }
+        .store(stats);
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`]. `ranges` must be valid for writes.
+    unsafe extern "C" fn get_rmon_stats(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::ethtool_rmon_stats,
+        ranges: *mut *const bindings::ethtool_rmon_hist_range,
+    ) {
+        // SAFETY: By the safety requirements.
+        let stats = unsafe { &mut *stats };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data, rtnl| T::get_rmon_stats(dev, data, rtnl)) }
+            .store(stats);
+
+        // SAFETY: By the safety requirements. The array is a constant that ends with an empty
+        // range.
+        unsafe { *ranges = Self::RMON_RANGES.0.as_ptr() };
     }
 
     /// # Safety
@@ -1272,6 +1559,38 @@ mod tests {
         // TX_HARDWARE, TX_SOFTWARE, RX_HARDWARE, RAW_HARDWARE.
         assert_eq!(c.so_timestamping, 0x47);
         assert_eq!((c.phc_index, c.tx_types, c.rx_filters), (3, 3, 2));
+    }
+
+    #[test]
+    fn standard_statistics() {
+        let mut c = bindings::ethtool_pause_stats::default();
+        PauseStats {
+            tx_pause_frames: Some(7),
+            rx_pause_frames: None,
+        }
+        .store(&mut c);
+        // SAFETY: Both sides of the union are the same.
+        let stats = unsafe { c.__bindgen_anon_1.stats };
+        assert_eq!(
+            (stats.tx_pause_frames, stats.rx_pause_frames),
+            (7, STAT_NOT_SET)
+        );
+
+        let mut c = bindings::ethtool_rmon_stats::default();
+        let mut rmon = RmonStats {
+            jabbers: Some(3),
+            ..Default::default()
+        };
+        rmon.hist_tx[1] = Some(9);
+        rmon.store(&mut c);
+        // SAFETY: Both sides of the union are the same.
+        let stats = unsafe { c.__bindgen_anon_1.stats };
+        assert_eq!((stats.jabbers, stats.fragments), (3, STAT_NOT_SET));
+        assert_eq!((stats.hist_tx[1], stats.hist[1]), (9, STAT_NOT_SET));
+
+        let ranges = RmonRanges::new([(0, 64), (65, 127)]).0;
+        assert_eq!((ranges[0].high, ranges[1].low), (64, 65));
+        assert_eq!((ranges[2].low, ranges[2].high), (0, 0));
     }
 
     #[test]

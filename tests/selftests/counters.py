@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The standard statistics of ethtool: what the MAC itself counts."""
+
+import ctypes
+import json
+import mmap
+import time
+
+from lib import Skip, check, check_equal, mac_bytes, main, noise, wait_for
+from stats import delta, quiet, send
+
+FRAMES = 100
+FCS = 4
+GROUPS = ("eth-mac", "eth-ctrl", "rmon")
+
+# MMC_Control: clear a counter when it is read; preset all counters to almost half; those of octets to this.
+MMC_CONTROL, CLEAR_BY_READING, PRESET, HALF = 0x700, 1 << 2, 1 << 4, (1 << 31) - 2048
+
+
+def need_hardware(env):
+    if not env.pci:
+        raise Skip(f"{env.driver} has no MAC that counts")
+
+
+def groups(env):
+    need_hardware(env)
+    status, out, err = env.local.command(["ethtool", "--json", "-S", env.ifname, "--groups", *GROUPS])
+    if status:
+        env.lacks(f"ethtool -S --groups: {err.strip()}")
+    shown = json.loads(out)[0]
+    for group in GROUPS:
+        if not shown.get(group):
+            env.lacks(f"ethtool -S --groups {group} shows nothing")
+    return shown
+
+
+def buckets(rmon):
+    """{(way, low, high): frames}"""
+    return {(way, item["low"], item["high"]): item["val"]
+            for way in ("rx", "tx") for item in rmon.get(f"{way}-pktsNtoM", [])}
+
+
+def settled(env, read):
+    """What does not change any more: frames are counted when they have passed."""
+    last = [None, None]
+    while True:
+        last = [last[-1], read()]
+        if last[0] == last[1]:
+            return last[0]
+        time.sleep(0.05)
+
+
+def frames(env):
+    """Good frames and their octets, FCS included, one way after the other."""
+    need_hardware(env)
+    quiet(env)
+    for to_peer, names in ((True, ("FramesTransmittedOK", "OctetsTransmittedOK")), (False, ("FramesReceivedOK", "OctetsReceivedOK"))):
+        before = settled(env, lambda: groups(env)["eth-mac"])
+        send(env, to_peer, [200] * FRAMES)
+        after = settled(env, lambda: groups(env)["eth-mac"])
+        check_equal(delta(before, after), {names[0]: FRAMES, names[1]: FRAMES * (200 + FCS)}, "what changed")
+
+
+def kinds(env):
+    """Multicast and broadcast frames."""
+    need_hardware(env)
+    quiet(env)
+    group = "03:d0:00:00:00:03"
+    source, sink = env.peer.raw_open(), env.local.raw_open()
+    env.defer(env.peer.close, source)
+    env.defer(env.local.close, sink)
+    env.local.raw_member(sink, "multicast", group)
+    env.settled()
+    for end, handle, to_peer, key in ((env.peer, source, False, "ReceivedOK"), (env.local, sink, True, "XmittedOK")):
+        before = settled(env, lambda: groups(env)["eth-mac"])
+        end.raw_send(handle, [env.frame(to_peer, noise(100, 1), dst=group)] * 20)
+        end.raw_send(handle, [env.frame(to_peer, noise(100, 1), dst="ff:ff:ff:ff:ff:ff")] * 30)
+
+        def counted(before=before, key=key):
+            change = delta(before, groups(env)["eth-mac"])
+            return (change.get(f"MulticastFrames{key}"), change.get(f"BroadcastFrames{key}")) == (20, 30)
+        wait_for(counted, f"counting 20 multicast and 30 broadcast frames as {key}", timeout=5)
+
+
+def sizes(env):
+    """One bucket after the other of the sizes of frames."""
+    need_hardware(env)
+    quiet(env)
+    shown = buckets(groups(env)["rmon"])
+    if not shown:
+        env.lacks("no frame sizes are told apart")
+    for (way, low, high), _ in shown.items():
+        size = min(max(low, 64), 1518)
+        check(low <= size <= high, f"a bucket from {low} to {high}")
+        before = settled(env, lambda: buckets(groups(env)["rmon"]))
+        send(env, way == "tx", [size - FCS] * FRAMES)
+        after = settled(env, lambda: buckets(groups(env)["rmon"]))
+        check_equal(delta(before, after), {(way, low, high): FRAMES}, f"what {FRAMES} frames of {size} bytes changed")
+
+
+def pause(env):
+    """Pause frames from the peer are counted as such, also as MAC control frames."""
+    need_hardware(env)
+
+    def read():
+        status, out, err = env.local.command(["ethtool", "-I", "--json", "-a", env.ifname])
+        if status:
+            env.lacks(f"ethtool -I -a: {err.strip()}")
+        shown = json.loads(out)[0].get("statistics", {})
+        if "rx_pause_frames" not in shown or "tx_pause_frames" not in shown:
+            env.lacks("ethtool -I -a shows no statistics")
+        return shown
+    before, control = read(), groups(env)["eth-ctrl"]
+    source = env.peer.raw_open()
+    env.defer(env.peer.close, source)
+    frame = mac_bytes("01:80:c2:00:00:01") + mac_bytes(env.peer_mac) + bytes.fromhex("880800010000") + bytes(42)
+    env.peer.raw_send(source, [frame] * 10)
+    wait_for(lambda: read()["rx_pause_frames"] - before["rx_pause_frames"] == 10, "counting 10 pause frames", timeout=5)
+    wait_for(lambda: groups(env)["eth-ctrl"]["MACControlFramesReceived"] - control["MACControlFramesReceived"] == 10,
+             "counting 10 MAC control frames", timeout=5)
+    check_equal(read()["tx_pause_frames"], before["tx_pause_frames"], "pause frames sent")
+
+
+def kept(env):
+    """Nothing is lost over down and up, new rings and a reset of the core."""
+    need_hardware(env)
+    quiet(env)
+    send(env, True, [300] * FRAMES)
+    env.defer(env.bring_up)
+    for how in ("down", "up", "rings"):
+        before = groups(env)["eth-mac"]
+        if how == "down":
+            env.local.run("ip", "link", "set", env.ifname, "down")
+        elif how == "up":
+            env.bring_up()
+        else:
+            env.local.command(["ethtool", "-G", env.ifname, "rx", "128"])
+            env.defer(env.local.command, ["ethtool", "-G", env.ifname, "rx", "512"])
+            env.wait_link()
+        after = groups(env)["eth-mac"]
+        back = {key: (before[key], after[key]) for key in before if after[key] < before[key]}
+        check_equal(back, {}, f"counters that fell after {how}")
+
+
+def wide(env):
+    """Counts go beyond 32 bits, also when nobody looks: the hardware's counters are set to almost half of their
+    range, twice, and the interrupt at the half collects them."""
+    need_hardware(env)
+    if env.driver != "rust_stmmac":
+        raise Skip("pokes registers that only rust_stmmac leaves like this")
+    before = groups(env)["eth-mac"]["OctetsTransmittedOK"]
+    path = f"/sys/bus/pci/devices/{env.pci}/resource0"
+    with open(path, "r+b") as file:
+        try:
+            registers = mmap.mmap(file.fileno(), 0x1000)
+        except OSError as err:
+            raise Skip(f"{path}: {err}") from None
+    control = ctypes.c_uint32.from_buffer(registers, MMC_CONTROL)
+    for _ in range(3):
+        # What is there is lost, unless the interrupt after the last time has collected it.
+        control.value = CLEAR_BY_READING | PRESET
+        env.settled()
+        env.udp([1000] * 8)
+        time.sleep(0.2)
+    grown = groups(env)["eth-mac"]["OctetsTransmittedOK"] - before
+    check(3 * HALF <= grown < 3 * HALF + (1 << 20), f"three times almost half of 32 bits are {grown}")
+
+
+if __name__ == "__main__":
+    main(frames, kinds, sizes, pause, kept, wide)
