@@ -28,6 +28,7 @@ use kernel::{
         },
         rtnl::Rtnl, //
     },
+    num::casts::IntoSafeCast,
     prelude::*,
     sync::atomic::Relaxed, //
 };
@@ -87,6 +88,57 @@ fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
 /// Shown as text; all names are ASCII.
 fn text(name: &CStr) -> &str {
     name.to_str().unwrap_or("")
+}
+
+/// Whether queue `queue` transmits and whether it receives; `EINVAL` if there is none.
+fn directions(settings: &Settings, queue: u32) -> Result<(bool, bool)> {
+    match (queue < settings.tx_queues, queue < settings.rx_queues) {
+        (false, false) => Err(EINVAL),
+        directions => Ok(directions),
+    }
+}
+
+/// The coalescing of queue `queue`, zeros for a direction that it does not have.
+fn show_coalesce(port: &Port<'_>, queue: u32) -> Result<Coalesce> {
+    let settings = port.settings();
+    let (has_tx, has_rx) = directions(&settings, queue)?;
+    let coalesce = settings.coalesce(queue.into_safe_cast());
+    let (dma, rate) = (port.hw.hwif.dma, port.hw.config.csr_rate);
+    let mut shown = Coalesce::default();
+    if has_tx {
+        shown.tx_usecs = coalesce.tx.usecs;
+        shown.tx_max_frames = coalesce.tx.frames;
+    }
+    if has_rx {
+        // What the watchdog makes of it.
+        shown.rx_usecs = dma.riwt_to_usecs(dma.usecs_to_riwt(coalesce.rx.usecs, rate), rate);
+        shown.rx_max_frames = coalesce.rx.frames;
+    }
+    Ok(shown)
+}
+
+/// The transmit side of `coalesce`; `EINVAL` if it is out of range.
+fn tx_coalesce(coalesce: &Coalesce) -> Result<tx::Coalesce> {
+    let (usecs, frames) = (coalesce.tx_usecs, coalesce.tx_max_frames);
+    // Without a time limit every frame has to interrupt, or the last ones would wait for ever.
+    if usecs > MAX_TX_USECS || frames > MAX_FRAMES || usecs == 0 && frames != 1 {
+        return Err(EINVAL);
+    }
+    Ok(tx::Coalesce {
+        frames,
+        usecs,
+        ..tx::Coalesce::DEFAULT
+    })
+}
+
+/// The receive side of `coalesce`; `EINVAL` if it is out of range.
+fn rx_coalesce(coalesce: &Coalesce) -> Result<rx::Coalesce> {
+    let (usecs, frames) = (coalesce.rx_usecs, coalesce.rx_max_frames);
+    // As for transmission; without a time limit, zero frames are one.
+    if usecs > MAX_RX_USECS || frames > MAX_FRAMES || usecs == 0 && frames > 1 {
+        return Err(EINVAL);
+    }
+    Ok(rx::Coalesce { frames, usecs })
 }
 
 #[vtable]
@@ -312,16 +364,8 @@ impl Operations for Dwmac {
     }
 
     fn get_coalesce<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> Result<Coalesce> {
-        let settings = port.settings();
-        let (dma, rate) = (port.hw.hwif.dma, port.hw.config.csr_rate);
-        Ok(Coalesce {
-            // What the watchdog makes of it.
-            rx_usecs: dma.riwt_to_usecs(dma.usecs_to_riwt(settings.rx_coalesce.usecs, rate), rate),
-            rx_max_frames: settings.rx_coalesce.frames,
-            tx_usecs: settings.tx_coalesce.usecs,
-            tx_max_frames: settings.tx_coalesce.frames,
-            ..Coalesce::default()
-        })
+        // Where queues differ, the first stands for all.
+        show_coalesce(&port, 0)
     }
 
     fn set_coalesce<'a>(
@@ -330,30 +374,32 @@ impl Operations for Dwmac {
         coalesce: &Coalesce,
         _rtnl: &Rtnl,
     ) -> Result {
-        if coalesce.rx_usecs > MAX_RX_USECS
-            || coalesce.tx_usecs > MAX_TX_USECS
-            || coalesce.rx_max_frames > MAX_FRAMES
-            || coalesce.tx_max_frames > MAX_FRAMES
-        {
-            return Err(EINVAL);
-        }
-        // Without a time limit every frame has to interrupt, or the last ones would wait for ever.
-        if coalesce.tx_usecs == 0 && coalesce.tx_max_frames != 1
-            || coalesce.rx_usecs == 0 && coalesce.rx_max_frames > 1
-        {
-            return Err(EINVAL);
-        }
-        port.set_coalesce(
-            &tx::Coalesce {
-                frames: coalesce.tx_max_frames,
-                usecs: coalesce.tx_usecs,
-                ..port.settings().tx_coalesce
-            },
-            &rx::Coalesce {
-                frames: coalesce.rx_max_frames,
-                usecs: coalesce.rx_usecs,
-            },
-        );
+        let (tx, rx) = (tx_coalesce(coalesce)?, rx_coalesce(coalesce)?);
+        port.set_coalesce(None, Some(tx), Some(rx));
+        Ok(())
+    }
+
+    fn get_per_queue_coalesce<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        queue: u32,
+        _rtnl: &Rtnl,
+    ) -> Result<Coalesce> {
+        show_coalesce(&port, queue)
+    }
+
+    fn set_per_queue_coalesce<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        queue: u32,
+        coalesce: &Coalesce,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        // What is said of a direction that the queue does not have does not count.
+        let (has_tx, has_rx) = directions(&port.settings(), queue)?;
+        let tx = has_tx.then(|| tx_coalesce(coalesce)).transpose()?;
+        let rx = has_rx.then(|| rx_coalesce(coalesce)).transpose()?;
+        port.set_coalesce(Some(queue.into_safe_cast()), tx, rx);
         Ok(())
     }
 

@@ -106,6 +106,22 @@ impl Event {
     }
 }
 
+/// Interrupt coalescing of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coalesce {
+    /// Transmission.
+    pub(crate) tx: tx::Coalesce,
+    /// Reception.
+    pub(crate) rx: rx::Coalesce,
+}
+
+impl Coalesce {
+    const DEFAULT: Self = Self {
+        tx: tx::Coalesce::DEFAULT,
+        rx: rx::Coalesce::DEFAULT,
+    };
+}
+
 /// What the user can set and the rings are built from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -117,10 +133,15 @@ pub(crate) struct Settings {
     pub(crate) tx_len: u32,
     /// Descriptors of each receive ring.
     pub(crate) rx_len: u32,
-    /// Transmit interrupt coalescing.
-    pub(crate) tx_coalesce: tx::Coalesce,
-    /// Receive interrupt coalescing.
-    pub(crate) rx_coalesce: rx::Coalesce,
+    /// Interrupt coalescing of each channel, in use or not.
+    pub(crate) coalesce: [Coalesce; MAX_CHANNELS],
+}
+
+impl Settings {
+    /// Interrupt coalescing of channel `ch`, in use or not.
+    pub(crate) fn coalesce(&self, ch: usize) -> &Coalesce {
+        self.coalesce.get(ch).unwrap_or(&Coalesce::DEFAULT)
+    }
 }
 
 /// Addresses the receiver is to accept; kept because a reset of the MAC forgets them.
@@ -241,8 +262,7 @@ impl<'a> Port<'a> {
             ),
             tx_len: ring::DEFAULT_LEN,
             rx_len: ring::DEFAULT_LEN,
-            tx_coalesce: tx::Coalesce::DEFAULT,
-            rx_coalesce: rx::Coalesce::DEFAULT,
+            coalesce: [Coalesce::DEFAULT; MAX_CHANNELS],
         };
 
         let mut unregistered =
@@ -340,14 +360,13 @@ impl<'a> Port<'a> {
         let mut rings = KVec::with_capacity(self.channels.len(), GFP_KERNEL)?;
         for ch in 0..self.channels.len() {
             let mut channel = ChannelRings::default();
+            let coalesce = settings.coalesce(ch);
             if ch < settings.tx_queues.into_safe_cast() {
-                let coalesce = &settings.tx_coalesce;
-                channel.tx = Some(make.tx(&self.hw, ch, settings.tx_len, coalesce)?);
+                channel.tx = Some(make.tx(&self.hw, ch, settings.tx_len, &coalesce.tx)?);
             }
             if ch < settings.rx_queues.into_safe_cast() {
-                let coalesce = &settings.rx_coalesce;
                 let frame = max_frame(mtu);
-                channel.rx = Some(make.rx(&self.hw, ch, settings.rx_len, frame, coalesce)?);
+                channel.rx = Some(make.rx(&self.hw, ch, settings.rx_len, frame, &coalesce.rx)?);
             }
             rings.push(channel, GFP_KERNEL)?;
         }
@@ -434,7 +453,7 @@ impl<'a> Port<'a> {
                     .init_rx(io, ch, &hw.config, &rx.setup(), rx.buf_len())?;
                 hw.hwif
                     .dma
-                    .set_rx_watchdog(io, ch, self.riwt(&settings.rx_coalesce));
+                    .set_rx_watchdog(io, ch, self.riwt(&settings.coalesce(ch).rx));
                 channel
                     .napi
                     .with_disabled(|poller, cx| {
@@ -449,7 +468,7 @@ impl<'a> Port<'a> {
                 hw.hwif
                     .dma
                     .init_tx(io, ch, &hw.config, &clean.setup(), segmentation)?;
-                let delay = backstop(&settings.tx_coalesce);
+                let delay = backstop(&settings.coalesce(ch).tx);
                 channel.backstop_ns.store(delay.as_nanos(), Relaxed);
                 channel
                     .napi
@@ -743,40 +762,59 @@ impl<'a> Port<'a> {
         self.start(settings, mtu, rings, rtnl)
     }
 
-    /// Applies new coalescing limits; what is in flight keeps the old ones.
-    pub(crate) fn set_coalesce(&self, tx: &tx::Coalesce, rx: &rx::Coalesce) {
+    /// Changes the coalescing limits of channel `only`, or of all; what is in flight keeps the old
+    /// ones. Channels that are not in use remember them.
+    pub(crate) fn set_coalesce(
+        &self,
+        only: Option<usize>,
+        tx: Option<tx::Coalesce>,
+        rx: Option<rx::Coalesce>,
+    ) {
         let mut control = self.control.lock();
-        control.settings.tx_coalesce = *tx;
-        control.settings.rx_coalesce = *rx;
+        for (ch, coalesce) in control.settings.coalesce.iter_mut().enumerate() {
+            if only.is_none_or(|only| only == ch) {
+                coalesce.tx = tx.unwrap_or(coalesce.tx);
+                coalesce.rx = rx.unwrap_or(coalesce.rx);
+            }
+        }
         if control.irqs.is_none() {
             return;
         }
-        let io = self.hw.io();
         for channel in self.channels.iter() {
-            channel.backstop_ns.store(backstop(tx).as_nanos(), Relaxed);
-            self.with_tx_side(channel, |side| {
-                if let Some(ring) = side.ring.as_mut() {
-                    ring.set_coalesce(tx);
-                }
-            });
-            // The poll owns its ring: it has to pause for a moment.
-            channel.napi.disable();
-            let polled = channel.napi.with_disabled(|poller, _| {
-                poller.backstop = backstop(tx);
-                if let Some(ring) = poller.rx.as_mut() {
-                    ring.set_coalesce(rx);
-                }
-                poller.clean.is_some() || poller.rx.is_some()
-            });
-            // Channels that have no ring are not polled.
-            if polled == Some(true) {
-                channel.napi.enable();
-                // What interrupted meanwhile found the poll disabled.
-                channel.napi.schedule();
+            if only.is_none_or(|only| only == channel.index) {
+                self.apply_coalesce(channel, control.settings.coalesce(channel.index));
             }
-            let dma = self.hw.hwif.dma;
-            dma.set_rx_watchdog(io, channel.index, self.riwt(rx));
         }
+    }
+
+    /// Applies coalescing limits to a channel of a port that runs.
+    fn apply_coalesce(&self, channel: &Channel<'a>, coalesce: &Coalesce) {
+        let Coalesce { tx, rx } = coalesce;
+        let delay = backstop(tx);
+        channel.backstop_ns.store(delay.as_nanos(), Relaxed);
+        self.with_tx_side(channel, |side| {
+            if let Some(ring) = side.ring.as_mut() {
+                ring.set_coalesce(tx);
+            }
+        });
+        // The poll owns its ring: it has to pause for a moment.
+        channel.napi.disable();
+        let used = channel.napi.with_disabled(|poller, _| {
+            poller.backstop = delay;
+            if let Some(ring) = poller.rx.as_mut() {
+                ring.set_coalesce(rx);
+            }
+            poller.rx.is_some() || poller.clean.is_some()
+        });
+        if used == Some(true) {
+            channel.napi.enable();
+            // What interrupted meanwhile found the poll disabled.
+            channel.napi.schedule();
+        }
+        self.hw
+            .hwif
+            .dma
+            .set_rx_watchdog(self.hw.io(), channel.index, self.riwt(rx));
     }
 
     /// Resets the core under a running port; the link stays up.

@@ -214,6 +214,77 @@ def coalesce_kept(env):
     check_equal(query(env, "-c"), after, "coalescing after down and up")
 
 
+def queue_coalesce(env, queues):
+    """{queue: settings}, of the queues given."""
+    mask = hex(sum(1 << queue for queue in queues))
+    status, out, err = env.local.command(["ethtool", "-Q", env.ifname, "queue_mask", mask, "--show-coalesce"])
+    if status:
+        env.lacks(f"ethtool -Q --show-coalesce: {err.strip()}")
+    shown, queue = {}, None
+    for line in out.splitlines():
+        key, _, value = line.partition(":")
+        if key == "Queue":
+            queue = int(value)
+            shown[queue] = {}
+        elif queue is not None and value.strip().isdigit():
+            shown[queue][key.strip()] = int(value)
+    check_equal(sorted(shown), sorted(queues), "queues shown by ethtool -Q")
+    return shown
+
+
+def set_queue_coalesce(env, queue, **values):
+    words = [str(word).replace("_", "-") for pair in values.items() for word in pair]
+    return env.local.command(["ethtool", "-Q", env.ifname, "queue_mask", hex(1 << queue), "--coalesce", *words])[0]
+
+
+def need_queues(env):
+    need_hardware(env)
+    shown = query(env, "-l")
+    count = min(number(shown.get("rx")), number(shown.get("tx")))
+    if count < 2:
+        raise Skip("the device has one queue")
+    return count
+
+
+def coalesce_queues(env):
+    """A queue's own setting, which leaves the others alone; one for all replaces it."""
+    count = need_queues(env)
+    old = query(env, "-c")
+    before = queue_coalesce(env, range(count))
+    env.defer(lambda: change(env, "-C", tx_usecs=old["tx-usecs"], tx_frames=old["tx-frames"], rx_usecs=old["rx-usecs"]))
+    check_equal(set_queue_coalesce(env, 1, tx_usecs=700, tx_frames=7), 0, "status of ethtool -Q --coalesce")
+    after = queue_coalesce(env, range(count))
+    check_equal((after[1]["tx-usecs"], after[1]["tx-frames"]), (700, 7), "tx-usecs and tx-frames of queue 1")
+    check_equal({q: s for q, s in after.items() if q != 1}, {q: s for q, s in before.items() if q != 1}, "other queues")
+    check(set_queue_coalesce(env, 1, tx_frames=100000000), "ethtool -Q accepted 100000000 frames")
+    check(set_queue_coalesce(env, 1000, tx_frames=7), "ethtool -Q accepted queue 1000")
+    check_equal(queue_coalesce(env, range(count)), after, "queues after refusals")
+    env.udp([100] * 64)
+    env.tcp(True)
+    env.tcp(False)
+    check_equal(change(env, "-C", tx_usecs=300, tx_frames=3), 0, "status of ethtool -C")
+    shown = {(s["tx-usecs"], s["tx-frames"]) for s in queue_coalesce(env, range(count)).values()}
+    check_equal(shown, {(300, 3)}, "tx-usecs and tx-frames of all queues")
+
+
+def coalesce_queues_kept(env):
+    """A queue's own setting outlives down and up, and new rings."""
+    count = need_queues(env)
+    old = query(env, "-c")
+    ring = query(env, "-g")
+    env.defer(env.bring_up)
+    env.defer(lambda: change(env, "-G", rx=ring["rx"]))
+    env.defer(lambda: change(env, "-C", tx_usecs=old["tx-usecs"], tx_frames=old["tx-frames"]))
+    check_equal(set_queue_coalesce(env, 1, tx_usecs=700, tx_frames=7), 0, "status of ethtool -Q --coalesce")
+    before = queue_coalesce(env, range(count))
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    env.bring_up()
+    check_equal(queue_coalesce(env, range(count)), before, "coalescing after down and up")
+    check_equal(change(env, "-G", rx=256 if ring["rx"] != 256 else 128), 0, "status of ethtool -G")
+    env.wait_link()
+    check_equal(queue_coalesce(env, range(count)), before, "coalescing after ethtool -G")
+
+
 def coalesce_extremes(env):
     """One interrupt a frame, and hardly any: all must still complete."""
     need_hardware(env)
@@ -241,4 +312,5 @@ def coalesce_refused(env):
 if __name__ == "__main__":
     main(ring_sizes, ring_change, ring_change_traffic, case("ring_filter", filter_kept, "-g"), ring_refused,
          channels, channels_change, case("channels_filter", filter_kept, "-l"), channels_refused,
-         coalesce, coalesce_change, coalesce_kept, coalesce_extremes, coalesce_refused)
+         coalesce, coalesce_change, coalesce_kept, coalesce_queues, coalesce_queues_kept, coalesce_extremes,
+         coalesce_refused)
