@@ -586,6 +586,19 @@ pub trait Driver: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Reads or writes a register of a PHY for the user: the ioctls `SIOCGMIIPHY`, `SIOCGMIIREG` and
+    /// `SIOCSMIIREG`.
+    ///
+    /// The device is present, but need not be up.
+    fn mii_ioctl<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _ioctl: &mut MiiIoctl<'_>,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Returns of which packets hardware timestamps are taken.
     fn hwtstamp_get<'a>(
         _dev: &Device<Self>,
@@ -619,6 +632,35 @@ pub trait Driver: Sized + 'static {
     /// Called in process context, once for all events since the last time.
     fn work<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _events: usize, _rtnl: &Rtnl) {
         build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A request of the user to read or write a register of a PHY.
+///
+/// Passed on to [`Phylink::mii_ioctl`](super::phylink::Phylink::mii_ioctl).
+///
+/// # Invariants
+///
+/// `request` is valid and not used by anyone else for `'a`; `command` is one of the three ioctls of
+/// [`Driver::mii_ioctl`].
+#[cfg_attr(
+    not(CONFIG_RUST_PHYLINK_ABSTRACTIONS),
+    expect(dead_code, reason = "only phylink looks inside")
+)]
+pub struct MiiIoctl<'a> {
+    request: NonNull<bindings::ifreq>,
+    command: c_int,
+    _request: PhantomData<&'a mut bindings::ifreq>,
+}
+
+#[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
+impl MiiIoctl<'_> {
+    pub(super) fn as_raw(&mut self) -> *mut bindings::ifreq {
+        self.request.as_ptr()
+    }
+
+    pub(super) fn command(&self) -> c_int {
+        self.command
     }
 }
 
@@ -1375,6 +1417,11 @@ impl<T: Driver> Adapter<T> {
         } else {
             None
         },
+        ndo_eth_ioctl: if T::HAS_MII_IOCTL {
+            Some(Self::eth_ioctl)
+        } else {
+            None
+        },
         ndo_hwtstamp_get: if T::HAS_HWTSTAMP_GET {
             Some(Self::hwtstamp_get)
         } else {
@@ -1749,6 +1796,41 @@ impl<T: Driver> Adapter<T> {
         from_result(|| {
             // SAFETY: As for `fix_features()`.
             unsafe { dev.with_data(|dev, data| T::set_features(dev, data, features, rtnl)) }?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`], `request` must be valid,
+    /// initialized and exclusive; called with the rtnl mutex held.
+    unsafe extern "C" fn eth_ioctl(
+        dev: *mut bindings::net_device,
+        request: *mut bindings::ifreq,
+        command: c_int,
+    ) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: `ndo_eth_ioctl` is called with the rtnl mutex held.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        from_result(|| {
+            if !matches!(
+                u32::try_from(command)?,
+                bindings::SIOCGMIIPHY | bindings::SIOCGMIIREG | bindings::SIOCSMIIREG
+            ) {
+                return Err(EOPNOTSUPP);
+            }
+
+            // INVARIANT: The command was just checked; the rest is required from the caller.
+            let mut ioctl = MiiIoctl {
+                request: NonNull::new(request).ok_or(EINVAL)?,
+                command,
+                _request: PhantomData,
+            };
+
+            // SAFETY: The user finds registered devices only.
+            unsafe { dev.with_data(|dev, data| T::mii_ioctl(dev, data, &mut ioctl, rtnl)) }?;
             Ok(0)
         })
     }

@@ -253,6 +253,21 @@ impl PauseParam {
     }
 }
 
+/// Settings and state of Energy Efficient Ethernet.
+///
+/// Passed on to [`Phylink::get_eee`](super::phylink::Phylink::get_eee) and
+/// [`Phylink::set_eee`](super::phylink::Phylink::set_eee).
+#[derive(Copy, Clone)]
+#[repr(transparent)]
+pub struct Eee(bindings::ethtool_keee);
+
+impl Eee {
+    #[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
+    pub(super) fn as_raw_mut(&mut self) -> *mut bindings::ethtool_keee {
+        &raw mut self.0
+    }
+}
+
 /// The sizes of the rings, in descriptors.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct RingParams {
@@ -644,6 +659,30 @@ impl RmonStats {
     }
 }
 
+/// More bytes of registers than that are not dumped.
+const MAX_REGS: usize = 1 << 20;
+
+/// Receives a register dump.
+pub struct Regs<'b> {
+    version: &'b mut u32,
+    words: &'b mut [u32],
+}
+
+impl Regs<'_> {
+    /// Sets the version of the layout, which may also tell the kind of device.
+    pub fn set_version(&mut self, version: u32) {
+        *self.version = version;
+    }
+
+    /// Where the registers go, in the byte order of the CPU.
+    ///
+    /// At most as many as [`Operations::regs_len`] returned, as the user may want fewer; zero at
+    /// first.
+    pub fn words(&mut self) -> &mut [u32] {
+        self.words
+    }
+}
+
 /// The ethtool operations of a driver.
 ///
 /// What is not implemented is not supported; except that `ethtool` always tells whether the carrier
@@ -712,6 +751,26 @@ pub trait Operations: Driver {
         _dev: &Device<Self>,
         _data: Pin<&Self::Data<'a>>,
         _pause: &PauseParam,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the settings and the state of Energy Efficient Ethernet.
+    fn get_eee<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _eee: &mut Eee,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the settings of Energy Efficient Ethernet.
+    fn set_eee<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _eee: &Eee,
         _rtnl: &Rtnl,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -846,6 +905,21 @@ pub trait Operations: Driver {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Returns the number of 32-bit words of a register dump.
+    fn regs_len<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _rtnl: &Rtnl) -> usize {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Dumps the registers.
+    fn get_regs<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _regs: &mut Regs<'_>,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Returns the number of statistics.
     ///
     /// Called once in the life of a device; the number does not change afterwards.
@@ -906,6 +980,10 @@ impl<T: Operations> VTable<T> {
             !T::HAS_SET_COALESCE || T::SUPPORTED_COALESCE.0 != 0,
             "SUPPORTED_COALESCE must not be empty"
         );
+        assert!(
+            T::HAS_REGS_LEN == T::HAS_GET_REGS,
+            "a register dump needs a length and registers"
+        );
 
         bindings::ethtool_ops {
             supported_coalesce_params: T::SUPPORTED_COALESCE.0,
@@ -942,6 +1020,16 @@ impl<T: Operations> VTable<T> {
             },
             set_pauseparam: if T::HAS_SET_PAUSEPARAM {
                 Some(Self::set_pauseparam)
+            } else {
+                None
+            },
+            get_eee: if T::HAS_GET_EEE {
+                Some(Self::get_eee)
+            } else {
+                None
+            },
+            set_eee: if T::HAS_SET_EEE {
+                Some(Self::set_eee)
             } else {
                 None
             },
@@ -1002,6 +1090,16 @@ impl<T: Operations> VTable<T> {
             },
             set_per_queue_coalesce: if T::HAS_SET_PER_QUEUE_COALESCE {
                 Some(Self::set_per_queue_coalesce)
+            } else {
+                None
+            },
+            get_regs_len: if T::HAS_REGS_LEN {
+                Some(Self::get_regs_len)
+            } else {
+                None
+            },
+            get_regs: if T::HAS_GET_REGS {
+                Some(Self::get_regs)
             } else {
                 None
             },
@@ -1162,6 +1260,40 @@ impl<T: Operations> VTable<T> {
                 })
             }
             .map(|()| 0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn get_eee(
+        dev: *mut bindings::net_device,
+        eee: *mut bindings::ethtool_keee,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let eee = unsafe { &mut *eee.cast::<Eee>() };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe { Self::with(dev, |dev, data, rtnl| T::get_eee(dev, data, eee, rtnl)) }
+                .map(|()| 0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn set_eee(
+        dev: *mut bindings::net_device,
+        eee: *mut bindings::ethtool_keee,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let eee = unsafe { &*eee.cast::<Eee>() };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe { Self::with(dev, |dev, data, rtnl| T::set_eee(dev, data, eee, rtnl)) }
+                .map(|()| 0)
         })
     }
 
@@ -1412,6 +1544,47 @@ impl<T: Operations> VTable<T> {
         // for RCU readers before the data is dropped.
         unsafe { dev.with_data(|dev, data| T::get_ts_info(dev, data)) }.store(info);
         0
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn get_regs_len(dev: *mut bindings::net_device) -> ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let words = unsafe { Self::with(dev, |dev, data, rtnl| T::regs_len(dev, data, rtnl)) };
+        let bytes = words.saturating_mul(size_of::<u32>()).min(MAX_REGS);
+
+        // CAST: Less than 2^31.
+        bytes as ffi::c_int
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`]. `buf` must have room for `(*regs).len` bytes, and be aligned to a word.
+    unsafe extern "C" fn get_regs(
+        dev: *mut bindings::net_device,
+        regs: *mut bindings::ethtool_regs,
+        buf: *mut ffi::c_void,
+    ) {
+        // SAFETY: By the safety requirements.
+        let regs = unsafe { &mut *regs };
+        // CAST: From 32 bits to at least as many.
+        let count = regs.len as usize / size_of::<u32>();
+
+        // SAFETY: By the safety requirements: the core has allocated whole pages, set them to zero,
+        // and limited the length to what it has allocated.
+        let words = unsafe { slice::from_raw_parts_mut(buf.cast::<u32>(), count) };
+        let mut out = Regs {
+            version: &mut regs.version,
+            words,
+        };
+
+        // SAFETY: By the safety requirements.
+        unsafe {
+            Self::with(dev, |dev, data, rtnl| {
+                T::get_regs(dev, data, &mut out, rtnl)
+            })
+        }
     }
 
     /// # Safety

@@ -90,9 +90,11 @@
 use super::{
     device::{
         Device,
-        Driver, //
+        Driver,
+        MiiIoctl, //
     },
     ethtool::{
+        Eee,
         LinkSettings,
         PauseParam, //
     },
@@ -763,6 +765,22 @@ pub trait MacOps: Send + Sync {
     fn finish(&self, _mode: Mode, _interface: Interface) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Lets the transmitter go to low-power idle (LPI) when it has been idle for `timer`
+    /// microseconds; with `stop_clock` the transmit clock may stop meanwhile.
+    ///
+    /// Only called while the link is up, after [`link_up`](MacOps::link_up), and only with an
+    /// interface of [`Config::lpi_interfaces`]. The partner can do it at this speed.
+    ///
+    /// Implemented together with [`disable_tx_lpi`](MacOps::disable_tx_lpi), or not at all.
+    fn enable_tx_lpi(&self, _timer: u32, _stop_clock: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Keeps the transmitter from low-power idle; called before [`link_down`](MacOps::link_down).
+    fn disable_tx_lpi(&self) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The PCS side of a link.
@@ -1047,6 +1065,19 @@ pub struct Config {
     pub mac_requires_rxc: bool,
     /// In-band status is the default where firmware does not tell.
     pub default_an_inband: bool,
+    /// The interfaces on which the MAC can signal low-power idle.
+    ///
+    /// If there are none, a MAC that implements [`MacOps::enable_tx_lpi`] has no Energy Efficient
+    /// Ethernet (EEE).
+    pub lpi_interfaces: Interfaces,
+    /// The speeds and duplexes at which it can.
+    pub lpi_capabilities: MacCapabilities,
+    /// The idle time before low-power idle, in microseconds, until the user changes it.
+    pub lpi_timer_default: u32,
+    /// EEE is on until the user turns it off.
+    pub eee_enabled_default: bool,
+    /// The PHY may stop the receive clock while the partner is in low-power idle.
+    pub eee_rx_clk_stop_enable: bool,
 }
 
 /// A phylink instance of a network device.
@@ -1080,6 +1111,14 @@ unsafe impl<'a, O: MacOps + 'a> Send for Phylink<'a, O> {}
 unsafe impl<'a, O: MacOps + 'a> Sync for Phylink<'a, O> {}
 
 impl<'a, O: MacOps + 'a> Phylink<'a, O> {
+    const HAS_TX_LPI: bool = {
+        assert!(
+            O::HAS_ENABLE_TX_LPI == O::HAS_DISABLE_TX_LPI,
+            "low-power idle needs to be enabled and disabled"
+        );
+        O::HAS_ENABLE_TX_LPI
+    };
+
     const OPS: bindings::phylink_mac_ops = bindings::phylink_mac_ops {
         mac_config: Some(Self::mac_config),
         mac_link_up: Some(Self::mac_link_up),
@@ -1101,6 +1140,16 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         },
         mac_finish: if O::HAS_FINISH {
             Some(Self::mac_finish)
+        } else {
+            None
+        },
+        mac_enable_tx_lpi: if Self::HAS_TX_LPI {
+            Some(Self::mac_enable_tx_lpi)
+        } else {
+            None
+        },
+        mac_disable_tx_lpi: if Self::HAS_TX_LPI {
+            Some(Self::mac_disable_tx_lpi)
         } else {
             None
         },
@@ -1136,9 +1185,15 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
             mac_managed_pm: config.mac_managed_pm,
             mac_requires_rxc: config.mac_requires_rxc,
             default_an_inband: config.default_an_inband,
+            // CAST: As above.
+            lpi_capabilities: config.lpi_capabilities.0 as ffi::c_ulong,
+            lpi_timer_default: config.lpi_timer_default,
+            eee_enabled_default: config.eee_enabled_default,
+            eee_rx_clk_stop_enable: config.eee_rx_clk_stop_enable,
             ..pin_init::zeroed()
         };
         config.interfaces.store(&mut c_config.supported_interfaces);
+        config.lpi_interfaces.store(&mut c_config.lpi_interfaces);
 
         let fwnode = fwnode.map_or(core::ptr::null_mut(), FwNode::as_raw);
 
@@ -1387,6 +1442,28 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         })
     }
 
+    /// Reads the settings and the state of Energy Efficient Ethernet for ethtool.
+    pub fn get_eee(&self, eee: &mut Eee, _rtnl: &Rtnl) -> Result {
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_ethtool_get_eee(self.as_raw(), eee.as_raw_mut()) })
+    }
+
+    /// Changes the settings of Energy Efficient Ethernet for ethtool.
+    pub fn set_eee(&self, eee: &Eee, _rtnl: &Rtnl) -> Result {
+        let mut eee = *eee;
+
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_ethtool_set_eee(self.as_raw(), eee.as_raw_mut()) })
+    }
+
+    /// Reads or writes a register of a PHY for the user.
+    pub fn mii_ioctl(&self, ioctl: &mut MiiIoctl<'_>, _rtnl: &Rtnl) -> Result {
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe {
+            bindings::phylink_mii_ioctl(self.as_raw(), ioctl.as_raw(), ioctl.command())
+        })
+    }
+
     /// Returns the MAC operations behind a `phylink_config`.
     ///
     /// The result borrows `ops` only, because the rest may not be initialised yet: `phylink_create`
@@ -1533,6 +1610,30 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
             ops.finish(Mode::from_c(mode), interface).map(|()| 0)
         })
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_enable_tx_lpi`, with the configuration of a
+    /// [`Phylink<O>`].
+    unsafe extern "C" fn mac_enable_tx_lpi(
+        config: *mut bindings::phylink_config,
+        timer: u32,
+        stop_clock: bool,
+    ) -> ffi::c_int {
+        // SAFETY: As in `mac_config`.
+        let ops = unsafe { Self::ops_from_c(config) };
+
+        from_result(|| ops.enable_tx_lpi(timer, stop_clock).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_disable_tx_lpi`, with the configuration of a
+    /// [`Phylink<O>`].
+    unsafe extern "C" fn mac_disable_tx_lpi(config: *mut bindings::phylink_config) {
+        // SAFETY: As in `mac_config`.
+        unsafe { Self::ops_from_c(config) }.disable_tx_lpi();
     }
 }
 
