@@ -7,6 +7,7 @@ use kernel::io::Io;
 use crate::{
     datapath,
     hwif::{
+        Dump,
         Family,
         Hwif,
         Mmio,
@@ -16,6 +17,7 @@ use crate::{
 
 pub(crate) mod desc;
 pub(crate) mod dma;
+mod dump;
 pub(crate) mod features;
 pub(crate) mod mac;
 pub(crate) mod mdio;
@@ -74,6 +76,10 @@ pub(crate) const GMAC_4: Hwif = Hwif {
     mdio: &mdio::Mdio,
     ptp: &ptp::Ptp,
     mmc: &mmc::Mmc,
+    dump: Dump {
+        end: dump::END,
+        registers: dump::registers,
+    },
     udp_segmentation: false,
     datapath: &datapath::DataPath::<desc::Gmac4>::new(),
 };

@@ -3,6 +3,7 @@
 //! What `ethtool` shows and sets.
 
 use kernel::{
+    io::Io,
     net::{
         ethtool::{
             Channels,
@@ -15,6 +16,7 @@ use kernel::{
             Operations,
             PauseParam,
             PauseStats,
+            Regs,
             RingParams,
             RmonRanges,
             RmonStats,
@@ -65,6 +67,10 @@ const MAX_TX_USECS: u32 = 100_000;
 
 /// Most frames that may share an interrupt.
 const MAX_FRAMES: u32 = 256;
+
+/// Version of the layout of a register dump, see [`hwif::Dump`](crate::hwif::Dump); the release of
+/// the core is in the lower half.
+const DUMP_VERSION: u32 = 1;
 
 /// Names of the counters that a port has once, in the order of [`rare_values`].
 const RARE_NAMES: [&CStr; 5] = [
@@ -411,6 +417,21 @@ impl Operations for Dwmac {
             rx_filters: clock.map_or(RxFilters::EMPTY, |_| ptp::RX_FILTERS),
             clock,
         }
+    }
+
+    fn regs_len<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> usize {
+        port.hw.hwif.dump.end / size_of::<u32>()
+    }
+
+    fn get_regs<'a>(_dev: &Device, port: Pin<&Port<'a>>, regs: &mut Regs<'_>, _rtnl: &Rtnl) {
+        let (hw, io) = (&port.hw, port.hw.io());
+        regs.set_version(DUMP_VERSION << 16 | u32::from(hw.spec.snpsver));
+        let words = regs.words();
+        (hw.hwif.dump.registers)(&hw.features, &mut |offset| {
+            if let Some(word) = words.get_mut(offset / size_of::<u32>()) {
+                *word = io.try_read32(offset).unwrap_or(0);
+            }
+        });
     }
 
     fn stats_count<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> u32 {

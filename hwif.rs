@@ -446,6 +446,17 @@ pub(crate) trait Mmc: Sync {
     fn acknowledge(&self, io: Mmio<'_>);
 }
 
+/// What a register dump shows.
+///
+/// The dump is an image of the register space: a register is found at its offset. What is not
+/// there, or what reading would change, is zero.
+pub(crate) struct Dump {
+    /// Bytes of the image.
+    pub(crate) end: usize,
+    /// Calls the function with the offset of each register to read.
+    pub(crate) registers: fn(&Features, &mut dyn FnMut(usize)),
+}
+
 /// One generation of the hardware.
 pub(crate) struct Hwif {
     /// Core family.
@@ -470,6 +481,8 @@ pub(crate) struct Hwif {
     pub(crate) ptp: &'static dyn Ptp,
     /// MAC management counters.
     pub(crate) mmc: &'static dyn Mmc,
+    /// What a register dump shows.
+    pub(crate) dump: Dump,
     /// A segmentation engine takes UDP as well; no capability bit tells.
     pub(crate) udp_segmentation: bool,
     /// Maker of data paths for this generation's descriptors.
