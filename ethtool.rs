@@ -10,6 +10,7 @@ use kernel::{
             Coalesce,
             CoalesceParams,
             DriverInfo,
+            Eee,
             EthCtrlStats,
             EthMacStats,
             LinkSettings,
@@ -205,6 +206,14 @@ impl Operations for Dwmac {
         rtnl: &Rtnl,
     ) -> Result {
         port.phylink.set_pauseparam(pause, rtnl)
+    }
+
+    fn get_eee<'a>(_dev: &Device, port: Pin<&Port<'a>>, eee: &mut Eee, rtnl: &Rtnl) -> Result {
+        port.phylink.get_eee(eee, rtnl)
+    }
+
+    fn set_eee<'a>(_dev: &Device, port: Pin<&Port<'a>>, eee: &Eee, rtnl: &Rtnl) -> Result {
+        port.phylink.set_eee(eee, rtnl)
     }
 
     fn get_pause_stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> PauseStats {

@@ -25,6 +25,7 @@ use crate::{
         Features,
         Hwif,
         Link,
+        Lpi,
         Mac,
         Mmio,
         Spec,
@@ -37,6 +38,8 @@ use crate::{
 pub(crate) struct LinkState {
     /// The link, while it is up.
     pub(crate) link: Option<Link>,
+    /// Low-power idle, while it is on.
+    pub(crate) lpi: Option<Lpi>,
     /// Transmit queues in use; flow control is programmed for each.
     pub(crate) tx_queues: u32,
 }
@@ -90,6 +93,7 @@ impl<'a> Hw<'a> {
             config,
             link <- new_mutex!(LinkState {
                 link: None,
+                lpi: None,
                 tx_queues: 1,
             }),
             rx_overflows: Atomic::new(0),
@@ -175,10 +179,26 @@ impl<'a> Hw<'a> {
     pub(crate) fn restore_link(&self, tx_queues: u32) -> Result {
         let mut state = self.link.lock();
         state.tx_queues = tx_queues;
-        match state.link {
-            Some(link) => self.apply_link(&link, tx_queues),
-            None => Ok(()),
+        if let Some(link) = state.link {
+            self.apply_link(&link, tx_queues)?;
         }
+        if state.lpi.is_some() {
+            self.apply_lpi(state.lpi);
+        }
+        Ok(())
+    }
+
+    /// Turns low-power idle of the transmitter on or off, while the link is up.
+    pub(crate) fn set_lpi(&self, lpi: Option<Lpi>) {
+        let mut state = self.link.lock();
+        state.lpi = lpi;
+        self.apply_lpi(lpi);
+    }
+
+    fn apply_lpi(&self, lpi: Option<Lpi>) {
+        self.hwif
+            .mac
+            .set_lpi(self.io(), lpi.as_ref(), self.config.csr_rate);
     }
 
     /// Changes the MAC's configuration, of which link changes are a part.

@@ -97,6 +97,15 @@ pub(crate) struct Link {
     pub(crate) rx_pause: bool,
 }
 
+/// Low-power idle (LPI) of the transmitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lpi {
+    /// To be entered after so many microseconds without anything to send; a core may clamp it.
+    pub(crate) idle_usecs: u32,
+    /// The transmit clock may stop meanwhile.
+    pub(crate) stop_clock: bool,
+}
+
 /// Receive address filter, in the hardware's terms.
 pub(crate) struct Filter<'a> {
     /// Accept everything.
@@ -139,6 +148,10 @@ pub(crate) trait Mac: Sync {
     ///
     /// `EINVAL` when the core cannot run at that speed.
     fn set_link(&self, io: Mmio<'_>, link: &Link, tx_queues: u32) -> Result;
+
+    /// Lets the transmitter of a link that is up enter low-power idle, or keeps it from it. Only for
+    /// cores with EEE; `csr_rate` is the CSR clock, Hz.
+    fn set_lpi(&self, io: Mmio<'_>, lpi: Option<&Lpi>, csr_rate: u64);
 
     /// Turns receive checksum offload on or off; true if it is now on.
     fn set_rx_checksum(&self, io: Mmio<'_>, on: bool) -> bool;

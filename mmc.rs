@@ -120,6 +120,14 @@ counters! {
         RX_WATCHDOG = c"mac_rx_watchdog",
         /// Frames during which the PHY reported an error.
         RX_PHY_ERROR = c"mac_rx_phy_error",
+        /// Microseconds that the transmitter was in low-power idle.
+        TX_LPI_USECS = c"mac_tx_lpi_usecs",
+        /// Times that it entered it.
+        TX_LPI_ENTRIES = c"mac_tx_lpi_entries",
+        /// Microseconds that the receiver was in low-power idle.
+        RX_LPI_USECS = c"mac_rx_lpi_usecs",
+        /// Times that it entered it.
+        RX_LPI_ENTRIES = c"mac_rx_lpi_entries",
     }
 }
 
@@ -165,7 +173,7 @@ impl Counters {
             match mmc.take(io, counter) {
                 // What a device reads as that is gone.
                 0 | u32::MAX => (),
-                n => sum.add(n.into(), Relaxed),
+                n => sum.add(u64::from(n), Relaxed),
             }
         }
         sum.load(Relaxed)

@@ -7,6 +7,7 @@ use kernel::{
         device::{
             self,
             Features,
+            MiiIoctl,
             RxMode,
             Xmit, //
         },
@@ -289,6 +290,15 @@ impl device::Driver for Dwmac {
         _rtnl: &Rtnl,
     ) -> Result<hwtstamp::Config> {
         port.clock()?.configure(config)
+    }
+
+    fn mii_ioctl<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        ioctl: &mut MiiIoctl<'_>,
+        rtnl: &Rtnl,
+    ) -> Result {
+        port.phylink.mii_ioctl(ioctl, rtnl)
     }
 
     fn tx_timeout<'a>(dev: &Device, port: Pin<&Port<'a>>, queue: u32) {

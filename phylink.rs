@@ -52,6 +52,18 @@ impl MacOps for LinkOps<'_> {
     fn link_down(&self, _mode: Mode, _interface: Interface) {
         self.hw.link_down();
     }
+
+    fn enable_tx_lpi(&self, timer: u32, stop_clock: bool) -> Result {
+        self.hw.set_lpi(Some(hwif::Lpi {
+            idle_usecs: timer,
+            stop_clock,
+        }));
+        Ok(())
+    }
+
+    fn disable_tx_lpi(&self) {
+        self.hw.set_lpi(None);
+    }
 }
 
 /// What a core that is capable of `speeds` and `half_duplex` and has `tx_queues` can offer.
@@ -76,18 +88,30 @@ pub(crate) fn capabilities(speeds: &[u32], half_duplex: bool, tx_queues: u32) ->
         )
 }
 
+/// What EEE was defined for.
+const LPI_CAPABILITIES: MacCapabilities = MacCapabilities::MAC_100FD
+    .union(MacCapabilities::MAC_1000FD)
+    .union(MacCapabilities::MAC_2500FD);
+
+/// Idle time before LPI until the user changes it, microseconds: so long that latency does not
+/// suffer where there is any traffic.
+const LPI_TIMER: u32 = 1_000_000;
+
 /// What phylink has to know of the core.
 fn config(hw: &Hw<'_>) -> phylink::Config {
     let features = &hw.features;
     let interface = hw.config.interface;
+    let interfaces = if interface.is_rgmii() {
+        // Who adds the delays makes no difference to the core.
+        Interfaces::RGMII
+    } else {
+        interface.into()
+    };
+    let lpi = features.eee
+        && (interface.is_rgmii() || matches!(interface, Interface::Mii | Interface::Gmii));
 
     phylink::Config {
-        interfaces: if interface.is_rgmii() {
-            // Who adds the delays makes no difference to the core.
-            Interfaces::RGMII
-        } else {
-            interface.into()
-        },
+        interfaces,
         mac_capabilities: capabilities(
             hw.hwif.mac.speeds(features),
             features.half_duplex,
@@ -96,8 +120,12 @@ fn config(hw: &Hw<'_>) -> phylink::Config {
                 .min(features.tx_channels)
                 .min(hw.config.tx_queues),
         ),
-        // The core does not come out of reset without it.
+        // The core does not come out of reset without it; so it must not stop in LPI either.
         mac_requires_rxc: true,
+        lpi_interfaces: if lpi { interfaces } else { Interfaces::NONE },
+        lpi_capabilities: LPI_CAPABILITIES,
+        lpi_timer_default: LPI_TIMER,
+        eee_enabled_default: true,
         ..Default::default()
     }
 }

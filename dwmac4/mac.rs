@@ -17,6 +17,7 @@ use crate::hwif::{
     Features,
     Filter,
     Link,
+    Lpi,
     MacEvents,
     Mmio, //
 };
@@ -228,6 +229,25 @@ impl hwif::Mac for Mac {
         };
 
         (0..tx_queues).try_for_each(|queue| poke(io, usize::try_from(queue)?, pause))
+    }
+
+    fn set_lpi(&self, io: Mmio<'_>, lpi: Option<&Lpi>, csr_rate: u64) {
+        let Some(lpi) = lpi else {
+            io.write_reg(MAC_LPI_CONTROL_STATUS::zeroed());
+            return;
+        };
+
+        io.write_reg(MAC_1US_TIC_COUNTER::new(csr_rate));
+        io.write_reg(MAC_LPI_TIMERS_CONTROL::standard());
+        io.write_reg(MAC_LPI_ENTRY_TIMER::new(lpi.idle_usecs));
+        io.write_reg(
+            MAC_LPI_CONTROL_STATUS::zeroed()
+                .with_pls(true)
+                .with_lpien(true)
+                .with_lpitxa(true)
+                .with_lpiate(lpi.idle_usecs != 0)
+                .with_lpitcse(lpi.stop_clock),
+        );
     }
 
     fn set_rx_checksum(&self, io: Mmio<'_>, on: bool) -> bool {

@@ -125,6 +125,10 @@ fn address(counter: usize) -> Option<usize> {
         mac::RX_WATCHDOG => 0x07dc,
         mac::RX_PHY_ERROR => 0x07e0,
         mac::RX_CONTROL => 0x07e4,
+        mac::TX_LPI_USECS => 0x07ec,
+        mac::TX_LPI_ENTRIES => 0x07f0,
+        mac::RX_LPI_USECS => 0x07f4,
+        mac::RX_LPI_ENTRIES => 0x07f8,
         _ => return None,
     })
 }

@@ -244,6 +244,22 @@ register! {
 
     /// LPI; reading clears the four event bits and LPIIS.
     pub(super) MAC_LPI_CONTROL_STATUS(u32) @ 0x00d0 {
+        /// LPITCSE: the transmit clock may stop in LPI.
+        21:21 lpitcse => bool;
+        /// LPIATE: enter LPI when the entry timer has run out, not at once.
+        20:20 lpiate => bool;
+        /// LPITXA: enter and leave LPI as there is something to send.
+        19:19 lpitxa => bool;
+        /// PLSEN: the link status comes from the in-band status instead of PLS.
+        18:18 plsen => bool;
+        /// PLS: the link is up.
+        17:17 pls => bool;
+        /// LPIEN: the transmitter may enter LPI.
+        16:16 lpien => bool;
+        /// RLPIST: the receiver is in LPI.
+        9:9 rlpist => bool;
+        /// TLPIST: the transmitter is in LPI.
+        8:8 tlpist => bool;
         /// RLPIEX: the receiver left LPI.
         3:3 rlpiex => bool;
         /// RLPIEN: the receiver entered LPI.
@@ -252,6 +268,26 @@ register! {
         1:1 tlpiex => bool;
         /// TLPIEN: the transmitter entered LPI.
         0:0 tlpien => bool;
+    }
+
+    /// Times of LPI.
+    pub(super) MAC_LPI_TIMERS_CONTROL(u32) @ 0x00d4 {
+        /// LST: the link has to be up for so many milliseconds before LPI.
+        25:16 lst;
+        /// TWT: nothing is sent for so many microseconds after LPI.
+        15:0 twt => u16;
+    }
+
+    /// How long the transmitter is idle before LPI.
+    pub(super) MAC_LPI_ENTRY_TIMER(u32) @ 0x00d8 {
+        /// LPIET: units of 8 microseconds.
+        19:3 lpiet;
+    }
+
+    /// How long a microsecond is.
+    pub(super) MAC_1US_TIC_COUNTER(u32) @ 0x00dc {
+        /// TIC_1US_CNTR: CSR clocks, less one.
+        11:0 tic_1us_cntr;
     }
 
     /// PCS auto-negotiation status; reading clears PCSANCIS and PCSLCHGIS.
@@ -328,6 +364,36 @@ impl MAC_CONFIGURATION {
         };
 
         Ok(self.with_ps(ps).with_fes(fes))
+    }
+}
+
+impl MAC_LPI_TIMERS_CONTROL {
+    /// LST and TWT. The partner may need a second before it understands LPI, and by IEEE 802.3az
+    /// up to 30 us (at 100 Mbit/s) to be awake again.
+    pub(super) fn standard() -> Self {
+        Self::zeroed().with_const_lst::<1000>().with_twt(30)
+    }
+}
+
+impl MAC_LPI_ENTRY_TIMER {
+    /// LPIET for `usecs`, as much as the field holds: a second.
+    pub(super) fn new(usecs: u32) -> Self {
+        // Clamped to the field's width, so the setter does not fail.
+        Self::zeroed()
+            .try_with_lpiet((usecs / 8).min(0x1_ffff))
+            .unwrap_or(Self::zeroed())
+    }
+}
+
+impl MAC_1US_TIC_COUNTER {
+    /// TIC_1US_CNTR for a CSR clock of `rate` Hz.
+    pub(super) fn new(rate: u64) -> Self {
+        let clocks = u32::try_from(rate / 1_000_000).unwrap_or(u32::MAX);
+
+        // Clamped to the field's width, so the setter does not fail.
+        Self::zeroed()
+            .try_with_tic_1us_cntr(clocks.saturating_sub(1).min(0xfff))
+            .unwrap_or(Self::zeroed())
     }
 }
 

@@ -55,11 +55,11 @@ def frames(env):
     """Good frames and their octets, FCS included, one way after the other."""
     need_hardware(env)
     quiet(env)
-    for to_peer, names in ((True, ("FramesTransmittedOK", "OctetsTransmittedOK")), (False, ("FramesReceivedOK", "OctetsReceivedOK"))):
+    for to_peer, word in ((True, "Transmitted"), (False, "Received")):
         before = settled(env, lambda: groups(env)["eth-mac"])
         send(env, to_peer, [200] * FRAMES)
         after = settled(env, lambda: groups(env)["eth-mac"])
-        check_equal(delta(before, after), {names[0]: FRAMES, names[1]: FRAMES * (200 + FCS)}, "what changed")
+        check_equal(delta(before, after), {f"Frames{word}OK": FRAMES, f"Octets{word}OK": FRAMES * (200 + FCS)}, "what changed")
 
 
 def kinds(env):

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """The link: carrier, settings, the PHY and its driver, autonegotiation."""
 
+import fcntl
 import os
 import re
+import socket
+import struct
 
 from lib import Skip, check, check_equal, main, wait_for
 
@@ -132,5 +135,53 @@ def restart(env):
     env.ping()
 
 
+SIOCGMIIPHY, SIOCGMIIREG, SIOCSMIIREG = 0x8947, 0x8948, 0x8949
+PHYSID1, PHYSID2, ADVERTISE = 2, 3, 4
+
+
+def mii(env, command, phy=0, register=0, value=0):
+    """A MII ioctl: (PHY, value read)."""
+    request = struct.pack("16s4H16x", env.ifname.encode(), phy, register, value, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        answer = fcntl.ioctl(sock, command, request)
+    _, phy, _, _, value = struct.unpack("16s4H16x", answer)
+    return phy, value
+
+
+def mii_ioctl(env):
+    """What mii-tool and its like use: the PHY's address, reading and writing a register."""
+    path = f"/sys/class/net/{env.ifname}/phydev/phy_id"
+    if not os.path.exists(path):
+        raise Skip(f"{env.ifname} has no PHY attached")
+    try:
+        phy, _ = mii(env, SIOCGMIIPHY, register=PHYSID1)
+        ident = mii(env, SIOCGMIIREG, phy, PHYSID1)[1] << 16 | mii(env, SIOCGMIIREG, phy, PHYSID2)[1]
+    except OSError as err:
+        env.lacks(f"MII ioctl: {err}")
+    check_equal(ident, int(env.local.read(path), 16), "the PHY's identifier")
+    value = mii(env, SIOCGMIIREG, phy, ADVERTISE)[1]
+    env.defer(mii, env, SIOCSMIIREG, phy, ADVERTISE, value)
+    mii(env, SIOCSMIIREG, phy, ADVERTISE, value ^ 1 << 10)
+    check_equal(mii(env, SIOCGMIIREG, phy, ADVERTISE)[1], value ^ 1 << 10, "what was written to ADVERTISE")
+    # Refused or not, without harm.
+    for bad in ((SIOCGMIIREG, phy, 32), (SIOCGMIIREG, 32, 0), (SIOCGMIIREG, 0x7fff, 0)):
+        try:
+            mii(env, *bad)
+        except OSError:
+            pass
+    env.ping()
+
+
+def mii_ioctl_down(env):
+    """Refused, or answered, while the interface is down; harmless either way."""
+    env.defer(env.bring_up)
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    try:
+        mii(env, SIOCGMIIPHY)
+    except OSError:
+        pass
+
+
 if __name__ == "__main__":
-    main(carrier, carrier_down, speed_and_duplex, modes, phy_driver, driver_info, permanent_address, advertise, restart)
+    main(carrier, carrier_down, speed_and_duplex, modes, phy_driver, driver_info, permanent_address, advertise, restart,
+         mii_ioctl, mii_ioctl_down)
