@@ -2,6 +2,8 @@
 
 //! Binding to a PCI function.
 
+use core::marker::PhantomPinned;
+
 use kernel::{
     device::Core,
     dma::{
@@ -43,6 +45,9 @@ pub(crate) struct Function<'bound> {
     /// Dropped first: its interrupt handlers use the vectors.
     _registration: Registration<'bound, Dwmac>,
     vectors: IrqVectorRegistration<'bound>,
+    /// The registration refers to `vectors`.
+    #[pin]
+    _pinned: PhantomPinned,
 }
 
 /// Allocates the vectors: one a queue where the board has the layout and the platform the vectors,
@@ -118,6 +123,7 @@ impl pci::Driver for Driver {
                     // SAFETY: The registration is stored in driver data and never forgotten.
                     unsafe { Registration::new(device, data) }?
                 },
+                _pinned: PhantomPinned,
             }))
         })
     }
