@@ -17,7 +17,7 @@ use crate::{
 
 pub(crate) mod desc;
 pub(crate) mod dma;
-mod dump;
+pub(crate) mod dump;
 pub(crate) mod features;
 pub(crate) mod mac;
 pub(crate) mod mdio;

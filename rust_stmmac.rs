@@ -46,6 +46,9 @@ mod stats;
 mod tx;
 
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/counters.rs"]
+mod kunit_counters;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/datapath.rs"]
 mod kunit_datapath;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]

@@ -145,11 +145,11 @@ const CHANNEL: Block = Block {
 };
 
 /// Where the last channel's registers end.
-pub(super) const END: usize = 0x1500;
+pub(crate) const END: usize = 0x1500;
 
 /// Calls `f` with the offset of each register that a core with `features` has and whose reading
 /// has no effect.
-pub(super) fn registers(features: &Features, f: &mut dyn FnMut(usize)) {
+pub(crate) fn registers(features: &Features, f: &mut dyn FnMut(usize)) {
     let once = usize::from;
     let queues = |n: u32| usize::try_from(n).map_or(MAX_CHANNELS, |n| n.min(MAX_CHANNELS));
     let channels = features.tx_channels.max(features.rx_channels);

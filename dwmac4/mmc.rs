@@ -2,9 +2,12 @@
 
 //! MAC management counters.
 
-use kernel::io::{
-    register,
-    Io, //
+use kernel::{
+    io::{
+        register,
+        Io, //
+    },
+    prelude::*, //
 };
 
 use crate::{
@@ -74,7 +77,7 @@ const RX_OCTETS_MASK: u32 = 1 << 1;
 const TX_OCTETS_MASK: u32 = 1 << 0;
 
 /// Where a counter is.
-fn address(counter: usize) -> Option<usize> {
+pub(crate) fn address(counter: usize) -> Option<usize> {
     Some(match counter {
         mac::TX_OCTETS => 0x0714,
         mac::TX_FRAMES => 0x0718,
