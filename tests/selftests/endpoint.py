@@ -30,6 +30,7 @@ SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP = 1
 PACKET_DROP_MEMBERSHIP = 2
 SO_RCVBUFFORCE = 33
+UDP_SEGMENT = 103
 MEMBERSHIP = {"multicast": 0, "promisc": 1, "allmulti": 2, "unicast": 3}
 
 SIOCSHWTSTAMP, SIOCGHWTSTAMP = 0x89B0, 0x89B1
@@ -227,6 +228,12 @@ class Endpoint:
             sock.sendto(part, socket.MSG_MORE, (addr, port))
         sock.sendto(parts[-1], (addr, port))
 
+    def udp_send_segmented(self, handle, addr, port, data, size):
+        """Has the kernel make datagrams of `size` bytes of the data."""
+        sock = self.sockets[handle]
+        sock.settimeout(PATIENCE)
+        sock.sendmsg([data], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("H", size))], 0, (addr, port))
+
     def udp_recv(self, handle, count, timeout=10 * SLOW):
         sock = self.sockets[handle]
         datagrams = []
@@ -378,11 +385,16 @@ class Endpoint:
             conn.sendall(b"done")
         return [total, digest.hexdigest()]
 
-    def tcp_send(self, source, addr, port, seed, size, timeout=PATIENCE):
+    def tcp_send(self, source, addr, port, seed, size, timeout=PATIENCE, mss=None):
         """Sends pseudo-random data of a seed: [bytes, SHA-256]."""
         noise = random.Random(seed)
         digest, total = hashlib.sha256(), 0
-        with socket.create_connection((addr, port), timeout, (source, 0)) as conn:
+        with socket.socket(self.family(addr), socket.SOCK_STREAM) as conn:
+            conn.settimeout(timeout)
+            conn.bind((source, 0))
+            if mss:
+                conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
+            conn.connect((addr, port))
             while total < size:
                 data = noise.randbytes(min(65536, size - total))
                 conn.sendall(data)

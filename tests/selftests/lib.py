@@ -527,6 +527,26 @@ class Env:
         after = json.loads(self.local.run("ethtool", "--json", "-k", self.ifname))[0][name]["active"]
         check_equal(after, on, f"{name} after ethtool -K")
 
+    def peer_feature(self, name, on):
+        """Sets an ethtool feature of the peer's interface, undone after the case."""
+        state = json.loads(self.peer.run("ethtool", "--json", "-k", self.peer_ifname))[0][name]
+        if state["active"] == on:
+            return
+        word = {True: "on", False: "off"}
+        if state["fixed"]:
+            raise Skip(f"{name} of the peer's {self.peer_ifname} is fixed {word[not on]}")
+        self.defer(self.peer.run, "ethtool", "-K", self.peer_ifname, name, word[not on])
+        self.peer.run("ethtool", "-K", self.peer_ifname, name, word[on])
+
+    def statistics(self):
+        """What ethtool -S shows of NETIF."""
+        result = {}
+        for line in self.local.run("ethtool", "-S", self.ifname).splitlines()[1:]:
+            name, _, value = line.strip().rpartition(": ")
+            if value.isdecimal():
+                result[name] = int(value)
+        return result
+
     def flood(self):
         """Noise in both directions until the case ends."""
         self.local.flood_start(self.peer_v4)
@@ -541,7 +561,7 @@ class Env:
         src = src or (self.mac if to_peer else self.peer_mac)
         return mac_bytes(dst) + mac_bytes(src) + ethertype.to_bytes(2, "big") + payload
 
-    def tcp(self, to_peer=True, v6=False, size=1 << 20, seed=1):
+    def tcp(self, to_peer=True, v6=False, size=1 << 20, seed=1, mss=None):
         """A stream in one direction, compared by length and SHA-256."""
         tx, rx = (self.local, self.peer) if to_peer else (self.peer, self.local)
         here, there = (self.v6, self.peer_v6) if v6 else (self.v4, self.peer_v4)
@@ -550,12 +570,13 @@ class Env:
         listener, port = rx.tcp_listen(there)
         try:
             received = rx.spawn("tcp_receive", listener)
-            sent = tx.spawn("tcp_send", here, there, port, seed, size)
+            sent = tx.spawn("tcp_send", here, there, port, seed, size, mss=mss)
             sent, received = sent(), received()
         finally:
             rx.close(listener)
         check_equal(sent[0], size, "bytes sent")
         check_equal(received, sent, "bytes and SHA-256 received")
+        return port
 
     def udp(self, sizes, to_peer=True, v6=False, seed=1, batch=16):
         """Datagrams of the sizes in one direction, none lost, all intact."""
