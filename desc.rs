@@ -37,13 +37,15 @@ pub(crate) struct TxSegmentation {
 pub(crate) struct TxContext {
     /// Payload bytes of a segment, from now on.
     pub(crate) mss: Option<u16>,
+    /// VLAN tag (TCI) of the frame that follows.
+    pub(crate) vlan: Option<u16>,
 }
 
 impl TxContext {
     /// Nothing is to be told: no descriptor is needed.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.mss.is_none()
+        self.mss.is_none() && self.vlan.is_none()
     }
 }
 
@@ -69,6 +71,8 @@ pub(crate) struct TxBuffer {
     pub(crate) segmentation: Option<TxSegmentation>,
     /// TTSE: take a timestamp. Only with `first`, and not with `segmentation`.
     pub(crate) timestamp: bool,
+    /// VTIR: insert the VLAN tag of the context descriptor. Only with `first`.
+    pub(crate) insert_vlan: bool,
 }
 
 /// What the segmentation engine can take.
@@ -133,6 +137,8 @@ pub(crate) struct RxStatus {
     pub(crate) checksum: RxChecksum,
     /// TSA: the next descriptor carries the frame's timestamp.
     pub(crate) timestamp: bool,
+    /// The VLAN tag (TCI) that was removed from the frame.
+    pub(crate) vlan: Option<u16>,
 }
 
 /// A descriptor format and the doorbell that goes with it.

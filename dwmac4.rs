@@ -25,6 +25,7 @@ pub(crate) mod mmc;
 pub(crate) mod mtl;
 pub(crate) mod ptp;
 mod regs;
+pub(crate) mod vlan;
 
 /// Reads the version register.
 pub(crate) fn spec(io: Mmio<'_>) -> Spec {
@@ -80,6 +81,7 @@ pub(crate) const GMAC_4: Hwif = Hwif {
         end: dump::END,
         registers: dump::registers,
     },
+    vlan: &vlan::Vlan,
     udp_segmentation: false,
     datapath: &datapath::DataPath::<desc::Gmac4>::new(),
 };

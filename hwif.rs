@@ -12,6 +12,7 @@ use kernel::{
         poll::read_poll_timeout,
         Region, //
     },
+    net::skbuff::VlanProtocol,
     prelude::*,
     time::Delta, //
 };
@@ -21,7 +22,8 @@ use crate::{
         Config,
         PtpClock, //
     },
-    datapath, //
+    datapath,
+    vlan::Vids, //
 };
 
 pub(crate) mod features;
@@ -116,6 +118,18 @@ pub(crate) struct Filter<'a> {
     pub(crate) unicast: &'a [[u8; 6]],
     /// Multicast addresses.
     pub(crate) multicast: &'a [[u8; 6]],
+    /// Drop tagged frames that the VLAN filter does not let pass.
+    pub(crate) vlan: bool,
+}
+
+/// What is to be done about VLAN tags.
+pub(crate) struct VlanSetup<'a> {
+    /// Move the tags of received frames into descriptors; customer tags only.
+    pub(crate) strip: bool,
+    /// Type of the tags that are inserted.
+    pub(crate) insert: VlanProtocol,
+    /// VLANs whose frames pass the filter, if there is to be one.
+    pub(crate) filter: Option<&'a Vids>,
 }
 
 /// Events that the MAC (not a DMA channel) signalled; reading them clears them.
@@ -176,6 +190,18 @@ pub(crate) trait Mac: Sync {
 
     /// Speeds the core can run at, as a set.
     fn speeds(&self, features: &Features) -> &'static [u32];
+}
+
+/// VLAN part of the MAC.
+///
+/// The caller must not let calls run at the same time.
+pub(crate) trait Vlan: Sync {
+    /// Programs everything about tags.
+    ///
+    /// True if there is a filter now, which counts with [`Filter::vlan`] set; there is none if it
+    /// cannot be expressed. `ETIMEDOUT` if the filter does not react: its clock is the receive
+    /// clock.
+    fn configure(&self, io: Mmio<'_>, features: &Features, setup: &VlanSetup<'_>) -> Result<bool>;
 }
 
 /// MTL block: the FIFOs between MAC and DMA.
@@ -496,6 +522,8 @@ pub(crate) struct Hwif {
     pub(crate) mmc: &'static dyn Mmc,
     /// What a register dump shows.
     pub(crate) dump: Dump,
+    /// VLAN part of the MAC.
+    pub(crate) vlan: &'static dyn Vlan,
     /// A segmentation engine takes UDP as well; no capability bit tells.
     pub(crate) udp_segmentation: bool,
     /// Maker of data paths for this generation's descriptors.

@@ -17,7 +17,8 @@ use kernel::{
         skbuff::{
             DropReason,
             SkBuff,
-            SkBuffRef, //
+            SkBuffRef,
+            VlanProtocol, //
         },
         stats::{
             RxQueueStats,
@@ -41,7 +42,8 @@ use crate::{
         poll,
         xmit, //
     },
-    tx, //
+    tx,
+    vlan, //
 };
 
 /// Bytes of a VLAN tag.
@@ -100,22 +102,28 @@ impl device::Driver for Dwmac {
         let checksums = Features::IP_CSUM | Features::IPV6_CSUM;
         // The checksum engine works on a frame that the FIFO holds whole.
         let frame_max = port.max_checksummed();
+        let segmentation = Features::TSO | Features::TSO6 | Features::GSO_UDP_L4;
+        if has_two_tags(skb) {
+            // Neither engine finds the headers behind the second one.
+            return features - checksums - segmentation;
+        }
+        let tag = if skb.has_vlan_tag() { VLAN_HLEN } else { 0 };
         if !skb.is_gso() {
-            return if skb.len() > frame_max {
+            return if skb.len().saturating_add(tag) > frame_max {
                 features - checksums
             } else {
                 features
             };
         }
 
-        let segmentation = Features::TSO | Features::TSO6 | Features::GSO_UDP_L4;
-        // A tag that is beside the data gets into it before the frame is segmented.
-        let tag = if skb.has_vlan_tag() { VLAN_HLEN } else { 0 };
+        // Segments leave the engine without the tag that a descriptor asks for: the stack puts it
+        // into the data before.
+        let insertion = Features::HW_VLAN_CTAG_TX | Features::HW_VLAN_STAG_TX;
         match skb.gso().zip(port.segmentation.as_ref()) {
             Some((gso, _)) if tx::segment_len(&gso, tag) > frame_max => {
                 features - segmentation - checksums
             }
-            Some((gso, limits)) if tx::segmentable(&gso, tag, limits) => features,
+            Some((gso, limits)) if tx::segmentable(&gso, tag, limits) => features - insertion,
             _ => features - segmentation,
         }
     }
@@ -271,8 +279,31 @@ impl device::Driver for Dwmac {
         features: Features,
         _rtnl: &Rtnl,
     ) -> Result {
-        port.apply_features(features);
-        Ok(())
+        port.apply_features(features)
+    }
+
+    fn fix_features<'a>(_dev: &Device, _port: Pin<&Port<'a>>, features: Features) -> Features {
+        vlan::fix_features(features)
+    }
+
+    fn vlan_rx_add_vid<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        _protocol: VlanProtocol,
+        vid: u16,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        port.set_vid(vid, true)
+    }
+
+    fn vlan_rx_kill_vid<'a>(
+        _dev: &Device,
+        port: Pin<&Port<'a>>,
+        _protocol: VlanProtocol,
+        vid: u16,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        port.set_vid(vid, false)
     }
 
     fn hwtstamp_get<'a>(
@@ -318,4 +349,18 @@ impl device::Driver for Dwmac {
             port.recover(rtnl);
         }
     }
+}
+
+/// Whether a frame gets on the wire with at least two VLAN tags.
+fn has_two_tags(skb: &SkBuffRef) -> bool {
+    /// Offset of the Ethertype behind the first tag of a frame.
+    const INNER: u32 = 16;
+
+    if VlanProtocol::from_ethertype(skb.protocol()).is_none() {
+        return false;
+    }
+    let mut inner = [0; 2];
+    skb.has_vlan_tag()
+        || skb.copy_bits(INNER, &mut inner).is_ok()
+            && VlanProtocol::from_ethertype(u16::from_be_bytes(inner)).is_some()
 }

@@ -68,7 +68,8 @@ use crate::{
     ptp::Clock,
     ring,
     rx,
-    tx, //
+    tx,
+    vlan, //
 };
 
 /// Ethernet header with a VLAN tag.
@@ -222,6 +223,8 @@ pub(crate) struct Port<'a> {
     control: Mutex<Control<'a>>,
     #[pin]
     filter: Mutex<FilterState>,
+    #[pin]
+    vlan: Mutex<vlan::State>,
     /// Rare events.
     pub(crate) rare: Rare,
     max_checksummed: Atomic<u32>,
@@ -285,7 +288,13 @@ impl<'a> Port<'a> {
             }
             unregistered.set_tso_max_size(tx::MAX_SEGMENTED);
         }
-        unregistered.set_features(offloads | Features::LOOPBACK, offloads, offloads);
+        // Frames of VLANs get all but the offloads of tags.
+        let (tags, active_tags) = vlan::features(features);
+        unregistered.set_features(
+            offloads | tags | Features::LOOPBACK,
+            offloads | active_tags,
+            offloads,
+        );
         unregistered.set_mtu_range(MIN_MTU, MAX_MTU);
         unregistered.set_watchdog(WATCHDOG);
         unregistered.set_unicast_filter();
@@ -319,6 +328,7 @@ impl<'a> Port<'a> {
                 retired,
             }),
             filter <- new_mutex!(FilterState::default()),
+            vlan <- new_mutex!(vlan::State::new()),
             rare: Rare {
                 tx_timeouts: Atomic::new(0),
                 recoveries: Atomic::new(0),
@@ -406,17 +416,54 @@ impl<'a> Port<'a> {
             &hw.config,
             matches!(self.plan, IrqPlan::PerQueue(_)),
         );
-        self.apply_features(self.dev.features());
-        self.apply_filter();
+        // What may fail of it is the VLAN filter, without which the port works; that was said.
+        let _ = self.apply_features(self.dev.features());
         Ok(())
     }
 
     /// Programs the offloads that are switches of the MAC.
-    pub(crate) fn apply_features(&self, features: Features) {
+    pub(crate) fn apply_features(&self, features: Features) -> Result {
         self.hw.configure_mac(|mac, io| {
             mac.set_rx_checksum(io, features.contains(Features::RXCSUM));
             mac.set_loopback(io, features.contains(Features::LOOPBACK));
         });
+        self.change_vlan(|state| {
+            state.set_features(features);
+            Ok(())
+        })
+    }
+
+    /// Lets frames of VLAN `vid` pass the filter, or no longer.
+    pub(crate) fn set_vid(&self, vid: u16, present: bool) -> Result {
+        self.change_vlan(|state| state.set_vid(vid, present))
+            .inspect_err(|_| {
+                // The stack takes it for not added.
+                if present {
+                    let _ = self.vlan.lock().set_vid(vid, false);
+                }
+            })
+    }
+
+    /// Changes what is to be done about VLANs, and programs it while the port is up: the filter
+    /// works by the receive clock.
+    fn change_vlan(&self, f: impl FnOnce(&mut vlan::State) -> Result) -> Result {
+        let mut state = self.vlan.lock();
+        f(&mut state)?;
+        if !self.dev.is_running() {
+            return Ok(());
+        }
+        let (hw, io) = (&self.hw, self.hw.io());
+        let result = state
+            .apply(hw.hwif.vlan, io, &hw.features)
+            .inspect_err(|_| {
+                dev_err!(
+                    hw.dev,
+                    "the VLAN filter does not react (MAC_VLAN_Tag_Ctrl.OB): is the receive clock from the PHY there?\n"
+                );
+            });
+        drop(state);
+        self.apply_filter();
+        result
     }
 
     /// Hands `rings` to the channels and starts them. Of the port, only the link may be up.
@@ -870,6 +917,7 @@ impl<'a> Port<'a> {
 
     fn apply_filter(&self) {
         let state = self.filter.lock();
+        let vlan = self.vlan.lock().is_filtering();
         self.hw.hwif.mac.set_filter(
             self.hw.io(),
             &self.hw.features,
@@ -878,6 +926,7 @@ impl<'a> Port<'a> {
                 all_multicast: state.all_multicast,
                 unicast: &state.unicast,
                 multicast: &state.multicast,
+                vlan,
             },
         );
     }

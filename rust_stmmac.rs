@@ -44,6 +44,7 @@ mod ring;
 mod rx;
 mod stats;
 mod tx;
+mod vlan;
 
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/counters.rs"]
@@ -81,6 +82,9 @@ mod kunit_ptp;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/tx.rs"]
 mod kunit_tx;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/vlan.rs"]
+mod kunit_vlan;
 
 /// Name of the driver and of its interrupts.
 pub(crate) const NAME: &core::ffi::CStr = <LocalModule as kernel::ModuleMetadata>::NAME;

@@ -21,7 +21,9 @@ use kernel::{
         },
         skbuff::{
             DropReason,
-            SkBuff, //
+            SkBuff,
+            VlanProtocol,
+            VlanTag, //
         }, //
     },
     prelude::*,
@@ -319,6 +321,14 @@ impl<'a, F: Format> RxRing<'a, F> {
             }
             RxChecksum::Bad => tally.add(poll::RX_CSUM_BAD, 1),
             RxChecksum::None => {}
+        }
+        if let Some(tci) = status.vlan {
+            skb.put_vlan_tag(VlanTag {
+                // No other tags are stripped.
+                protocol: VlanProtocol::CTag,
+                tci,
+            });
+            tally.add(poll::RX_VLAN_FRAMES, 1);
         }
         if status.timestamp {
             self.unstamped = Some(skb);

@@ -41,6 +41,8 @@ counters! {
         RX_CSUM_GOOD = c"rx_csum_good",
         /// Frames in which the hardware found a wrong checksum; the stack looks at them.
         RX_CSUM_BAD = c"rx_csum_bad",
+        /// Frames whose VLAN tag the hardware removed.
+        RX_VLAN_FRAMES = c"rx_vlan_frames",
         /// Bad frames, of whatever kind.
         RX_ERRORS = c"rx_errors",
         /// Frames with a wrong FCS.
@@ -107,6 +109,8 @@ counters! {
         TX_GSO_SEGMENTS = c"tx_gso_segments",
         /// Frames dropped because the hardware could not segment them.
         TX_GSO_ERRORS = c"tx_gso_errors",
+        /// Frames into which the hardware inserts a VLAN tag.
+        TX_VLAN_FRAMES = c"tx_vlan_frames",
         /// Context descriptors.
         TX_CONTEXTS = c"tx_contexts",
     }

@@ -99,10 +99,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// What the channel has yet to be told for a frame that is segmented by `gso`.
+    /// What the channel has yet to be told for a frame that is segmented by `gso` and gets a `vlan`
+    /// tag. No databook says that a channel remembers the tag.
     #[inline]
-    pub(crate) fn missing(&self, gso: Option<&Gso>) -> TxContext {
+    pub(crate) fn missing(&self, gso: Option<&Gso>, vlan: Option<u16>) -> TxContext {
         TxContext {
+            vlan,
             mss: gso.map(|gso| gso.size).filter(|&mss| self.mss != Some(mss)),
         }
     }
@@ -268,7 +270,9 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             Checksum::Partial => TxChecksum::Full,
             _ => TxChecksum::None,
         };
-        let context = self.told.missing(gso.as_ref());
+        // The MAC knows the type of the tag, which is the same for all frames.
+        let vlan = skb.vlan_tag().map(|tag| tag.tci);
+        let context = self.told.missing(gso.as_ref(), vlan);
         let prefix = u32::from(!context.is_empty());
         let header = gso.map_or(0, |gso| gso.header_len);
 
@@ -311,6 +315,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
                             payload_len: gso.payload_len,
                         }),
                         timestamp,
+                        insert_vlan: vlan.is_some(),
                     });
                     store(segment.index, &words);
                 }
@@ -347,6 +352,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             stats.update(|update| {
                 update.add(xmit::TX_IC_FRAMES, interrupt.into());
                 update.add(xmit::TX_CONTEXTS, prefix.into());
+                update.add(xmit::TX_VLAN_FRAMES, vlan.is_some().into());
                 if let Some(gso) = &gso {
                     update.add(
                         match gso.protocol {

@@ -46,6 +46,9 @@ bitfield! {
         30:30 ttse => bool;
         /// B2L: bytes of buffer 2.
         29:16 b2l;
+        /// VTIR: what to do with the VLAN tag; 2 is to insert one. Counts in the first descriptor
+        /// of a frame.
+        15:14 vtir;
         /// B1L: bytes of buffer 1.
         13:0 b1l;
     }
@@ -104,6 +107,10 @@ bitfield! {
         30:30 ctxt => bool;
         /// TCMSSV: MSS is valid.
         26:26 tcmssv => bool;
+        /// VLTV: VT is valid.
+        16:16 vltv => bool;
+        /// VT: VLAN tag.
+        15:0 vt;
     }
 }
 
@@ -190,6 +197,8 @@ bitfield! {
         28:28 ld => bool;
         /// RS1V: RDES1 holds a status.
         26:26 rs1v => bool;
+        /// RS0V: RDES0 holds a VLAN tag.
+        25:25 rs0v => bool;
         /// CE: wrong FCS.
         24:24 ce => bool;
         /// GP: giant frame.
@@ -263,6 +272,9 @@ impl Format for Gmac4 {
             des2 = des2.with_mss(Bounded::from_expr(u32::from(mss) & ContextTdes2::MSS_MASK));
             des3 = des3.with_tcmssv(true);
         }
+        if let Some(tag) = context.vlan {
+            des3 = des3.with_vltv(true).with_vt(tag);
+        }
 
         [0, 0, des2.into(), des3.into()]
     }
@@ -272,10 +284,13 @@ impl Format for Gmac4 {
         let (low, high) = halves(buf.addr);
         // The masks let a length that breaks the contract lead to a short frame, not to bits in
         // other fields.
-        let des2 = Tdes2::zeroed()
+        let mut des2 = Tdes2::zeroed()
             .with_b1l(Bounded::from_expr(buf.len & Tdes2::B1L_MASK))
             .with_ioc(buf.interrupt && buf.last)
             .with_ttse(buf.timestamp && buf.first && buf.segmentation.is_none());
+        if buf.insert_vlan && buf.first {
+            des2 = des2.with_const_vtir::<2>();
+        }
         if let Some(segmentation) = buf.segmentation.filter(|_| buf.first) {
             let thl = segmentation.transport_len / 4;
             // Buffer 2 cannot take payload: its address is the upper half of buffer 1's.
@@ -353,7 +368,7 @@ impl Format for Gmac4 {
 
     #[inline]
     fn rx_status(words: &Words) -> RxStatus {
-        let [_, des1, _, des3] = *words;
+        let [des0, des1, _, des3] = *words;
         let des1 = RxProtocol::from(des1);
         let des3 = RxWriteBack::from(des3);
         let last = des3.ld() && !des3.ctxt();
@@ -374,6 +389,8 @@ impl Format for Gmac4 {
                 RxChecksum::None
             },
             timestamp: last && des3.rs1v() && des1.tsa(),
+            // OVT is the lower half. CAST: Truncates, as intended.
+            vlan: (last && des3.rs0v()).then_some(des0 as u16),
         }
     }
 

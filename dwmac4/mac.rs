@@ -304,6 +304,7 @@ impl hwif::Mac for Mac {
                 .with_huc(plan.hash_unicast)
                 .with_hmc(plan.hash_multicast)
                 .with_hpf(plan.hash_unicast || plan.hash_multicast)
+                .with_vtfe(filter.vlan && !filter.promiscuous)
                 // Who asks for everything wants to see pause frames as well.
                 .with_pcf(if filter.promiscuous {
                     ControlFrames::All

@@ -166,6 +166,72 @@ register! {
         31:0 ht;
     }
 
+    /// VLAN tags of received frames. In cores with extended filters, bits 6 to 0 access these; in
+    /// others, bits 15 to 0 are the only VLAN to compare with.
+    pub(super) MAC_VLAN_TAG_CTRL(u32) @ 0x0050 {
+        /// EIVLRXS: inner tag into the descriptor.
+        31:31 eivlrxs => bool;
+        /// EIVLS: when to strip the inner tag.
+        29:28 eivls;
+        /// ERIVLT: filter by the inner tag.
+        27:27 erivlt => bool;
+        /// EDVLP: look at two tags, of either type.
+        26:26 edvlp => bool;
+        /// VTHM: hash filter.
+        25:25 vthm => bool;
+        /// EVLRXS: outer tag into the descriptor.
+        24:24 evlrxs => bool;
+        /// EVLS: when to strip the outer tag; 0 never, 3 always.
+        22:21 evls;
+        /// DOVLTC: filter by the VLAN, whatever the type of the tag.
+        20:20 dovltc => bool;
+        /// ERSVLM: filter service tags, not customer tags.
+        19:19 ersvlm => bool;
+        /// ESVL: service tags are tags as well.
+        18:18 esvl => bool;
+        /// VTIM: frames that match fail.
+        17:17 vtim => bool;
+        /// ETV: compare 12 bits, the VLAN; 16 otherwise.
+        16:16 etv => bool;
+        /// VL: the VLAN to compare with; 0 is any.
+        15:0 vl;
+        /// OFS: extended filter to access.
+        6:2 ofs;
+        /// CT: read.
+        1:1 ct => bool;
+        /// OB: start the access; busy.
+        0:0 ob => bool;
+    }
+
+    /// Extended filter that MAC_VLAN_TAG_CTRL accesses.
+    pub(super) MAC_VLAN_TAG_DATA(u32) @ 0x0054 {
+        /// ETV: compare 12 bits, the VLAN; 16 otherwise.
+        17:17 etv => bool;
+        /// VEN: filter is on.
+        16:16 ven => bool;
+        /// VID: the VLAN.
+        15:0 vid;
+    }
+
+    /// Hash table of the VLAN filter.
+    pub(super) MAC_VLAN_HASH_TABLE(u32) @ 0x0058 {
+        15:0 vlht;
+    }
+
+    /// Insertion of VLAN tags.
+    pub(super) MAC_VLAN_INCL(u32) @ 0x0060 {
+        /// VLTI: the tag is in a context descriptor.
+        20:20 vlti => bool;
+        /// CSVL: tags are service tags.
+        19:19 csvl => bool;
+        /// VLP: VLC counts, not the descriptor.
+        18:18 vlp => bool;
+        /// VLC: what to do with tags.
+        17:16 vlc;
+        /// VLT: the tag, without VLTI.
+        15:0 vlt;
+    }
+
     /// Pause frames that a queue sends. Only queue 0 counts unless priorities have queues.
     pub(super) MAC_Q_TX_FLOW_CTRL(u32)[8] @ 0x0070 {
         /// PT: pause time, slots of 512 bit times.

@@ -32,6 +32,7 @@ mod tests {
         checksum: TxChecksum::None,
         segmentation: None,
         timestamp: false,
+        insert_vlan: false,
     };
 
     /// A whole frame without anything remarkable.
@@ -47,6 +48,7 @@ mod tests {
         frame_error: false,
         checksum: RxChecksum::None,
         timestamp: false,
+        vlan: None,
     };
 
     #[test]
@@ -70,6 +72,14 @@ mod tests {
                 },
                 [0x3456_7890, 0x12, 60, 0xb003_003c],
             ),
+            // VTIR.
+            (
+                TxBuffer {
+                    insert_vlan: true,
+                    ..WHOLE
+                },
+                [0x3456_7890, 0x12, 0x803c, 0xb000_003c],
+            ),
             // The first of several: FL is the frame's, IOC waits for the last.
             (
                 TxBuffer {
@@ -81,13 +91,14 @@ mod tests {
                 },
                 [0x3456_7890, 0x12, 60, 0xa003_2336],
             ),
-            // One in the middle has neither FL nor CIC.
+            // One in the middle has neither FL nor CIC nor VTIR.
             (
                 TxBuffer {
                     frame_len: 9014,
                     first: false,
                     last: false,
                     checksum: TxChecksum::Full,
+                    insert_vlan: true,
                     ..WHOLE
                 },
                 [0x3456_7890, 0x12, 60, 0x8000_0000],
@@ -176,15 +187,19 @@ mod tests {
 
     #[test]
     fn tx_contexts() {
-        for (mss, words) in [
+        for (mss, vlan, words) in [
             // OWN, CTXT.
-            (None, [0, 0, 0, 0xc000_0000]),
+            (None, None, [0, 0, 0, 0xc000_0000]),
             // TCMSSV, MSS.
-            (Some(1448), [0, 0, 1448, 0xc400_0000]),
-            (Some(0x3fff), [0, 0, 0x3fff, 0xc400_0000]),
-            (Some(0xffff), [0, 0, 0x3fff, 0xc400_0000]),
+            (Some(1448), None, [0, 0, 1448, 0xc400_0000]),
+            (Some(0x3fff), None, [0, 0, 0x3fff, 0xc400_0000]),
+            (Some(0xffff), None, [0, 0, 0x3fff, 0xc400_0000]),
+            // VLTV, VT.
+            (None, Some(0), [0, 0, 0, 0xc001_0000]),
+            (None, Some(0xefff), [0, 0, 0, 0xc001_efff]),
+            (Some(536), Some(5), [0, 0, 536, 0xc401_0005]),
         ] {
-            assert_eq!(Gmac4::tx_context(&TxContext { mss }), words);
+            assert_eq!(Gmac4::tx_context(&TxContext { mss, vlan }), words);
         }
     }
 
@@ -316,6 +331,23 @@ mod tests {
         let rx = Gmac4::rx_buffer(0, false);
         assert!(tx.get(Gmac4::OWN_WORD).is_some_and(|w| Gmac4::owned(*w)));
         assert!(rx.get(Gmac4::OWN_WORD).is_some_and(|w| Gmac4::owned(*w)));
+    }
+
+    #[test]
+    fn rx_vlan_tags() {
+        const WHOLE: u32 = 3 << 28 | 60;
+        const RS0V: u32 = 1 << 25;
+
+        for (des3, vlan) in [
+            (WHOLE | RS0V, Some(0xe123)),
+            (WHOLE, None),
+            // There is no status but in the last descriptor.
+            (1 << 29 | RS0V | 60, None),
+            (1 << 30 | WHOLE | RS0V, None),
+        ] {
+            // The upper half would be an inner tag.
+            assert_eq!(Gmac4::rx_status(&[0x4005_e123, 0, 0, des3]).vlan, vlan);
+        }
     }
 
     #[test]

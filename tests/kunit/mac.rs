@@ -22,6 +22,7 @@ mod tests {
         all_multicast: false,
         unicast: &[],
         multicast: &[],
+        vlan: false,
     };
 
     const UNICAST: &[[u8; 6]] = &[[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]];

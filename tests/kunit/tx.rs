@@ -134,15 +134,35 @@ mod tests {
             (Some(small), None),
             (Some(TCP), Some(1448)),
         ] {
-            let context = told.missing(gso.as_ref());
+            let context = told.missing(gso.as_ref(), None);
 
-            assert_eq!(context, TxContext { mss });
+            assert_eq!(context, TxContext { mss, vlan: None });
             assert_eq!(context.is_empty(), mss.is_none());
             told.tell(&context);
         }
 
         // What did not get into the ring was not told.
-        let context = told.missing(Some(&small));
-        assert_eq!(told.missing(Some(&small)), context);
+        let context = told.missing(Some(&small), None);
+        assert_eq!(told.missing(Some(&small), None), context);
+    }
+
+    #[test]
+    fn tags_are_told_each_time() {
+        let mut told = Told::default();
+
+        for (gso, mss) in [(Some(TCP), Some(1448)), (Some(TCP), None), (None, None)] {
+            let context = told.missing(gso.as_ref(), Some(0x2005));
+
+            assert_eq!(
+                context,
+                TxContext {
+                    mss,
+                    vlan: Some(0x2005),
+                }
+            );
+            assert!(!context.is_empty());
+            told.tell(&context);
+        }
+        assert!(told.missing(Some(&TCP), None).is_empty());
     }
 }

@@ -24,11 +24,16 @@ import threading
 import time
 
 ETH_P_TEST = 0x88B5  # IEEE 802: local experimental use
+ETH_P_ALL = 3
 PACKET_OTHERHOST = 3
+PACKET_OUTGOING = 4
+TEST_TYPE = ETH_P_TEST.to_bytes(2, "big")
 
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP = 1
 PACKET_DROP_MEMBERSHIP = 2
+PACKET_AUXDATA = 8
+TP_STATUS_VLAN_VALID = 0x10
 SO_RCVBUFFORCE = 33
 UDP_SEGMENT = 103
 MEMBERSHIP = {"multicast": 0, "promisc": 1, "allmulti": 2, "unicast": 3}
@@ -151,11 +156,39 @@ class Endpoint:
 
     # -- raw frames
 
-    def raw_open(self, ethertype=ETH_P_TEST):
+    def raw_open(self, ethertype=ETH_P_TEST, ifname=None):
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.big_buffer(sock)
-        sock.bind((self.ifname, ethertype))
+        sock.bind((ifname or self.ifname, ethertype))
         return self.keep(sock)
+
+    def tap_open(self):
+        """A socket for tap_recv(): sees every frame, before VLANs are looked at."""
+        handle = self.raw_open(ETH_P_ALL)
+        self.sockets[handle].setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        return handle
+
+    def tap_recv(self, handle, until, timeout=10):
+        """Test frames that came in before one that ends with `until`, as
+        [type of the first tag, its TCI, bytes without it]; zeros if untagged."""
+        sock = self.sockets[handle]
+        frames = []
+        while True:
+            if not select.select([sock], [], [], timeout)[0]:
+                return frames
+            data, ancillary, _, (_, _, kind, _, _) = sock.recvmsg(65536, 256)
+            if kind == PACKET_OUTGOING or TEST_TYPE not in (data[12:14], data[16:18]):
+                continue
+            if data.endswith(until):
+                timeout = 0.2
+                continue
+            tpid = tci = 0
+            for level, name, value in ancillary:
+                if (level, name) == (SOL_PACKET, PACKET_AUXDATA):
+                    status, _, _, _, _, tci, tpid = struct.unpack("IIIHHHH", value[:20])
+                    if not status & TP_STATUS_VLAN_VALID:
+                        tpid = tci = 0
+            frames.append([tpid, tci, data])
 
     def raw_member(self, handle, kind, addr=None, leave=False):
         """Joins (or leaves) a filter: multicast, unicast, allmulti, promisc."""

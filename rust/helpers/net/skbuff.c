@@ -70,6 +70,12 @@ __rust_helper __be16 rust_helper_skb_vlan_proto(const struct sk_buff *skb)
 	return skb->vlan_proto;
 }
 
+__rust_helper void rust_helper_skb_put_vlan_tag(struct sk_buff *skb,
+						__be16 proto, u16 tci)
+{
+	__vlan_hwaccel_put_tag(skb, proto, tci);
+}
+
 __rust_helper int rust_helper_skb_linearize(struct sk_buff *skb)
 {
 	return skb_linearize(skb);

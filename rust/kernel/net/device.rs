@@ -123,7 +123,8 @@ use crate::{
         skbuff::{
             DropReason,
             SkBuff,
-            SkBuffRef, //
+            SkBuffRef,
+            VlanProtocol, //
         },
         stats::{
             RxQueueStats,
@@ -210,7 +211,7 @@ macro_rules! features {
             /// All features that a driver can offer with the callbacks that [`Driver`] has.
             ///
             /// The networking core calls functions on behalf of some others without looking whether
-            /// they exist.
+            /// they exist. Of these, it does so for the filters: see [`Adapter::SUPPORTED`].
             const SUPPORTED: Self = Self(0 $(| Self::$name.0)*);
         }
     };
@@ -253,6 +254,10 @@ features! {
     HW_VLAN_STAG_TX = NETIF_F_HW_VLAN_STAG_TX_BIT;
     /// Removal of service VLAN tags.
     HW_VLAN_STAG_RX = NETIF_F_HW_VLAN_STAG_RX_BIT;
+    /// Filter for VLAN tags, see [`Driver::vlan_rx_add_vid`].
+    HW_VLAN_CTAG_FILTER = NETIF_F_HW_VLAN_CTAG_FILTER_BIT;
+    /// Filter for service VLAN tags, see [`Driver::vlan_rx_add_vid`].
+    HW_VLAN_STAG_FILTER = NETIF_F_HW_VLAN_STAG_FILTER_BIT;
     /// Loopback within the device.
     LOOPBACK = NETIF_F_LOOPBACK_BIT;
 }
@@ -617,6 +622,34 @@ pub trait Driver: Sized + 'static {
         _config: &hwtstamp::Config,
         _rtnl: &Rtnl,
     ) -> Result<hwtstamp::Config> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Lets packets of a VLAN pass the filter.
+    ///
+    /// Called for each VLAN once, while the device has the filter feature for the kind of tag, and
+    /// also while it is down. After an error the VLAN is not set up.
+    ///
+    /// A filter needs this and [`vlan_rx_kill_vid`](Self::vlan_rx_kill_vid): the features are not
+    /// offered unless both exist.
+    fn vlan_rx_add_vid<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _protocol: VlanProtocol,
+        _vid: u16,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Undoes [`vlan_rx_add_vid`](Self::vlan_rx_add_vid).
+    fn vlan_rx_kill_vid<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _protocol: VlanProtocol,
+        _vid: u16,
+        _rtnl: &Rtnl,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -1184,9 +1217,9 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
 
         // SAFETY: The device is valid, and not registered: nobody else writes.
         unsafe {
-            (&raw mut (*dev).hw_features).write_volatile((hw & Features::SUPPORTED).0);
-            (&raw mut (*dev).features).write_volatile((active & Features::SUPPORTED).0);
-            (&raw mut (*dev).vlan_features).write_volatile((vlan & Features::SUPPORTED).0);
+            (&raw mut (*dev).hw_features).write_volatile((hw & Adapter::<T>::SUPPORTED).0);
+            (&raw mut (*dev).features).write_volatile((active & Adapter::<T>::SUPPORTED).0);
+            (&raw mut (*dev).vlan_features).write_volatile((vlan & Adapter::<T>::SUPPORTED).0);
         }
     }
 
@@ -1377,6 +1410,17 @@ struct Adapter<T: Driver>(PhantomData<T>);
 ///
 /// [`OPS`]: Self::OPS
 impl<T: Driver> Adapter<T> {
+    /// All features that the driver can offer with the callbacks that it has.
+    const SUPPORTED: Features = if T::HAS_VLAN_RX_ADD_VID && T::HAS_VLAN_RX_KILL_VID {
+        Features::SUPPORTED
+    } else {
+        Features(
+            Features::SUPPORTED.0
+                & !Features::HW_VLAN_CTAG_FILTER.0
+                & !Features::HW_VLAN_STAG_FILTER.0,
+        )
+    };
+
     const OPS: bindings::net_device_ops = bindings::net_device_ops {
         ndo_open: Some(Self::open),
         ndo_stop: Some(Self::stop),
@@ -1429,6 +1473,16 @@ impl<T: Driver> Adapter<T> {
         },
         ndo_hwtstamp_set: if T::HAS_HWTSTAMP_SET {
             Some(Self::hwtstamp_set)
+        } else {
+            None
+        },
+        ndo_vlan_rx_add_vid: if T::HAS_VLAN_RX_ADD_VID {
+            Some(Self::vlan_rx_add_vid)
+        } else {
+            None
+        },
+        ndo_vlan_rx_kill_vid: if T::HAS_VLAN_RX_KILL_VID {
+            Some(Self::vlan_rx_kill_vid)
         } else {
             None
         },
@@ -1776,7 +1830,7 @@ impl<T: Driver> Adapter<T> {
         // set.
         let fixed = unsafe { dev.with_data(|dev, data| T::fix_features(dev, data, features)) };
 
-        (fixed & (features | Features::SUPPORTED)).0
+        (fixed & (features | Self::SUPPORTED)).0
     }
 
     /// # Safety
@@ -1798,6 +1852,67 @@ impl<T: Driver> Adapter<T> {
             unsafe { dev.with_data(|dev, data| T::set_features(dev, data, features, rtnl)) }?;
             Ok(0)
         })
+    }
+
+    /// Calls `f` with the data, the kind of tag and the proof that the rtnl mutex is held.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
+    /// held, between the registration and the end of the unregistration.
+    unsafe fn vlan_rx_vid(
+        dev: *mut bindings::net_device,
+        ethertype: bindings::__be16,
+        f: impl for<'a> FnOnce(&Device<T>, Pin<&'a T::Data<'a>>, VlanProtocol, &Rtnl) -> Result,
+    ) -> c_int {
+        // SAFETY: By the safety requirements `dev` is a `Device<T>`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: Required from the caller.
+        let rtnl = unsafe { Rtnl::assume_held() };
+
+        from_result(|| {
+            let protocol = VlanProtocol::from_ethertype(u16::from_be(ethertype)).ok_or(EINVAL)?;
+
+            // SAFETY: Required from the caller.
+            unsafe { dev.with_data(|dev, data| f(dev, data, protocol, rtnl)) }?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
+    /// held.
+    unsafe extern "C" fn vlan_rx_add_vid(
+        dev: *mut bindings::net_device,
+        ethertype: bindings::__be16,
+        vid: u16,
+    ) -> c_int {
+        // SAFETY: By the safety requirements of this function. VLANs are added to registered
+        // devices.
+        unsafe {
+            Self::vlan_rx_vid(dev, ethertype, |dev, data, protocol, rtnl| {
+                T::vlan_rx_add_vid(dev, data, protocol, vid, rtnl)
+            })
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be a valid device whose operations are [`Self::OPS`]; called with the rtnl mutex
+    /// held.
+    unsafe extern "C" fn vlan_rx_kill_vid(
+        dev: *mut bindings::net_device,
+        ethertype: bindings::__be16,
+        vid: u16,
+    ) -> c_int {
+        // SAFETY: By the safety requirements of this function. The VLANs of a device are removed
+        // by notifiers while it is being unregistered at the latest.
+        unsafe {
+            Self::vlan_rx_vid(dev, ethertype, |dev, data, protocol, rtnl| {
+                T::vlan_rx_kill_vid(dev, data, protocol, vid, rtnl)
+            })
+        }
     }
 
     /// # Safety
@@ -2131,7 +2246,11 @@ mod tests {
             Features::SG | Features(u64::MAX),
             Features::EMPTY,
         );
-        assert_eq!(dev.features(), Features::SUPPORTED);
+        // Filters need callbacks, which `Probe` does not have.
+        assert_eq!(dev.features(), Adapter::<Probe>::SUPPORTED);
+        assert!(!dev
+            .features()
+            .intersects(Features::HW_VLAN_CTAG_FILTER | Features::HW_VLAN_STAG_FILTER));
 
         dev.set_hw_addr(&[2, 0, 0, 0, 0, 1]);
         assert_eq!(dev.dev_addr(), [2, 0, 0, 0, 0, 1]);

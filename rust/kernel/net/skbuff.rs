@@ -159,11 +159,44 @@ impl Gso {
     }
 }
 
+/// A kind of VLAN tags.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum VlanProtocol {
+    /// Customer VLAN (IEEE 802.1Q).
+    CTag,
+    /// Service VLAN (IEEE 802.1ad).
+    STag,
+}
+
+impl VlanProtocol {
+    /// Returns the Ethertype, in host order.
+    #[inline]
+    pub const fn ethertype(self) -> u16 {
+        // CAST: Ethertypes have 16 bits.
+        match self {
+            Self::CTag => bindings::ETH_P_8021Q as u16,
+            Self::STag => bindings::ETH_P_8021AD as u16,
+        }
+    }
+
+    /// Returns the kind that has an Ethertype, in host order.
+    #[inline]
+    pub const fn from_ethertype(ethertype: u16) -> Option<Self> {
+        if ethertype == Self::CTag.ethertype() {
+            Some(Self::CTag)
+        } else if ethertype == Self::STag.ethertype() {
+            Some(Self::STag)
+        } else {
+            None
+        }
+    }
+}
+
 /// A VLAN tag that is kept beside the data of a buffer.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub struct VlanTag {
-    /// The Ethertype of the tag (`0x8100` or `0x88a8`), in host order.
-    pub protocol: u16,
+    /// The kind of the tag.
+    pub protocol: VlanProtocol,
     /// The tag control information: priority, drop eligibility and VLAN ID.
     pub tci: u16,
 }
@@ -398,7 +431,9 @@ impl SkBuffRef {
 
         Some(VlanTag {
             // SAFETY: As above.
-            protocol: u16::from_be(unsafe { bindings::skb_vlan_proto(skb) }),
+            protocol: VlanProtocol::from_ethertype(u16::from_be(unsafe {
+                bindings::skb_vlan_proto(skb)
+            }))?,
             // SAFETY: As above.
             tci: unsafe { bindings::skb_vlan_tag_get(skb) },
         })
@@ -586,6 +621,15 @@ impl SkBuff {
         unsafe { bindings::skb_set_hwtstamp(self.as_raw(), time.as_nanos()) };
     }
 
+    /// Stores the VLAN tag that the device has removed from a received packet.
+    #[inline]
+    pub fn put_vlan_tag(&mut self, tag: VlanTag) {
+        let protocol = tag.protocol.ethertype().to_be();
+
+        // SAFETY: By the type invariant we own the `sk_buff`.
+        unsafe { bindings::skb_put_vlan_tag(self.as_raw(), protocol, tag.tci) };
+    }
+
     /// Stores the receive queue that a packet came from.
     #[inline]
     pub fn record_rx_queue(&mut self, queue: u16) {
@@ -742,6 +786,25 @@ mod tests {
             unsafe { bindings::skb_trim(raw, 100) };
             assert!(skb.gso().is_none());
         }
+        Ok(())
+    }
+
+    #[test]
+    fn vlan_tags() -> Result {
+        for (protocol, ethertype) in [(VlanProtocol::CTag, 0x8100), (VlanProtocol::STag, 0x88a8)] {
+            let tag = VlanTag {
+                protocol,
+                tci: 0xe123,
+            };
+            let mut skb = packet(100, 34)?;
+
+            assert_eq!((skb.has_vlan_tag(), skb.vlan_tag()), (false, None));
+            skb.put_vlan_tag(tag);
+            assert_eq!((skb.has_vlan_tag(), skb.vlan_tag()), (true, Some(tag)));
+            assert_eq!(protocol.ethertype(), ethertype);
+            assert_eq!(VlanProtocol::from_ethertype(ethertype), Some(protocol));
+        }
+        assert_eq!(VlanProtocol::from_ethertype(0x0800), None);
         Ok(())
     }
 

@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""VLAN tags: inserted, removed, filtered, by hardware or not; nobody above or on the wire can tell."""
+
+import struct
+
+from lib import Skip, case, check, check_equal, main, noise, wait_for
+
+C_TAG, S_TAG = 0x8100, 0x88A8
+PROTOCOL = {C_TAG: "802.1Q", S_TAG: "802.1ad"}
+INSERT = {C_TAG: "tx-vlan-offload", S_TAG: "tx-vlan-stag-hw-insert"}
+STRIP = "rx-vlan-offload"
+FILTER = "rx-vlan-filter"
+WORD = {True: "on", False: "off"}
+END = b"the last frame of this test, long enough to need no padding"
+
+
+class Vlan:
+    """A VLAN device at one end or both, named t<vid>, gone after the case."""
+
+    def __init__(self, env, vid, tpid=C_TAG, both=False, over=None):
+        self.env, self.name = env, f"t{vid}"
+        self.v4, self.peer_v4 = f"198.51.100.{vid % 250}", f"198.51.101.{vid % 250}"
+        ends = [(env.local, env.ifname, self.v4, self.peer_v4)]
+        if both:
+            ends.append((env.peer, env.peer_ifname, self.peer_v4, self.v4))
+        for end, ifname, here, there in ends:
+            end.run("ip", "link", "add", "link", over or ifname, "name", self.name, "type", "vlan",
+                    "protocol", PROTOCOL[tpid], "id", vid)
+            env.defer(end.command, ["ip", "link", "del", self.name])
+            end.run("ip", "addr", "add", f"{here}/32", "peer", f"{there}/32", "dev", self.name)
+            end.run("ip", "link", "set", self.name, "up")
+
+    def ping(self, size=56):
+        argv = ["ping", "-n", "-c", "1", "-W", "10", "-s", str(size), "-I", self.name, "-M", "do", self.peer_v4]
+        status, out, err = self.env.local.command(argv)
+        check(status == 0 and "wrong data" not in out and " 1 received" in out,
+              f"'{' '.join(argv)}' failed: {(err.strip() or out.strip())[-300:]}")
+
+    def tcp(self, to_peer, size=1 << 20, seed=1):
+        env = self.env
+        tx, rx = (env.local, env.peer) if to_peer else (env.peer, env.local)
+        here, there = (self.v4, self.peer_v4) if to_peer else (self.peer_v4, self.v4)
+        listener, port = rx.tcp_listen(there)
+        try:
+            received = rx.spawn("tcp_receive", listener)
+            sent = tx.spawn("tcp_send", here, there, port, seed, size)
+            sent, received = sent(), received()
+        finally:
+            rx.close(listener)
+        check_equal(received, sent, "bytes and SHA-256 received")
+
+
+def tag(tpid, tci):
+    return struct.pack("!HH", tpid, tci)
+
+
+def counter(env, name):
+    return env.statistics().get(name)
+
+
+def choose_insert(env, tpid, on):
+    """Hardware inserts tags of that type, or software does; a device may be
+    able to insert one type at a time only."""
+    if tpid == S_TAG:
+        try:
+            env.feature(INSERT[C_TAG], False)
+        except Skip:
+            pass
+    env.feature(INSERT[tpid], on)
+
+
+def everything(env, end):
+    """That end receives the frames of every VLAN until the case is over."""
+    handle = end.raw_open()
+    env.defer(end.close, handle)
+    end.raw_member(handle, "promisc")
+    env.settled()
+
+
+def frames_of(sizes, seed):
+    return [noise(size, seed + size) for size in sizes]
+
+
+def insert(env, tpid, on):
+    """What goes out of a VLAN device has its tag on the wire, once."""
+    choose_insert(env, tpid, on)
+    before = counter(env, "tx_vlan_frames")
+    vlan = Vlan(env, 100, tpid)
+    everything(env, env.peer)
+    env.local.run("ip", "link", "set", vlan.name, "type", "vlan", "egress-qos-map", "0:5")
+    tap = env.peer.tap_open()
+    env.defer(env.peer.close, tap)
+    out = env.local.raw_open(ifname=vlan.name)
+    env.defer(env.local.close, out)
+    payloads = frames_of((46, 47, 50, 100, 500, 1000, 1499, 1500), 1)
+    env.local.raw_send(out, [env.frame(True, payload) for payload in [*payloads, END]])
+    got = env.peer.tap_recv(tap, END)
+    check_equal([(hex(first), hex(tci)) for first, tci, _ in got], len(payloads) * [(hex(tpid), hex(5 << 13 | 100))], "tags")
+    check([data for _, _, data in got] == [env.frame(True, payload) for payload in payloads], "the frames arrived changed")
+    if before is not None:
+        inserted = counter(env, "tx_vlan_frames") - before
+        check(inserted >= len(payloads) if on else inserted == 0, f"tx_vlan_frames rose by {inserted}")
+
+
+def mixed(env):
+    """Tagged frames of several VLANs and untagged ones: each gets its own tag."""
+    choose_insert(env, C_TAG, True)
+    vlans = [Vlan(env, vid) for vid in (101, 102, 103)]
+    everything(env, env.peer)
+    tap = env.peer.tap_open()
+    env.defer(env.peer.close, tap)
+    outs = [(0, env.local.raw_open())] + [(int(vlan.name[1:]), env.local.raw_open(ifname=vlan.name)) for vlan in vlans]
+    for _, out in outs:
+        env.defer(env.local.close, out)
+    sent = []
+    for turn in range(40):
+        vid, out = outs[turn * 7 % 4]
+        payload = struct.pack("!HH", vid, turn) + noise(60, turn)
+        env.local.raw_send(out, [env.frame(True, payload)])
+        sent.append((vid, turn))
+    env.local.raw_send(outs[0][1], [env.frame(True, END)])
+    got = env.peer.tap_recv(tap, END)
+    for first, tci, data in got:
+        vid = struct.unpack("!H", data[14:16])[0]
+        check_equal((first, tci), (C_TAG, vid) if vid else (0, 0), f"the tag of a frame of VLAN {vid}")
+    check_equal(sorted(struct.unpack("!HH", data[14:18]) for _, _, data in got), sorted(sent), "frames")
+
+
+def strip(env, tpid, on):
+    """The stack sees the tag of what comes in, of whatever kind, and the frame without it."""
+    env.feature(STRIP, on)
+    everything(env, env.local)
+    before = counter(env, "rx_vlan_frames")
+    tap = env.local.tap_open()
+    env.defer(env.local.close, tap)
+    out = env.peer.raw_open()
+    env.defer(env.peer.close, out)
+    tcis = [0, 1, 100, 4094, 0xE064, 0x1001, 0xFFFE]
+    payloads = frames_of((46, 60, 100, 500, 1000, 1499, 1500), 2)
+
+    def framed(tagged, payload):
+        plain = env.frame(False, payload)
+        return plain[:12] + tagged + plain[12:]
+    env.peer.raw_send(out, [framed(tag(tpid, tci), payload) for tci, payload in zip(tcis, payloads)]
+                      + [env.frame(False, END)])
+    got = env.local.tap_recv(tap, END)
+    check_equal([(hex(first), hex(tci)) for first, tci, _ in got], [(hex(tpid), hex(tci)) for tci in tcis], "tags")
+    check([data.startswith(env.frame(False, payload)) for (_, _, data), payload in zip(got, payloads)] == len(payloads) * [True],
+          "the frames arrived changed")
+    if before is not None:
+        removed = counter(env, "rx_vlan_frames") - before
+        check(removed >= len(payloads) if on and tpid == C_TAG else removed == 0, f"rx_vlan_frames rose by {removed}")
+
+
+def two_tags(env, outer, inner):
+    """Two tags in a row keep their order and their kind, in both directions."""
+    env.feature(STRIP, True)
+    everything(env, env.local)
+    everything(env, env.peer)
+    tagged = tag(outer, 0x2064), tag(inner, 0x30C8)
+    for to_peer in (True, False):
+        tx, rx = (env.local, env.peer) if to_peer else (env.peer, env.local)
+        tap = rx.tap_open()
+        env.defer(rx.close, tap)
+        out = tx.raw_open()
+        env.defer(tx.close, out)
+        plain = env.frame(to_peer, noise(200, 3))
+        tx.raw_send(out, [plain[:12] + tagged[0] + tagged[1] + plain[12:], env.frame(to_peer, END)])
+        got = rx.tap_recv(tap, END)
+        check_equal(len(got), 1, "frames")
+        check_equal(tuple(got[0][:2]), (outer, 0x2064), "the outer tag")
+        check(got[0][2] == plain[:12] + tagged[1] + plain[12:], "what is behind the outer tag arrived changed")
+
+
+def traffic(env, tpid, on):
+    """Streams within a VLAN, with all other offloads, and the largest frames."""
+    choose_insert(env, tpid, on)
+    env.feature(STRIP, on)
+    vlan = Vlan(env, 110, tpid, both=True)
+    wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", vlan.name, vlan.peer_v4])[0], "an answer in the VLAN")
+    for size in (0, 1, 18, 1000, 1472):
+        vlan.ping(size)
+    vlan.tcp(True)
+    vlan.tcp(False)
+
+
+def stacked(env):
+    """A VLAN in a service VLAN: no engine takes part, all is right."""
+    outer = Vlan(env, 120, S_TAG, both=True)
+    inner = Vlan(env, 121, C_TAG, both=True, over=outer.name)
+    for end, ifname in ((env.local, inner.name), (env.peer, inner.name)):
+        end.run("ip", "link", "set", ifname, "mtu", 1496)
+    wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", inner.name, inner.peer_v4])[0], "an answer in the inner VLAN")
+    inner.ping(1468)
+    inner.tcp(True)
+    inner.tcp(False)
+
+
+def arrivals(env, vids, tpid=C_TAG):
+    """Which VLANs' frames get through; None stands for untagged ones."""
+    tap = env.local.tap_open()
+    out = env.peer.raw_open()
+    try:
+        frames = []
+        for vid in vids:
+            plain = env.frame(False, struct.pack("!H", vid or 0) + noise(60, 4))
+            frames.append(plain if vid is None else plain[:12] + tag(tpid, vid) + plain[12:])
+        env.peer.raw_send(out, [*frames, env.frame(False, END)])
+        got = env.local.tap_recv(tap, END)
+        return {tci & 0xFFF if first else None for first, tci, _ in got}
+    finally:
+        env.peer.close(out)
+        env.local.close(tap)
+
+
+OTHERS = list(range(2000, 2032))
+
+
+def judge_filter(env, wanted):
+    """What is wanted arrives, little else does: a filter may be a hash."""
+    got = arrivals(env, [None, *wanted, *OTHERS])
+    check_equal(sorted(set(wanted) - got), [], "VLANs that are set up and whose frames were lost")
+    check(None in got, "an untagged frame was lost")
+    leaked = set(OTHERS) & got
+    check(len(leaked) <= len(OTHERS) * 3 // 4, f"frames of {len(leaked)} of {len(OTHERS)} VLANs that nobody set up arrived")
+
+
+def need_filter(env):
+    env.feature(FILTER, True)
+
+
+def filter_few(env):
+    need_filter(env)
+    Vlan(env, 130)
+    judge_filter(env, [130])
+    Vlan(env, 131)
+    judge_filter(env, [130, 131])
+
+
+def filter_many(env):
+    """More VLANs than any device has exact filters for."""
+    need_filter(env)
+    vids = list(range(200, 240))
+    for vid in vids:
+        Vlan(env, vid)
+    got = arrivals(env, [None, *vids])
+    check_equal(sorted(set(vids) - got), [], "VLANs that are set up and whose frames were lost")
+    check(None in got, "an untagged frame was lost")
+
+
+def filter_removed(env):
+    """A VLAN that is gone no longer passes; one that stays does."""
+    need_filter(env)
+    Vlan(env, 140)
+    for vid in (141, *OTHERS):
+        env.local.run("ip", "link", "add", "link", env.ifname, "name", f"t{vid}", "type", "vlan", "id", vid)
+        env.local.run("ip", "link", "del", f"t{vid}")
+    judge_filter(env, [140])
+
+
+def filter_off(env):
+    env.feature(FILTER, False)
+    Vlan(env, 150)
+    got = arrivals(env, [None, 150, *OTHERS])
+    check_equal(got, {None, 150, *OTHERS}, "VLANs whose frames arrived without a filter")
+
+
+def filter_promiscuous(env):
+    """Who asks for everything gets every VLAN's frames."""
+    need_filter(env)
+    Vlan(env, 155)
+    handle = env.local.raw_open()
+    env.defer(env.local.close, handle)
+    env.local.raw_member(handle, "promisc")
+    wait_for(lambda: arrivals(env, [None, 155, *OTHERS]) == {None, 155, *OTHERS}, "the arrival of all VLANs' frames", timeout=5)
+    env.local.raw_member(handle, "promisc", leave=True)
+    wait_for(lambda: len(arrivals(env, OTHERS)) <= len(OTHERS) * 3 // 4, "the end of the promiscuous mode", timeout=5)
+
+
+def filter_service(env):
+    """The filter for customer tags leaves service tags alone."""
+    need_filter(env)
+    Vlan(env, 156)
+    got = arrivals(env, OTHERS, S_TAG)
+    check_equal(got, set(OTHERS), "service VLANs whose frames arrived")
+
+
+def kept(env, what):
+    """The filter and the handling of tags outlive a reset of the device."""
+    need_filter(env)
+    env.feature(STRIP, True)
+    vlan = Vlan(env, 160, both=True)
+    if what == "down":
+        env.local.run("ip", "link", "set", env.ifname, "down")
+        env.configure(env.local, env.ifname)
+        env.local.run("ip", "link", "set", vlan.name, "up")
+    elif what == "mtu":
+        env.local.run("ip", "link", "set", env.ifname, "mtu", 1400)
+        env.defer(env.restore_mtu, env.local, env.ifname, 1500)
+    else:
+        old = env.local.run("ethtool", "-g", env.ifname).split("Current hardware settings:")[1]
+        size = int(old.split("RX:")[1].split()[0])
+        env.defer(env.local.run, "ethtool", "-G", env.ifname, "rx", size)
+        env.local.run("ethtool", "-G", env.ifname, "rx", 256 if size != 256 else 512)
+    env.wait_link()
+    wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", vlan.name, vlan.peer_v4])[0], "an answer in the VLAN")
+    judge_filter(env, [160])
+
+
+def toggle(env):
+    """Offloads change under traffic: nothing is lost, the link stays."""
+    vlan = Vlan(env, 170, both=True)
+    wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", vlan.name, vlan.peer_v4])[0], "an answer in the VLAN")
+    for name in (INSERT[C_TAG], STRIP, FILTER):
+        try:
+            env.feature(name, True)
+        except Skip:
+            continue
+    changes = int(env.local.sys("carrier_changes"))
+    streams = []
+    for rx, tx, here, there in ((env.peer, env.local, vlan.v4, vlan.peer_v4), (env.local, env.peer, vlan.peer_v4, vlan.v4)):
+        listener, port = rx.tcp_listen(there)
+        env.defer(rx.close, listener)
+        streams.append((rx.spawn("tcp_receive", listener), tx.spawn("tcp_send", here, there, port, 6, 4 << 20)))
+    for turn in range(8):
+        for name in (INSERT[C_TAG], STRIP, FILTER):
+            env.local.command(["ethtool", "-K", env.ifname, name, WORD[bool(turn % 2)]])
+    for received, sent in streams:
+        sent, received = sent(), received()
+        check_equal(received, sent, "bytes and SHA-256 received")
+    check_equal(int(env.local.sys("carrier_changes")), changes, "carrier changes")
+
+
+KIND = {C_TAG: "c", S_TAG: "s"}
+
+if __name__ == "__main__":
+    main(*(case(f"insert_{KIND[tpid]}_{WORD[on]}", insert, tpid, on) for tpid in (C_TAG, S_TAG) for on in (True, False)),
+         mixed,
+         *(case(f"strip_{KIND[tpid]}_{WORD[on]}", strip, tpid, on) for tpid in (C_TAG, S_TAG) for on in (True, False)),
+         *(case(f"two_tags_{KIND[outer]}{KIND[inner]}", two_tags, outer, inner)
+           for outer, inner in ((S_TAG, C_TAG), (C_TAG, C_TAG), (C_TAG, S_TAG))),
+         *(case(f"traffic_{KIND[tpid]}_{WORD[on]}", traffic, tpid, on) for tpid in (C_TAG, S_TAG) for on in (True, False)),
+         stacked, filter_few, filter_many, filter_removed, filter_off, filter_promiscuous, filter_service,
+         *(case(f"kept_{what}", kept, what) for what in ("down", "mtu", "rings")),
+         toggle)
