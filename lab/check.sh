@@ -166,7 +166,7 @@ check_build() {
 
 check_release() {
 	check_build
-	take_lock lint.lock
+	take_lock
 	lint_all
 	drop_lock
 	part lint "$lint_passed" "$lint_failed" 0

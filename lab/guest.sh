@@ -249,17 +249,36 @@ guest_parse() {
 
 guest_build() {
 	if [ "$opt_build" = 1 ]; then
+		[ "$opt_ports" = 0 ] || build_ahead
 		make_module
+		[ -z "$ahead_pid" ] || { wait "$ahead_pid" || true; ahead_pid=; }
 		make_image
 		[ "$opt_ports" = 0 ] || make_model
 	fi
 	[ -e "$(bzimage)" ] && [ -e "$IMAGE" ] || die "no kernel or no guest image yet; run make kernel and lab/lab image"
 }
 
+# A kernel build starts with minutes of Rust on one CPU. Where there is nothing
+# yet, model and image are made meanwhile; what fails here is tried again, and
+# told, at its turn.
+ahead_pid=
+build_ahead() {
+	[ ! -x "$MODEL" ] || [ ! -e "$IMAGE" ] || return 0
+	mkdir -p "$LAB_LOG"
+	set -m
+	{
+		( set -e; build_model )
+		if [ ! -e "$IMAGE" ]; then ( set -e; build_image ); fi
+	} > "$LAB_LOG/ahead.log" 2>&1 < /dev/null &
+	ahead_pid=$!
+	set +m
+}
+
 model_pid=
 run=
 guest_end() {
 	[ -z "$model_pid" ] || kill "$model_pid" 2>/dev/null || true
+	[ -z "$ahead_pid" ] || kill -- "-$ahead_pid" 2>/dev/null || true
 	model_pid=
 	if [ -n "$run" ] && [ "$opt_keep" = 0 ]; then
 		rm -rf "$run"

@@ -15,7 +15,8 @@ use_kernel() {
 }
 use_kernel "$KERNEL"
 
-kmake() { make -C "$LINUX" LLVM=1 O="$BUILD" -j"$JOBS" "$@"; }
+# Always with clippy: one build serves guests and lint.
+kmake() { make -C "$LINUX" LLVM=1 CLIPPY=1 O="$BUILD" -j"$JOBS" "$@"; }
 
 source_id() { dpkg-query -W "$LINUX_SOURCE"; }
 
@@ -204,8 +205,18 @@ driver_sources() {
 
 module_id() { { kernel_id; driver_sources | xargs -r -d '\n' cat "$LAB_SRC_IN/Makefile"; } | hash_of; }
 
+# kmake_watched TARGETS...: keeps what the compiler says of the kernel crate and
+# of the driver, for lint: it says so only when it compiles them.
+kmake_watched() {
+	local out=$LINUX/$BUILD/.lab-out status=0
+	kmake "$@" 2>&1 | tee "$out" || status=$?
+	! grep -qE 'CLIPPY.* rust/kernel\.o$' "$out" || cp "$out" "$LINUX/$BUILD/.lab-clippy-kernel"
+	! grep -qE 'CLIPPY.*/rust_stmmac\.o$' "$out" || cp "$out" "$LINUX/$BUILD/.lab-clippy-driver"
+	return "$status"
+}
+
 build_kernel() {
-	kmake bzImage modules
+	kmake_watched bzImage modules
 	install_modules
 	stamp "$LINUX/$BUILD/.lab-kernel" "$KERNEL_ID"
 	stamp "$LINUX/$BUILD/.lab-module" "$MODULE_ID"
@@ -224,7 +235,7 @@ kernel_release() { cat "$LINUX/$BUILD/include/config/kernel.release"; }
 
 build_module() {
 	local ko=$DRIVER_PATH/rust_stmmac.ko to
-	kmake "$ko"
+	kmake_watched "$ko"
 	to=$MODULES/lib/modules/$(kernel_release)/kernel/$ko
 	mkdir -p "$(dirname "$to")"
 	cmp -s "$LINUX/$BUILD/$ko" "$to" || {
@@ -260,7 +271,7 @@ make_kernel() {
 make_rust() {
 	take_lock
 	make_tree
-	step rust kmake prepare
+	step rust kmake_watched prepare
 	drop_lock
 }
 

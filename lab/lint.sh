@@ -3,12 +3,7 @@
 # Static checks. Each check is a function; it passes if it returns 0.
 
 UNSAFE_LIMIT=9
-# clippy and rustdoc get a build tree of their own: CLIPPY=1 changes the
-# command lines and would make the kernel's tree rebuild the kernel crate.
-LINT_BUILD=build-lint
-
 rust_additions() { find "$LAB_SRC_IN/rust" -name '*.rs' 2>/dev/null | sort; }
-lint_make() { make -C "$LINUX" LLVM=1 O="$LINT_BUILD" -j"$JOBS" "$@"; }
 
 # Driver source without comments and strings, for counting.
 driver_code() { driver_sources | xargs -rd '\n' sed -E 's#//.*##; s#"([^"\\]|\\.)*"#""#g'; }
@@ -28,41 +23,29 @@ lint_rustfmt() {
 	[ "$bad" = 0 ] || die "$bad files are not formatted"
 }
 
-lint_prepare() {
-	local b=$LINUX/$LINT_BUILD
-	mkdir -p "$b"
-	# Upstream's own files have warnings; only ours are judged. The doctests
-	# are compiled in the kernel itself.
-	sed -E 's/^(CONFIG_WERROR|CONFIG_RUST_KERNEL_DOCTESTS)=y/# \1 is not set/' "$LINUX/$BUILD/.config" > "$b/.config.lab-new"
-	if ! cmp -s "$b/.config.lab-new" "$b/.config.lab"; then
-		mv "$b/.config.lab-new" "$b/.config.lab"
-		cp "$b/.config.lab" "$b/.config"
-		lint_make olddefconfig
-	fi
-	lint_make CLIPPY=1 prepare
-}
-
+# The kernel is always built with clippy; what it said is judged here. A build
+# that was interrupted may not have kept it: then it is made again.
 lint_clippy() {
-	local out=$LAB_LOG/clippy.out n
-	# Warnings show only when something is compiled: always compile ours.
-	rm -f "$LINUX/$LINT_BUILD/$DRIVER_PATH/rust_stmmac.o"
-	stamped "$LAB_LOG/clippy-kernel.ok" "$(kernel_id)" ||
-		rm -f "$LINUX/$LINT_BUILD/rust/kernel.o" "$LINUX/$LINT_BUILD/rust/libkernel.rmeta"
-	{
-		lint_prepare
-		lint_make CLIPPY=1 "$DRIVER_PATH/"
-	} 2>&1 | tee "$out"
+	local b=$LINUX/$BUILD n
+	[ "$b/.lab-clippy-kernel" -nt "$b/rust/kernel.o" ] || rm -f "$b/rust/kernel.o" "$b/rust/libkernel.rmeta"
+	[ "$b/.lab-clippy-driver" -nt "$b/$DRIVER_PATH/rust_stmmac.o" ] || rm -f "$b/$DRIVER_PATH/rust_stmmac.o"
+	kmake_watched prepare
+	kmake_watched "$DRIVER_PATH/rust_stmmac.ko"
+	cat "$b/.lab-clippy-kernel" "$b/.lab-clippy-driver" > "$LAB_LOG/clippy.out"
 	# Only what this repository brings; the rest is upstream's.
-	n=$(ours_in "$out")
-	[ "$n" = 0 ] || die "clippy: $n warnings"
-	stamp "$LAB_LOG/clippy-kernel.ok" "$(kernel_id)"
+	n=$(ours_in "$LAB_LOG/clippy.out")
+	[ "$n" = 0 ] || {
+		grep -B6 -A12 -Ff "$LAB_LOG/ours" "$LAB_LOG/clippy.out" | head -n 100
+		die "clippy and compiler: $n warnings"
+	}
 }
 
 # Warnings whose place is in one of our files.
 ours_in() {
 	local list=$LAB_LOG/ours
-	{ rust_additions | sed "s#^$LAB_SRC_IN/##"; say "$DRIVER_PATH/"; driver_sources; } > "$list"
-	grep -E '^ *--> ' "$1" | grep -cFf "$list" || true
+	{ rust_additions | sed "s#^$LAB_SRC_IN/##"; say rust/helpers/net/; say "$DRIVER_PATH/"; driver_sources; } > "$list"
+	# rustc's and clippy's form, then that of the C compiler for the helpers.
+	grep -E '^ *--> |(^|/)rust/helpers/net/.*: warning: ' "$1" | grep -cFf "$list" || true
 }
 
 lint_clippy_model() {
@@ -72,11 +55,8 @@ lint_clippy_model() {
 
 lint_rustdoc() {
 	local out=$LAB_LOG/rustdoc.out n
-	lint_prepare
 	stamped "$LAB_LOG/rustdoc.ok" "$(overlay_id)" && return
-	rm -f "$LINUX/$LINT_BUILD"/Documentation/output/rust/rustdoc/kernel/index.html
-	# CLIPPY=1 here too, or the change of compiler would rebuild everything.
-	lint_make CLIPPY=1 rustdoc 2>&1 | tee "$out"
+	kmake rustdoc 2>&1 | tee "$out"
 	n=$(ours_in "$out")
 	[ "$n" = 0 ] || die "rustdoc: $n warnings"
 	stamp "$LAB_LOG/rustdoc.ok" "$(overlay_id)"
@@ -142,37 +122,55 @@ lint_panic() {
 	[ "$bad" = 0 ] || die "$bad panic symbols without an explanation"
 }
 
-LINT_CHECKS="rustfmt shellcheck checkpatch unsafe bindings panic clippy-model rustdoc-model clippy rustdoc"
+# clippy first: if it has to build, nothing else may use the tree.
+LINT_CHECKS="clippy rustfmt shellcheck checkpatch unsafe bindings panic clippy-model rustdoc-model"
+
+# lint_one CHECK: runs it; its log and its status file tell the rest.
+lint_one() {
+	local log=$LAB_LOG/lint-$1.log status=0
+	SECONDS=0
+	# Not under `if`, or errexit would not hold inside.
+	set +e
+	( set -euo pipefail; "lint_${1//-/_}" ) > "$log" 2>&1 < /dev/null
+	status=$?
+	set -e
+	say "$status $SECONDS" > "$log.status"
+}
+
+# lint_result CHECK: says and counts how it ended.
+lint_result() {
+	local log=$LAB_LOG/lint-$1.log status seconds line
+	read -r status seconds < "$log.status"
+	if [ "$status" = 0 ]; then
+		lint_passed=$((lint_passed + 1))
+		line=$(grep -hE '^(unsafe in|bindings:: in|panic symbols in)' "$log" || true)
+		say "lint: $1 ok${line:+ - $line} ($seconds s)"
+	else
+		lint_failed=$((lint_failed + 1))
+		say "lint: $1 FAILED: $(reason "$log"); log: $(shown "$log")"
+		tail -n 20 "$log" | sed 's/^/  | /'
+	fi
+}
 
 # lint_all: runs every check, even after a failed one; sets lint_passed/failed.
 lint_all() {
-	local c log status line
+	local c doc=
 	lint_passed=0 lint_failed=0
 	mkdir -p "$LAB_LOG"
+	rm -f "$LAB_LOG"/lint-*.status
 	for c in $LINT_CHECKS; do
-		log=$LAB_LOG/lint-$c.log
-		status=0
-		SECONDS=0
-		# Not under `if`, or errexit would not hold inside.
-		set +e
-		( set -euo pipefail; "lint_${c//-/_}" ) > "$log" 2>&1 < /dev/null
-		status=$?
-		set -e
-		if [ "$status" = 0 ]; then
-			lint_passed=$((lint_passed + 1))
-			line=$(grep -hE '^(unsafe in|bindings:: in|panic symbols in)' "$log" || true)
-			say "lint: $c ok${line:+ - $line} ($SECONDS s)"
-		else
-			lint_failed=$((lint_failed + 1))
-			say "lint: $c FAILED: $(reason "$log"); log: $(shown "$log")"
-			tail -n 20 "$log" | sed 's/^/  | /'
-		fi
+		lint_one "$c"
+		lint_result "$c"
+		# The longest one, on one CPU, beside the others.
+		[ -n "$doc" ] || { lint_one rustdoc & doc=$!; }
 	done
+	wait "$doc" || true
+	lint_result rustdoc
 }
 
 lint_command() {
 	make_module
-	take_lock lint.lock
+	take_lock
 	lint_all
 	drop_lock
 	say "lint: $lint_passed passed, $lint_failed failed"
