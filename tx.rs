@@ -254,7 +254,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             // The stack was told in `features_check()` what does not work.
             if !gso.is_some_and(|gso| segmentable(&gso, 0, &F::SEGMENTATION)) {
                 skb.drop_reason(DropReason::SkbGsoSeg);
-                self.give_up(queue, stats, xmit::TX_GSO_ERRORS);
+                self.give_up(stats, xmit::TX_GSO_ERRORS);
                 return datapath::Sent {
                     xmit: Xmit::Sent,
                     backstop: true,
@@ -348,7 +348,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             };
         }
 
-        if interrupt || prefix != 0 || gso.is_some() {
+        if interrupt || prefix != 0 || vlan.is_some() || gso.is_some() {
             stats.update(|update| {
                 update.add(xmit::TX_IC_FRAMES, interrupt.into());
                 update.add(xmit::TX_CONTEXTS, prefix.into());
