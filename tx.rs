@@ -6,7 +6,10 @@
 //! consumer in the channel's poll; between them stand the in-flight slots
 //! ([`kernel::net::inflight`]), one per descriptor, and the OWN bits.
 
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    mem, //
+};
 
 use kernel::{
     net::{
@@ -301,12 +304,13 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
                 if !context.is_empty() {
                     store(head, &F::tx_context(&context));
                 }
-                for (nth, segment) in frame.segments().enumerate() {
+                let mut first = true;
+                for segment in frame.segments() {
                     let words = F::tx_buffer(&TxBuffer {
                         addr: segment.addr,
                         len: segment.len,
                         frame_len,
-                        first: nth == 0,
+                        first: mem::replace(&mut first, false),
                         last: segment.index == last,
                         interrupt: interrupt && segment.index == last,
                         checksum,
