@@ -466,6 +466,8 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
     fn rewind(&mut self) {
         self.partial = None;
         self.skipping = false;
+        self.unstamped = None;
+        self.waited = 0;
         self.current = Position::default();
         self.dirty = Position::default();
         for index in 0..self.desc.len() {
