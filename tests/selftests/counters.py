@@ -125,15 +125,17 @@ def pause(env):
 def kept(env):
     """Nothing is lost over down and up, new rings and a reset of the core."""
     need_hardware(env)
+    # Undone last: addresses come back when IPv6 may speak again.
+    env.defer(env.bring_up)
     quiet(env)
     send(env, True, [300] * FRAMES)
-    env.defer(env.bring_up)
     for how in ("down", "up", "rings"):
         before = groups(env)["eth-mac"]
         if how == "down":
             env.local.run("ip", "link", "set", env.ifname, "down")
         elif how == "up":
-            env.bring_up()
+            env.local.run("ip", "link", "set", env.ifname, "up")
+            env.wait_link()
         else:
             env.local.command(["ethtool", "-G", env.ifname, "rx", "128"])
             env.defer(env.local.command, ["ethtool", "-G", env.ifname, "rx", "512"])
