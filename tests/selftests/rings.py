@@ -256,9 +256,10 @@ def coalesce_queues(env):
     after = queue_coalesce(env, range(count))
     check_equal((after[1]["tx-usecs"], after[1]["tx-frames"]), (700, 7), "tx-usecs and tx-frames of queue 1")
     check_equal({q: s for q, s in after.items() if q != 1}, {q: s for q, s in before.items() if q != 1}, "other queues")
-    check(set_queue_coalesce(env, 1, tx_frames=100000000), "ethtool -Q accepted 100000000 frames")
-    check(set_queue_coalesce(env, 1000, tx_frames=7), "ethtool -Q accepted queue 1000")
-    check_equal(queue_coalesce(env, range(count)), after, "queues after refusals")
+    # ethtool -Q succeeds whatever the kernel says: what counts is what is set.
+    set_queue_coalesce(env, 1, tx_frames=100000000)
+    set_queue_coalesce(env, 1000, tx_frames=9)
+    check_equal(queue_coalesce(env, range(count)), after, "queues after settings out of range")
     env.udp([100] * 64)
     env.tcp(True)
     env.tcp(False)

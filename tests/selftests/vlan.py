@@ -137,7 +137,9 @@ def strip(env, tpid, on):
     out = env.peer.raw_open()
     env.defer(env.peer.close, out)
     tcis = [0, 1, 100, 4094, 0xE064, 0x1001, 0xFFFE]
-    payloads = frames_of((46, 60, 100, 500, 1000, 1499, 1500), 2)
+    # A packet socket allows room for a C-tag beyond the MTU, but not for an S-tag.
+    most = 1500 if tpid == C_TAG else 1496
+    payloads = frames_of((46, 60, 100, 500, 1000, most - 1, most), 2)
 
     def framed(tagged, payload):
         plain = env.frame(False, payload)
