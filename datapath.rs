@@ -48,8 +48,8 @@ use crate::{
 pub(crate) struct Sent {
     /// Answer to the stack.
     pub(crate) xmit: Xmit,
-    /// The DMA was told of frames the last of which asked for no interrupt: somebody has to look for
-    /// their completion by time.
+    /// The DMA was told of frames the last of which asked for no interrupt: somebody has to look
+    /// for their completion by time.
     pub(crate) backstop: bool,
 }
 

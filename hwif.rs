@@ -163,8 +163,8 @@ pub(crate) trait Mac: Sync {
     /// `EINVAL` when the core cannot run at that speed.
     fn set_link(&self, io: Mmio<'_>, link: &Link, tx_queues: u32) -> Result;
 
-    /// Lets the transmitter of a link that is up enter low-power idle, or keeps it from it. Only for
-    /// cores with EEE; `csr_rate` is the CSR clock, Hz.
+    /// Lets the transmitter of a link that is up enter low-power idle, or keeps it from it. Only
+    /// for cores with EEE; `csr_rate` is the CSR clock, Hz.
     fn set_lpi(&self, io: Mmio<'_>, lpi: Option<&Lpi>, csr_rate: u64);
 
     /// Turns receive checksum offload on or off; true if it is now on.

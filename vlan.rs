@@ -55,7 +55,9 @@ impl Vids {
     /// Number of members.
     pub(crate) fn len(&self) -> usize {
         // CAST: `u32` fits `usize` on every architecture of the kernel.
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+        self.0.iter().fold(0, |count: usize, word| {
+            count.wrapping_add(word.count_ones() as usize)
+        })
     }
 }
 

@@ -164,7 +164,7 @@ pub(crate) fn registers(features: &Features, f: &mut dyn FnMut(usize)) {
         // As many slots as there is room for before the next block.
         (
             &ADDRESS,
-            usize::try_from(features.added_addresses).map_or(1, |n| n.min(127) + 1),
+            usize::try_from(features.added_addresses).map_or(1, |n| n.min(127).saturating_add(1)),
         ),
         (&COUNTERS, once(features.mmc)),
         (&TIME, once(features.timestamp)),

@@ -519,8 +519,8 @@ pub trait Driver: Sized + 'static {
 
     /// Reports what cannot be attributed to a queue.
     ///
-    /// Those statistics that are set here, usually to 0, are reported for the whole device. Those of
-    /// all queues, in use or not, are added by the caller.
+    /// Those statistics that are set here, usually to 0, are reported for the whole device. Those
+    /// of all queues, in use or not, are added by the caller.
     fn base_stats<'a>(
         _dev: &Device<Self>,
         _data: Pin<&Self::Data<'a>>,
@@ -591,8 +591,8 @@ pub trait Driver: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Reads or writes a register of a PHY for the user: the ioctls `SIOCGMIIPHY`, `SIOCGMIIREG` and
-    /// `SIOCSMIIREG`.
+    /// Reads or writes a register of a PHY for the user: the ioctls `SIOCGMIIPHY`, `SIOCGMIIREG`
+    /// and `SIOCSMIIREG`.
     ///
     /// The device is present, but need not be up.
     fn mii_ioctl<'a>(
@@ -2007,8 +2007,8 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: `ndo_work` is called with the rtnl mutex held.
         let rtnl = unsafe { Rtnl::assume_held() };
 
-        // SAFETY: The device is registered: `Device::schedule_work()` sees to it, and pending work is
-        // cancelled under the rtnl mutex when it is unregistered.
+        // SAFETY: The device is registered: `Device::schedule_work()` sees to it, and pending work
+        // is cancelled under the rtnl mutex when it is unregistered.
         unsafe { dev.with_data(|dev, data| T::work(dev, data, events, rtnl)) };
     }
 

@@ -547,8 +547,8 @@ impl<'a> Producer<'a> {
     /// Skips the slots up to the end of the ring, so that the next packet starts with slot 0.
     ///
     /// This is where a device goes on that is restarted. The other end has to be emptied by
-    /// [`Consumer::pop_all()`] before and after this: it finds an entry without a packet in place of
-    /// the slots.
+    /// [`Consumer::pop_all()`] before and after this: it finds an entry without a packet in place
+    /// of the slots.
     ///
     /// Returns `EBUSY` if not all of these slots are free.
     pub fn skip_to_start(&mut self) -> Result {

@@ -222,9 +222,9 @@ impl Core {
 
     /// Has netpoll and the regular poll exclude each other. Returns whether the caller may poll.
     ///
-    /// C uses `poll_owner` for this, but only as long as netpoll is set up for the device: neither a
-    /// regular poll that began before that, nor one that begins after the removal while netpoll has
-    /// not finished yet, is excluded.
+    /// C uses `poll_owner` for this, but only as long as netpoll is set up for the device: neither
+    /// a regular poll that began before that, nor one that begins after the removal while netpoll
+    /// has not finished yet, is excluded.
     #[inline]
     fn begin_poll(&self, regular: bool) -> bool {
         if !cfg!(CONFIG_NETPOLL) {

@@ -532,8 +532,8 @@ impl RxBuffer {
     /// Appends `len` bytes of data in this buffer to `skb`, without copying them.
     ///
     /// Must be called in the poll function of the NAPI of the pool. `skb` must have been made by
-    /// [`into_skb()`](Self::into_skb) and not been passed to [`SkBuff::eth_type_trans`], `EINVAL` is
-    /// returned otherwise. Returns `EMSGSIZE` if `skb`
+    /// [`into_skb()`](Self::into_skb) and not been passed to [`SkBuff::eth_type_trans`], `EINVAL`
+    /// is returned otherwise. Returns `EMSGSIZE` if `skb`
     /// consists of as many fragments as possible already. The buffer is handed back on failure.
     pub fn add_to(
         self,
@@ -556,8 +556,8 @@ impl RxBuffer {
         // SAFETY: The shared info of a valid socket buffer is valid.
         let (nr_frags, max_frags) = unsafe { ((*info).nr_frags, (*info).frags.len()) };
 
-        // A packet that came from elsewhere has a device. It may be accounted to a socket, by a size
-        // that must not change.
+        // A packet that came from elsewhere has a device. It may be accounted to a socket, by a
+        // size that must not change.
         if !recycle || cloned || !dev.is_null() {
             return Err((EINVAL, self));
         }
@@ -572,8 +572,9 @@ impl RxBuffer {
 
         // CAST: Offset and length are less than the page size.
         //
-        // SAFETY: The socket buffer is valid, belongs to nobody else, has room for another fragment,
-        // and returns its fragments to their page pools. It takes over the ownership of this one.
+        // SAFETY: The socket buffer is valid, belongs to nobody else, has room for another
+        // fragment, and returns its fragments to their page pools. It takes over the ownership of
+        // this one.
         unsafe {
             bindings::skb_add_rx_frag(
                 raw,
