@@ -103,6 +103,15 @@ lint_bindings() {
 	[ "$n" = 0 ] || die "$n uses of bindings:: in the driver"
 }
 
+# Every counter of ethtool -S is explained in the driver guide.
+lint_guide() {
+	local name bad=0
+	while read -r name; do
+		grep -qw "$name" "$LAB_SRC_IN/Documentation/rust_stmmac.rst" || { say "not in the guide: $name"; bad=$((bad + 1)); }
+	done < <(cd "$LAB_SRC_IN" && { sed -nE 's/^ *[A-Z0-9_]+ = c"([a-z0-9_]+)".*/\1/p' stats.rs; sed -nE 's/^    c"([a-z0-9_]+)",$/\1/p' ethtool.rs; })
+	[ "$bad" = 0 ] || die "$bad counters are not in Documentation/rust_stmmac.rst"
+}
+
 # Panic entry points that the module refers to; each must be explained in
 # lab/panic-symbols ("symbol  # why it cannot be avoided").
 lint_panic() {
@@ -123,7 +132,7 @@ lint_panic() {
 }
 
 # clippy first: if it has to build, nothing else may use the tree.
-LINT_CHECKS="clippy rustfmt shellcheck checkpatch unsafe bindings panic clippy-model rustdoc-model"
+LINT_CHECKS="clippy rustfmt shellcheck checkpatch unsafe bindings guide panic clippy-model rustdoc-model"
 
 # lint_one CHECK: runs it; its log and its status file tell the rest.
 lint_one() {
