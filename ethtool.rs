@@ -448,7 +448,7 @@ impl Operations for Dwmac {
         const PER_CHANNEL: usize = poll::COUNT + xmit::COUNT;
         let channels = port.channels.len().saturating_mul(PER_CHANNEL);
         let counters = if port.hw.features.mmc {
-            mmc::other_names().len()
+            mmc::OTHERS_COUNT
         } else {
             0
         };

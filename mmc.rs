@@ -134,6 +134,9 @@ counters! {
 /// The counters from here on have no place in the standard statistics: `ethtool -S` shows them.
 pub(crate) const OTHERS: usize = mac::TX_FRAMES;
 
+/// Number of these.
+pub(crate) const OTHERS_COUNT: usize = mac::COUNT - OTHERS;
+
 /// The counters of a MAC, added up since it was found.
 pub(crate) struct Counters {
     sums: [Atomic<u64>; mac::COUNT],
@@ -212,6 +215,6 @@ impl Values {
 }
 
 /// The names of [`Values::others`].
-pub(crate) fn other_names() -> impl ExactSizeIterator<Item = &'static kernel::str::CStr> {
+pub(crate) fn other_names() -> impl Iterator<Item = &'static kernel::str::CStr> {
     mac::NAMES.iter().skip(OTHERS).copied()
 }

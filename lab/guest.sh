@@ -251,7 +251,7 @@ guest_build() {
 	if [ "$opt_build" = 1 ]; then
 		[ "$opt_ports" = 0 ] || build_ahead
 		make_module
-		[ -z "$ahead_pid" ] || { wait "$ahead_pid" || true; ahead_pid=; }
+		await_ahead
 		make_image
 		[ "$opt_ports" = 0 ] || make_model
 	fi
@@ -272,6 +272,12 @@ build_ahead() {
 	} > "$LAB_LOG/ahead.log" 2>&1 < /dev/null &
 	ahead_pid=$!
 	set +m
+}
+
+# Not `wait`: job control may have been switched since.
+await_ahead() {
+	while [ -n "$ahead_pid" ] && kill -0 "$ahead_pid" 2>/dev/null; do sleep 0.2; done
+	ahead_pid=
 }
 
 model_pid=

@@ -751,7 +751,7 @@ fn queues_share_the_line_by_weight() {
     b.start(64);
     let bufs = [b.fill(0, &frame(PEER, 60)), b.fill(1, &frame(PEER, 61))];
     let ring = |c: u64| TX_RING + c * 0x1000;
-    for c in 0..2usize {
+    for (c, buf) in bufs.into_iter().enumerate() {
         b.w(mtl(c, MTL_TXQ_MODE), TXQ_TSF | 2 << 2);
         b.w(ch(c, CH_TX_CONTROL), 0);
         b.w(ch(c, CH_TX_BASE), ring(c as u64) as u32);
@@ -759,7 +759,7 @@ fn queues_share_the_line_by_weight() {
         for i in 0..40 {
             let len = 60 + c as u32;
             let at = ring(c as u64) + i * 16;
-            b.put(at, [bufs[c], 0, len, OWN | FD | LD]);
+            b.put(at, [buf, 0, len, OWN | FD | LD]);
         }
         b.w(ch(c, CH_TX_TAIL), (ring(c as u64) + 40 * 16) as u32);
     }
