@@ -352,7 +352,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
             };
         }
 
-        if interrupt || prefix != 0 || vlan.is_some() || gso.is_some() {
+        if interrupt || prefix != 0 || gso.is_some() {
             stats.update(|update| {
                 update.add(xmit::TX_IC_FRAMES, interrupt.into());
                 update.add(xmit::TX_CONTEXTS, prefix.into());
