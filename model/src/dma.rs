@@ -10,7 +10,7 @@ use crate::gmac::{Ack, Gmac, Lines};
 use crate::mac::{TxControl, MAX_TX};
 use crate::mem::{BusError, DmaResult};
 use crate::mtl::RxPacket;
-use crate::ptp::Stamp;
+use crate::ptp::{Stamp, RX_TD, RX_TSA};
 use crate::regs::field;
 use crate::regs::gmac4::*;
 use crate::sched::Algorithm;
@@ -91,6 +91,8 @@ pub struct RxChannel {
     pub queue: Option<usize>,
     /// The packet is in memory but for its time stamp; whether its descriptor wants an interrupt.
     pub context: Option<bool>,
+    /// A fault holds the time stamp back until then.
+    pub context_at: Option<Duration>,
     /// Starts from the list address instead of where it stopped.
     pub rewind: bool,
     /// When the receive interrupt watchdog runs out.
@@ -668,6 +670,7 @@ impl Gmac {
         ioc: bool,
         ttse: bool,
     ) -> Option<bool> {
+        let ttse = ttse && !self.faults.take_what(Kind::StampLost, "tx", c);
         if let Some(stamp) = ttse.then(|| self.tx_stamp()).flatten() {
             w3 |= TX_TTSS;
             if !self.store_stamp(c, words, stamp) {
@@ -824,6 +827,9 @@ impl Gmac {
         }
         let d = RxRead::decode(&desc, self.wide());
         if let Some(ioc) = self.rx[c].context {
+            if self.rx[c].context_at.is_some_and(|t| self.clock.now() < t) {
+                return false;
+            }
             return self.rx_context(q, c, ioc | d.ioc);
         }
         let first = self.rx[c].queue.is_none();
@@ -866,6 +872,12 @@ impl Gmac {
         }
         self.rxq[q].done = done;
         let last = done == total;
+        let stamped = last && self.rxq[q].packets[0].stamp.is_some();
+        if stamped && self.faults.take_what(Kind::StampLost, "rx", c) {
+            let p = &mut self.rxq[q].packets[0];
+            p.stamp = None;
+            p.rdes1 = p.rdes1 & !RX_TSA | RX_TD;
+        }
         let fd = if first { FD } else { 0 };
         // Before the last descriptor, what has been written so far.
         let length = (done as u32).min(0x7fff);
@@ -900,6 +912,14 @@ impl Gmac {
         self.next_rx_desc(c);
         if last && self.rxq[q].packets[0].stamp.is_some() {
             self.rx[c].context = Some(d.ioc);
+            self.rx[c].context_at = None;
+            if let Some(late) = self.faults.late_stamp(c) {
+                self.rx[c].context = Some(false);
+                self.rx[c].context_at = Some(self.clock.now() + late);
+                if d.ioc {
+                    self.raise(c, ST_RI);
+                }
+            }
         } else if last {
             self.rx_complete(q, c, d.ioc);
         }

@@ -48,6 +48,10 @@ pub enum Kind {
     TxGarbage,
     /// The transmit FIFO runs dry.
     TxUnderflow,
+    /// A packet has no time stamp although it was asked for.
+    StampLost,
+    /// The time stamp of a received packet comes after the packet.
+    StampLate,
 }
 
 use Kind::*;
@@ -187,6 +191,22 @@ const SPECS: &[Spec] = &[
         keys: &["channel", "count", "ms"],
         count: Some(1),
         help: "frames are cut because the transmit FIFO ran dry",
+    },
+    Spec {
+        name: "stamp-lost",
+        kind: StampLost,
+        what: &["rx", "tx"],
+        keys: &["channel", "count", "ms"],
+        count: Some(1),
+        help: "a time stamp is missing: a received packet says TD, a sent one has no TTSS",
+    },
+    Spec {
+        name: "stamp-late",
+        kind: StampLate,
+        what: &[],
+        keys: &["channel", "count", "us", "ms"],
+        count: Some(1),
+        help: "the time stamp of a received packet and its descriptor come us=US (100) after the packet and its RI",
     },
 ];
 
@@ -375,7 +395,7 @@ impl Faults {
                         fault.left = None;
                     }
                 }
-                "every" => fault.every = Duration::from_micros(limit(60_000_000)?.max(1)),
+                "every" | "us" => fault.every = Duration::from_micros(limit(60_000_000)?.max(1)),
                 "down" => fault.down = Duration::from_millis(limit(600_000)?),
                 "up" => fault.up = Duration::from_millis(limit(600_000)?),
                 _ => fault.rng = n.wrapping_mul(2) | 1,
@@ -440,6 +460,13 @@ impl Faults {
             }
             None => false,
         }
+    }
+
+    /// How long the time stamp of a packet is late.
+    pub(crate) fn late_stamp(&mut self, channel: usize) -> Option<Duration> {
+        let f = self.find(StampLate, channel)?;
+        f.hit();
+        Some(f.every)
     }
 
     /// Whether an interrupt of a line is lost: of a channel's direction, or the common one.

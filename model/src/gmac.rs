@@ -456,6 +456,7 @@ impl Gmac {
         let pause = pause.chain(self.fault_deadline());
         let pause = pause.chain(self.traffic_deadline());
         let pause = pause.chain(self.lpi_deadline());
+        let pause = pause.chain(self.rx.iter().filter_map(|c| c.context.and(c.context_at)));
         riwt.chain(pause).chain(self.wire.link_deadline()).min()
     }
 

@@ -27,6 +27,9 @@ const RX_PV: u32 = bit(13);
 /// RDES1: a context descriptor with the time stamp follows.
 pub const RX_TSA: u32 = bit(14);
 
+/// RDES1: the time stamp was dropped.
+pub const RX_TD: u32 = bit(15);
+
 /// A time as the registers and descriptors show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {

@@ -2,7 +2,7 @@
 
 //! System time and time stamps as a driver sees them.
 
-use dwmac_model::ptp::{Stamp, RX_TSA};
+use dwmac_model::ptp::{Stamp, RX_TD, RX_TSA};
 
 use super::*;
 
@@ -369,4 +369,37 @@ fn ptp_over_ethernet_has_a_queue() {
     assert_eq!(packets(&b, 2), 1);
     // Unicast: queue 1.
     assert_eq!(packets(&b, 1), 1);
+}
+
+#[test]
+fn time_stamps_can_be_lost_and_late() {
+    let mut b = bench(3);
+    b.start(8);
+    b.w(MAC_TS_CONTROL, COARSE | TS_ENALL);
+    for n in 0..8 {
+        b.rx_desc(n, n != 2);
+    }
+    b.rx_tail(8);
+    b.mac.fault("stamp-lost").unwrap();
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.get(RX_RING)[1] & (RX_TSA | RX_TD), RX_TD);
+    b.ack();
+    b.mac.fault("stamp-late us=50").unwrap();
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.get(RX_RING + 16)[1] & (RX_TSA | RX_TD), RX_TSA);
+    assert_eq!(b.ack() & ST_RI, ST_RI);
+    assert_eq!(b.get(RX_RING + 32)[3] & OWN, OWN);
+    let at = b.clock.now() + Duration::from_micros(50);
+    assert_eq!(b.mac.deadline(), Some(at));
+    b.clock.advance(Duration::from_micros(50));
+    b.run();
+    assert_eq!(b.get(RX_RING + 32), [0, 3, 0, CTXT]);
+    assert_eq!(b.ack() & ST_RI, 0);
+    assert_eq!(b.mac.deadline(), None);
+    let buf = b.fill(0, &frame(PEER, 100));
+    b.put(TX_RING, [buf, 0, 1 << 30 | 100, OWN | FD | LD | 100]);
+    b.mac.fault("stamp-lost tx").unwrap();
+    b.tx_tail(1);
+    b.run();
+    assert_eq!(b.get(TX_RING)[3], FD | LD);
 }
