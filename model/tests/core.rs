@@ -1377,6 +1377,69 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    /// Segments carry the payload, however buffers and descriptors cut it.
+    #[test]
+    fn segments_reassemble_whatever_the_buffers(
+        len in 1usize..40_000,
+        mss in 64u32..4000,
+        cuts in prop::collection::vec(500usize..3000, 80),
+        early: bool,
+    ) {
+        let mut b = Bench::new(|_| {});
+        b.start(64);
+        b.w(MAC_CONFIG, CONFIG_TE | CONFIG_JE);
+        b.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
+        let (header, payload) = tcp_packet(len);
+        let head = b.fill(0, &header);
+        let at = BUFFERS + 0x10_0000;
+        b.mac.mem.write(at, &payload).unwrap();
+        // Buffer 2 of the first descriptor is for the payload, or for nothing.
+        let mut buffers = vec![(head, header.len() as u32)];
+        if !early {
+            buffers.push((0, 0));
+        }
+        let mut done = 0;
+        for cut in cuts {
+            let n = cut.min(len - done);
+            buffers.push((at as u32 + done as u32, n as u32));
+            done += n;
+        }
+        let n = buffers.len().div_ceil(2);
+        buffers.push((0, 0));
+        b.put(TX_RING, [0, 0, mss, OWN | CTXT | TX_TCMSSV]);
+        for (i, d) in buffers.chunks_exact(2).enumerate() {
+            let mut w3 = OWN;
+            if i == 0 {
+                w3 |= TX_TSE_DESC | len as u32;
+            }
+            if i + 1 == n {
+                w3 |= LD;
+            }
+            let w2 = d[0].1 | d[1].1 << 16;
+            b.put(TX_RING + 16 * (i as u64 + 1), [d[0].0, d[1].0, w2, w3]);
+        }
+        b.tx_tail(n as u64 + 1);
+        let mut body = Vec::new();
+        let mut frames = 0;
+        loop {
+            b.run();
+            let sent = b.sent();
+            if sent.is_empty() {
+                break;
+            }
+            for f in sent {
+                frames += 1;
+                let ip = usize::from(u16::from_be_bytes([f.data[16], f.data[17]]));
+                let status = dwmac_model::csum::check(&f.data);
+                prop_assert!(!status.header_error && !status.payload_error && !status.bypassed);
+                body.extend_from_slice(&f.data[54..14 + ip]);
+            }
+        }
+        prop_assert_eq!(frames, len.div_ceil(mss as usize));
+        prop_assert_eq!(body, payload);
+        prop_assert_eq!(b.get(TX_RING + 16 * n as u64)[3] & !FD & 0xf000_0000, LD);
+    }
+
     /// Whatever is written to registers and memory, the core neither panics nor hangs.
     #[test]
     fn garbage_never_panics(
