@@ -21,6 +21,9 @@ const BEHIND: u64 = 512;
 const SRC: [u8; 6] = [0x02, 0, 0, 0, 0xff, 0x01];
 /// IEEE 802: local experimental use.
 const EXPERIMENTAL: u16 = 0x88b5;
+const WAKE_ON_LAN: u16 = 0x0842;
+/// Bytes of the shortest magic packet.
+const MAGIC: usize = 14 + 6 + 16 * 6;
 
 /// What frames contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ enum Content {
     Udp,
     /// IPv6 and UDP with good checksums.
     Udp6,
+    /// A magic packet for the port's own address.
+    Magic,
 }
 
 #[derive(Clone, Debug)]
@@ -84,10 +89,10 @@ fn ipv4(s: &str) -> Result<[u8; 4], String> {
 
 /// What `start` takes, for help texts.
 pub const HELP: &str = "\
-start [rate=PPS] [size=BYTES] [count=N] [kind=raw|udp|udp6] [dst=MAC] [src=MAC] [from=IPV4] [to=IPV4] [flows=N] [port=N]
+start [rate=PPS] [size=BYTES] [count=N] [kind=raw|udp|udp6|magic] [dst=MAC] [src=MAC] [from=IPV4] [to=IPV4] [flows=N] [port=N]
       frames arrive at the port's receiver as if over the cable, which needs a link (default: 1000 a second of 60 bytes
       until stop, EtherType 0x88b5, to the port's own address); size does not count the FCS; flows: different UDP
-      source ports; from, to: kind=udp only (192.0.2.254 and 192.0.2.1)
+      source ports; from, to: kind=udp only (192.0.2.254 and 192.0.2.1); magic: to wake the port's own address
 stop  ends that
 sink on|off
       frames that the port sends are counted and go nowhere
@@ -135,7 +140,8 @@ impl Source {
                         "raw" => Content::Raw,
                         "udp" => Content::Udp,
                         "udp6" => Content::Udp6,
-                        _ => return Err(format!("kind={value}: use raw, udp or udp6")),
+                        "magic" => Content::Magic,
+                        _ => return Err(format!("kind={value}: use raw, udp, udp6 or magic")),
                     }
                 }
                 _ => {
@@ -145,10 +151,14 @@ impl Source {
                 }
             }
         }
+        if s.content == Content::Magic {
+            s.size = s.size.max(MAGIC);
+        }
         let least = match s.content {
             Content::Raw => 14,
             Content::Udp => 14 + 20 + 8,
             Content::Udp6 => 14 + 40 + 8,
+            Content::Magic => MAGIC,
         };
         if s.size < least {
             return Err(format!(
@@ -178,6 +188,11 @@ impl Source {
                 data.extend_from_slice(&EXPERIMENTAL.to_be_bytes());
                 data.extend_from_slice(&self.made.to_be_bytes());
             }
+            Content::Magic => {
+                data.extend_from_slice(&WAKE_ON_LAN.to_be_bytes());
+                data.extend_from_slice(&[0xff; 6]);
+                data.extend_from_slice(&own.repeat(16));
+            }
             Content::Udp => {
                 let total = (self.size - 14) as u16;
                 data.extend_from_slice(&[0x08, 0x00, 0x45, 0]);
@@ -202,7 +217,7 @@ impl Source {
             }
         }
         data.resize(self.size, 0);
-        if self.content != Content::Raw {
+        if matches!(self.content, Content::Udp | Content::Udp6) {
             csum::insert(&mut data, 3);
         }
         // A sender pads.
@@ -357,6 +372,10 @@ mod tests {
         let own = [2, 0, 0, 0, 0, 1];
         let f = source("size=14").unwrap().frame(own);
         assert_eq!((f.data.len(), &f.data[..6]), (60, &own[..]));
+        let f = source("kind=magic").unwrap().frame(own);
+        assert_eq!(f.data.len(), 116);
+        assert!(crate::pmt::is_magic(&f.data, &own));
+        assert!(source("kind=magic size=60").is_ok() && source("size=115 kind=magic").is_ok());
         for (kind, size) in [("udp", 42), ("udp", 1514), ("udp6", 62), ("udp6", 1000)] {
             let s = source(&format!("kind={kind} size={size} flows=3")).unwrap();
             let f = s.frame(own);
