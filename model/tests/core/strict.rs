@@ -90,6 +90,22 @@ fn a_driver_that_keeps_the_rules_is_not_reported() {
 }
 
 #[test]
+fn what_was_shown_may_be_written_back() {
+    let mut b = running();
+    b.w(MAC_LPI_TIMERS, 0);
+    b.w(MAC_LPI_CONTROL, LPI_PLS | LPI_EN);
+    b.run();
+    let v = b.r(MAC_LPI_CONTROL);
+    assert_eq!(v & LPI_TLPIST, LPI_TLPIST);
+    b.w(MAC_LPI_CONTROL, v & !LPI_EN);
+    b.run();
+    b.w(MAC_LPI_CONTROL, v);
+    none(&mut b);
+    b.w(MAC_LPI_CONTROL, v | 1 << 10);
+    one(&mut b, "reserved-bits MAC_LPI_Control_Status@0x00d0");
+}
+
+#[test]
 fn registers_that_cannot_be_written() {
     let mut b = bench();
     b.w(MAC_VERSION, 0);
