@@ -878,6 +878,7 @@ impl Gmac {
             p.stamp = None;
             p.rdes1 = p.rdes1 & !RX_TSA | RX_TD;
         }
+        let promised = stamped && self.faults.take_what(Kind::StampLost, "promised", c);
         let fd = if first { FD } else { 0 };
         // Before the last descriptor, what has been written so far.
         let length = (done as u32).min(0x7fff);
@@ -910,7 +911,7 @@ impl Gmac {
             return false;
         }
         self.next_rx_desc(c);
-        if last && self.rxq[q].packets[0].stamp.is_some() {
+        if last && self.rxq[q].packets[0].stamp.is_some() && !promised {
             self.rx[c].context = Some(d.ioc);
             self.rx[c].context_at = None;
             if let Some(late) = self.faults.late_stamp(c) {

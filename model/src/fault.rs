@@ -195,10 +195,10 @@ const SPECS: &[Spec] = &[
     Spec {
         name: "stamp-lost",
         kind: StampLost,
-        what: &["rx", "tx"],
+        what: &["rx", "promised", "tx"],
         keys: &["channel", "count", "ms"],
         count: Some(1),
-        help: "a time stamp is missing: a received packet says TD, a sent one has no TTSS",
+        help: "a time stamp is missing: a received packet says TD, or promises (TSA) what does not come, a sent one has no TTSS",
     },
     Spec {
         name: "stamp-late",

@@ -396,6 +396,12 @@ fn time_stamps_can_be_lost_and_late() {
     assert_eq!(b.get(RX_RING + 32), [0, 3, 0, CTXT]);
     assert_eq!(b.ack() & ST_RI, 0);
     assert_eq!(b.mac.deadline(), None);
+    b.mac.fault("stamp-lost promised").unwrap();
+    b.arrive(Frame::good(frame(US, 60)));
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.get(RX_RING + 48)[1] & (RX_TSA | RX_TD), RX_TSA);
+    assert_eq!(b.get(RX_RING + 64)[3] & (CTXT | LD), LD);
+    assert_eq!(b.get(RX_RING + 80)[3] & CTXT, CTXT);
     let buf = b.fill(0, &frame(PEER, 100));
     b.put(TX_RING, [buf, 0, 1 << 30 | 100, OWN | FD | LD | 100]);
     b.mac.fault("stamp-lost tx").unwrap();
