@@ -220,6 +220,27 @@ class Endpoint:
             frames.append([kind, data])
         return frames
 
+    def flow_recv(self, handle, proto, v6, port, size, timeout=5 * SLOW):
+        """IP packets of a flow to a port, without Ethernet header, until their
+        transport payload comes to `size` bytes; fewer when none came for
+        `timeout` s. Without a size: all that came within half a second."""
+        sock = self.sockets[handle]
+        packets = []
+        if size is None:
+            timeout = 0.5
+        while size is None or size > 0:
+            if not select.select([sock], [], [], timeout)[0]:
+                break
+            data = sock.recv(65536)[14:]
+            head = 40 if v6 else (data[0] & 15) * 4
+            if data[6 if v6 else 9] != proto or int.from_bytes(data[head + 2:head + 4], "big") != port:
+                continue
+            packets.append(data)
+            if size is not None:
+                length = int.from_bytes(data[4:6], "big") if v6 else int.from_bytes(data[2:4], "big") - head
+                size -= length - (8 if proto == socket.IPPROTO_UDP else (data[head + 12] >> 4) * 4)
+        return packets
+
     # -- datagrams
 
     @staticmethod
@@ -459,8 +480,8 @@ class Endpoint:
                 for _ in range(16):
                     sock.sendto(data, (addr, 9))
                     self.flood_sent += 1
-                # Leave some of a small machine to the test itself.
-                time.sleep(0.002)
+                # Leave most of a small machine to the test itself.
+                time.sleep(0.01)
             except OSError:
                 if sock is not None:
                     sock.close()

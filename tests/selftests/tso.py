@@ -27,36 +27,24 @@ class Tap:
     def segments(self, port, expected=None):
         """(transport header, payload) of each frame to a port; all headers and
         checksums are what they must be."""
-        result, size = [], 0
-        while expected is None or size < expected:
-            # One at a time where it is known when to stop waiting.
-            batch, timeout = (64, 0.5) if expected is None else (1, 5)
-            frames = self.env.peer.raw_recv(self.handle, batch, timeout=timeout)
-            if not frames:
-                break
-            for _, frame in frames:
-                data = frame[14:]
-                if data[6 if self.v6 else 9] != self.proto:
-                    continue
-                ip_size = 40 if self.v6 else (data[0] & 15) * 4
-                if self.v6:
-                    length = struct.unpack("!H", data[4:6])[0]
-                else:
-                    length = struct.unpack("!H", data[2:4])[0] - ip_size
-                segment = data[ip_size:ip_size + length]
-                if struct.unpack("!H", segment[2:4])[0] != port:
-                    continue
-                check_equal(len(segment), length, "bytes of a segment, by its IP header")
-                if not self.v6:
-                    check_equal(ones_sum(data[:ip_size]), 0xFFFF, "sum over an IP header")
-                check_equal(ones_sum(pseudo(self.src, self.dst, self.proto, length) + segment), 0xFFFF,
-                            f"sum over a segment of {length} bytes")
-                head = 8 if self.proto == UDP else (segment[12] >> 4) * 4
-                if self.proto == UDP:
-                    check_equal(struct.unpack("!H", segment[4:6])[0], length, "length in a UDP header")
-                    check(segment[6:8] != b"\0\0", "a datagram left without checksum")
-                size += length - head
-                result.append((segment[:head], segment[head:]))
+        result = []
+        for data in self.env.peer.flow_recv(self.handle, self.proto, self.v6, port, expected):
+            ip_size = 40 if self.v6 else (data[0] & 15) * 4
+            if self.v6:
+                length = struct.unpack("!H", data[4:6])[0]
+            else:
+                length = struct.unpack("!H", data[2:4])[0] - ip_size
+            segment = data[ip_size:ip_size + length]
+            check_equal(len(segment), length, "bytes of a segment, by its IP header")
+            if not self.v6:
+                check_equal(ones_sum(data[:ip_size]), 0xFFFF, "sum over an IP header")
+            check_equal(ones_sum(pseudo(self.src, self.dst, self.proto, length) + segment), 0xFFFF,
+                        f"sum over a segment of {length} bytes")
+            head = 8 if self.proto == UDP else (segment[12] >> 4) * 4
+            if self.proto == UDP:
+                check_equal(struct.unpack("!H", segment[4:6])[0], length, "length in a UDP header")
+                check(segment[6:8] != b"\0\0", "a datagram left without checksum")
+            result.append((segment[:head], segment[head:]))
         return result
 
 

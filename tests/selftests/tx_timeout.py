@@ -83,4 +83,4 @@ def recovers(env, rounds):
 
 
 if __name__ == "__main__":
-    main(case("recovers", recovers, 1), case("recovers_again", recovers, 2))
+    main(case("recovers_twice", recovers, 2))
