@@ -164,23 +164,37 @@ check_build() {
 	part "$(label build)" "$built" $((1 - built)) 0
 }
 
-check_release() {
-	check_build
+# What the checks of the model have to compile.
+ahead_extra() {
+	cd /src/model
+	CARGO_TARGET_DIR=$MODEL_TARGET cargo test --release --locked --no-run
+	lint_clippy_model
+	lint_rustdoc_model
+}
+
+check_lint() {
 	take_lock
 	lint_all
 	drop_lock
 	part lint "$lint_passed" "$lint_failed" 0
+}
+
+check_release() {
+	check_build
+	start check_lint
 	check_model
 	if [ "$built" = 0 ]; then
+		finish check_lint
 		say "nothing to boot: kunit and selftests did not run"
 		part kunit 0 0 0
 		part selftests-rust 0 0 0
 		part selftests-c 0 0 0
 		return
 	fi
+	check_kunit
+	finish check_lint
 	# Guests of the release kernel leave time for the build of the other.
 	[[ $KERNELS != *debug* ]] || start build_debug
-	check_kunit
 	start selftests_rust
 	start selftests_c
 	finish selftests_rust

@@ -261,6 +261,7 @@ guest_build() {
 # A kernel build starts with minutes of Rust on one CPU. Where there is nothing
 # yet, model and image are made meanwhile; what fails here is tried again, and
 # told, at its turn.
+ahead_extra() { :; } # what a caller wants done in that time besides
 ahead_pid=
 build_ahead() {
 	[ ! -x "$MODEL" ] || [ ! -e "$IMAGE" ] || return 0
@@ -269,6 +270,7 @@ build_ahead() {
 	{
 		( set -e; build_model )
 		if [ ! -e "$IMAGE" ]; then ( set -e; build_image ); fi
+		( set -e; ahead_extra )
 	} > "$LAB_LOG/ahead.log" 2>&1 < /dev/null &
 	ahead_pid=$!
 	set +m
