@@ -15,8 +15,12 @@ use_kernel() {
 }
 use_kernel "$KERNEL"
 
-# Always with clippy: one build serves guests and lint.
-kmake() { make -C "$LINUX" LLVM=1 CLIPPY=1 O="$BUILD" -j"$JOBS" "$@"; }
+# The release kernel always with clippy: one build serves guests and lint.
+kmake() {
+	local clippy=0
+	[ "$KERNEL" != release ] || clippy=1
+	make -C "$LINUX" LLVM=1 CLIPPY=$clippy O="$BUILD" -j"$JOBS" "$@"
+}
 
 source_id() { dpkg-query -W "$LINUX_SOURCE"; }
 
