@@ -20,6 +20,8 @@ INJECTORS = ("failslab", "fail_page_alloc")
 DENSE = 60
 # An interrupt vector that is not to be had is out of space.
 OUT_OF_MEMORY = (errno.ENOMEM, errno.ENOSPC)
+# What __mdiobus_register() makes of any failure to register the bus.
+NO_BUS = errno.EINVAL
 
 
 def set_injector(kind, **values):
@@ -73,7 +75,7 @@ def failing(nth, operate):
     return left == 0, error
 
 
-def each_allocation(what, operate, verify):
+def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY):
     """Fails the allocations of operate(), one a time; verify(error) looks at
     what is left and brings back the state of before."""
     nth, tried, coped = 1, 0, 0
@@ -84,7 +86,7 @@ def each_allocation(what, operate, verify):
             break
         tried += 1
         coped += error is None
-        check(error is None or error.errno in OUT_OF_MEMORY,
+        check(error is None or error.errno in errors,
               f"{what} with allocation {nth} failing: {error}, not ENOMEM")
         try:
             verify(error)
@@ -126,7 +128,7 @@ def probe(env):
         check(env.driver_of_pci(env.pci) is None, "the device is bound although its probe failed")
         check(env.netdev_of(env.pci) is None, "the interface is there although its probe failed")
         check_equal(mappings(env), 0, "DMA mappings that are left")
-    each_allocation("probe", operate, verify)
+    each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS))
     env.adopt()
     env.tcp(True)
     env.tcp(False)
