@@ -9,6 +9,7 @@ use kernel::{
         napi::{
             self,
             Napi,
+            NapiConfig,
             PollContext,
             Polled, //
         },
@@ -37,7 +38,10 @@ use crate::{
     },
     hw::Hw,
     hwif::ChannelIrqs,
-    netdev::Device,
+    netdev::{
+        Device,
+        Dwmac, //
+    },
     port::{
         index_u32,
         Event, //
@@ -211,6 +215,7 @@ impl<'a> Channel<'a> {
         dev: &'a Device,
         hw: &Arc<Hw<'a>>,
         index: usize,
+        config: NapiConfig<'a, Dwmac>,
         completion: Option<Completion<'a>>,
     ) -> Result<impl PinInit<Self, Error> + 'a> {
         let (poll_writer, poll_stats) = net::stats::counters::<{ stats::poll::COUNT }>()?;
@@ -241,7 +246,7 @@ impl<'a> Channel<'a> {
             wanted: Atomic::new(0),
         };
         // SAFETY: A channel is owned by its port and is dropped with it.
-        let napi = unsafe { Napi::new(dev, irq, Ok::<_, Error>(poller)) };
+        let napi = unsafe { Napi::with_config(config, irq, Ok::<_, Error>(poller)) };
         Ok(try_pin_init!(Self {
             index,
             napi <- napi,

@@ -312,8 +312,9 @@ impl<'a> Port<'a> {
         let count = settings.tx_queues.max(settings.rx_queues).into_safe_cast();
         let mut channels = KVec::with_capacity(count, GFP_KERNEL)?;
         let mut completions = unregistered.take_completions()?.into_iter();
-        for index in 0..count {
-            let channel = Channel::new(dev, &hw, index, completions.next())?;
+        let configs = unregistered.take_napi_configs()?;
+        for (index, config) in configs.into_iter().enumerate() {
+            let channel = Channel::new(dev, &hw, index, config, completions.next())?;
             channels.push(Arc::pin_init(channel, GFP_KERNEL)?, GFP_KERNEL)?;
         }
         let channels = Arc::new(channels, GFP_KERNEL)?;

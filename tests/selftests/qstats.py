@@ -13,12 +13,12 @@ from lib import Failure, check, check_equal, main, noise, wait_for
 
 NETLINK_GENERIC = 16
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_DUMP = 0x001, 0x300
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x001, 0x004, 0x300
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
 # include/uapi/linux/netdev.h
-QUEUE_GET, NAPI_GET, QSTATS_GET = 10, 11, 12
+QUEUE_GET, NAPI_GET, QSTATS_GET, NAPI_SET = 10, 11, 12, 14
 QUEUE = {"id": 1, "ifindex": 2, "type": 3, "napi": 4}
-NAPI = {"ifindex": 1, "id": 2, "irq": 3}
+NAPI = {"ifindex": 1, "id": 2, "irq": 3, "defer_hard_irqs": 5, "gro_flush_timeout": 6}
 QSTATS = {"ifindex": 1, "type": 2, "queue": 3, "scope": 4, "rx_packets": 8, "rx_bytes": 9, "tx_packets": 10, "tx_bytes": 11}
 SCOPE_QUEUE = 1
 TYPES = ("rx", "tx")
@@ -69,6 +69,11 @@ class Netdev:
     def dump(self, command, names, payload):
         found = self.request(self.family, command, NLM_F_REQUEST | NLM_F_DUMP, payload)
         return [{name: reply[kind] for name, kind in names.items() if kind in reply} for reply in found]
+
+
+    def set_napi(self, **values):
+        payload = b"".join(attribute(NAPI[name], struct.pack("=I", value)) for name, value in values.items())
+        self.request(self.family, NAPI_SET, NLM_F_REQUEST | NLM_F_ACK, payload)
 
 
 def netdev(env):
@@ -186,5 +191,33 @@ def interrupts(env):
         check(re.search(rf"^ *{irq}:", lines, re.M), f"the interrupt {irq} of NAPI {napi} is not in /proc/interrupts")
 
 
+def napi_kept(env):
+    """What a user sets of a NAPI, and its number, outlive new rings, fewer queues, and down and up."""
+    dump = netdev(env)
+
+    def napis():
+        return {napi.pop("id"): napi for napi in dump(NAPI_GET, NAPI)}
+    now, most = channels(env)
+    link = Netdev()
+    env.defer(link.sock.close)
+    env.defer(env.bring_up)
+    env.defer(env.local.command, ["ethtool", "-L", env.ifname, "rx", str(now["rx"]), "tx", str(now["tx"])])
+    env.local.command(["ethtool", "-L", env.ifname, "rx", str(most["rx"]), "tx", str(most["tx"])])
+    last = max(napis())
+    env.defer(lambda: link.set_napi(id=last, defer_hard_irqs=0, gro_flush_timeout=0))
+    link.set_napi(id=last, defer_hard_irqs=3, gro_flush_timeout=50000)
+    before = napis()
+    check_equal((before[last]["defer_hard_irqs"], before[last]["gro_flush_timeout"]), (3, 50000), f"settings of NAPI {last}")
+    for argv in (["ethtool", "-G", env.ifname, "rx", "256"], ["ethtool", "-G", env.ifname, "rx", "512"],
+                 ["ethtool", "-L", env.ifname, "rx", "1", "tx", "1"],
+                 ["ethtool", "-L", env.ifname, "rx", str(most["rx"]), "tx", str(most["tx"])],
+                 ["ip", "link", "set", env.ifname, "down"], ["ip", "link", "set", env.ifname, "up"]):
+        env.local.run(*argv)
+        if "down" not in argv and "1" not in argv:
+            check_equal(napis(), before, f"NAPIs after '{' '.join(argv)}'")
+    env.bring_up()
+    env.ping()
+
+
 if __name__ == "__main__":
-    main(queues, exact, kept, interrupts)
+    main(queues, exact, kept, interrupts, napi_kept)

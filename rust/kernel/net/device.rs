@@ -114,6 +114,7 @@ use crate::{
     fmt,
     net::{
         hwtstamp,
+        napi::NapiConfig,
         queue::{
             Completion,
             Queue,
@@ -1144,6 +1145,7 @@ macro_rules! netdev_info {
 pub struct UnregisteredDevice<'a, T: Driver> {
     dev: &'a Device<T>,
     completions_taken: bool,
+    napi_configs_taken: bool,
     _context: NotThreadSafe,
 }
 
@@ -1200,6 +1202,7 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
             // SAFETY: The device is freed when `parent` is unbound, after `'a`.
             dev: unsafe { Device::from_raw(raw) },
             completions_taken: false,
+            napi_configs_taken: false,
             _context: NotThreadSafe,
         })
     }
@@ -1309,6 +1312,32 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
 
         self.completions_taken = true;
         Ok(completions)
+    }
+
+    /// Returns what NAPIs need in order to be remembered, one for each queue of the kind that there
+    /// are more of.
+    ///
+    /// Returns `EBUSY` from the second time on.
+    pub fn take_napi_configs(&mut self) -> Result<KVec<NapiConfig<'a, T>>> {
+        if self.napi_configs_taken {
+            return Err(EBUSY);
+        }
+
+        // SAFETY: The device is valid. The number does not change.
+        let count = unsafe { (*self.dev.as_raw()).num_napi_configs };
+        // CAST: The count is at most 65535.
+        let mut configs = KVec::with_capacity(count as usize, GFP_KERNEL)?;
+
+        for index in 0..count {
+            // SAFETY: There is one `UnregisteredDevice` per device, and by the check above it does
+            // this once. The index is less than the count.
+            let config = unsafe { NapiConfig::new(self.dev, index.try_into()?) };
+
+            configs.push(config, GFP_KERNEL)?;
+        }
+
+        self.napi_configs_taken = true;
+        Ok(configs)
     }
 }
 
@@ -2257,6 +2286,8 @@ mod tests {
 
         assert_eq!(dev.take_completions()?.len(), 2);
         assert_eq!(dev.take_completions().err(), Some(EBUSY));
+        assert_eq!(dev.take_napi_configs()?.len(), 3);
+        assert_eq!(dev.take_napi_configs().err(), Some(EBUSY));
 
         let rtnl = rtnl::lock();
         assert_eq!(dev.set_real_num_queues(3, 1, &rtnl).err(), Some(EINVAL));

@@ -453,6 +453,33 @@ pub trait Poll: Send {
     fn rearm(irq: &Self::Irq);
 }
 
+/// What the networking core remembers of a NAPI beyond [`Napi::disable()`], or even its end: its
+/// number, and what users have set by netlink.
+///
+/// A device has as many as it has queues of the kind it has more of. See [`take_napi_configs()`].
+///
+/// [`take_napi_configs()`]: super::device::UnregisteredDevice::take_napi_configs
+///
+/// # Invariants
+///
+/// `index` is a valid index of the configurations of `dev`, and there is no other object for the
+/// same one.
+pub struct NapiConfig<'a, T: Driver> {
+    dev: &'a Device<T>,
+    index: c_int,
+}
+
+impl<'a, T: Driver> NapiConfig<'a, T> {
+    /// # Safety
+    ///
+    /// `index` must be less than `num_napi_configs` of `dev`, and this must be called once for each
+    /// index at most.
+    pub(super) unsafe fn new(dev: &'a Device<T>, index: c_int) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self { dev, index }
+    }
+}
+
 /// State of a [`Napi`] that is protected by its mutex.
 struct State {
     enabled: bool,
@@ -495,6 +522,9 @@ unsafe impl<P: Poll> Sync for Napi<'_, P> {}
 impl<'a, P: Poll> Napi<'a, P> {
     /// Adds a NAPI to `dev`.
     ///
+    /// It gets another number each time it is enabled, and forgets then what users have set: see
+    /// [`with_config()`](Self::with_config).
+    ///
     /// `irq` is what [`Poll::rearm`] and, by means of [`irq()`](Self::irq), the interrupt handler
     /// get to see. `inner` initializes what [`Poll::poll`] works on, it may be as simple as
     /// `Ok(value)`. The value is not pinned, and dropped with the NAPI.
@@ -505,6 +535,37 @@ impl<'a, P: Poll> Napi<'a, P> {
     /// implementation from running.
     pub unsafe fn new<T: Driver, I: Init<P, Error>>(
         dev: &'a Device<T>,
+        irq: P::Irq,
+        inner: I,
+    ) -> impl PinInit<Self, Error> + use<'a, P, T, I> {
+        // SAFETY: There is no configuration. The rest is up to the caller.
+        unsafe { Self::add(dev, None, irq, inner) }
+    }
+
+    /// Adds a NAPI to a device which keeps its number and what users have set, as long as the
+    /// device exists.
+    ///
+    /// The arguments are those of [`new()`](Self::new).
+    ///
+    /// # Safety
+    ///
+    /// As for [`new()`](Self::new).
+    pub unsafe fn with_config<T: Driver, I: Init<P, Error>>(
+        config: NapiConfig<'a, T>,
+        irq: P::Irq,
+        inner: I,
+    ) -> impl PinInit<Self, Error> + use<'a, P, T, I> {
+        // SAFETY: By the type invariants of `NapiConfig`, whose only instance ends here. The rest
+        // is up to the caller.
+        unsafe { Self::add(config.dev, Some(config.index), irq, inner) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`new()`](Self::new). `config` must be valid for `dev`, and no other NAPI may use it.
+    unsafe fn add<T: Driver, I: Init<P, Error>>(
+        dev: &'a Device<T>,
+        config: Option<c_int>,
         irq: P::Irq,
         inner: I,
     ) -> impl PinInit<Self, Error> + use<'a, P, T, I> {
@@ -527,13 +588,22 @@ impl<'a, P: Poll> Napi<'a, P> {
                 unsafe { *core.owner.get() = this.as_ptr().cast_const().cast() };
 
                 // SAFETY: `dev` is a valid network device, and the structure is zeroed. It does not
-                // move until it is deleted, which the owner does in its destructor.
+                // move until it is deleted, which the owner does in its destructor. The index is
+                // valid by the safety requirements.
                 unsafe {
-                    bindings::netif_napi_add(
-                        dev.as_raw(),
-                        core.as_raw(),
-                        Some(poll_callback::<P>),
-                    )
+                    match config {
+                        Some(index) => bindings::netif_napi_add_config(
+                            dev.as_raw(),
+                            core.as_raw(),
+                            Some(poll_callback::<P>),
+                            index,
+                        ),
+                        None => bindings::netif_napi_add(
+                            dev.as_raw(),
+                            core.as_raw(),
+                            Some(poll_callback::<P>),
+                        ),
+                    }
                 };
             },
         })
@@ -878,12 +948,16 @@ mod tests {
     use super::{
         testing::{
             eventually,
+            Null,
             Parent, //
         },
         *,
     };
     use crate::{
-        net::rtnl,
+        net::{
+            device::UnregisteredDevice,
+            rtnl, //
+        },
         time::delay::fsleep, //
     };
 
@@ -990,6 +1064,38 @@ mod tests {
         assert_eq!(calls.poll.load(Relaxed), 4);
         assert_eq!(calls.rearm.load(Relaxed), 1);
         assert_eq!(napi.with_disabled(|work, _| work.left), Some(0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_config_keeps_the_number() -> Result {
+        let parent = Parent::new()?;
+        let mut dev = UnregisteredDevice::<Null>::new(parent.device(), 2, 1)?;
+        let mut ids = KVec::new();
+
+        for config in dev.take_napi_configs()? {
+            let calls = Arc::new(Calls::new(), GFP_KERNEL)?;
+            let work = Work {
+                left: 0,
+                calls: calls.clone(),
+            };
+            // SAFETY: The test drops it.
+            let napi = unsafe { Napi::with_config(config, calls, Ok::<_, Error>(work)) };
+            let napi = KBox::pin_init(napi, GFP_KERNEL)?;
+            // SAFETY: The NAPI exists, and the number changes only when it is enabled.
+            let id = || unsafe { (*napi.core.as_raw()).napi_id };
+
+            napi.enable();
+            let first = id();
+            napi.disable();
+            napi.enable();
+            assert_eq!(id(), first);
+            napi.disable();
+            ids.push(first, GFP_KERNEL)?;
+        }
+        assert_eq!(ids.len(), 2);
+        assert_ne!(ids[0], ids[1]);
+        assert_ne!(ids[0], 0);
         Ok(())
     }
 
