@@ -138,7 +138,7 @@ macro_rules! define_interface {
         #[derive(Copy, Clone, Debug, PartialEq, Eq)]
         #[repr(u32)]
         pub enum Interface {
-            $( $(#[$meta])* $name = bindings::$c, )*
+            $( $(#[$meta])* $name = bindings::phy_interface_t::$c.0, )*
         }
 
         impl Interface {
@@ -147,7 +147,7 @@ macro_rules! define_interface {
 
             fn from_c(interface: bindings::phy_interface_t) -> Option<Self> {
                 match interface {
-                    $( bindings::$c => Some(Self::$name), )*
+                    $( bindings::phy_interface_t::$c => Some(Self::$name), )*
                     _ => None,
                 }
             }
@@ -157,81 +157,81 @@ macro_rules! define_interface {
 
 define_interface! {
     /// Not known, or not applicable: whatever the PHY uses.
-    Na = phy_interface_t_PHY_INTERFACE_MODE_NA,
+    Na = PHY_INTERFACE_MODE_NA,
     /// The MAC and the PHY are one.
-    Internal = phy_interface_t_PHY_INTERFACE_MODE_INTERNAL,
+    Internal = PHY_INTERFACE_MODE_INTERNAL,
     /// Media-independent interface.
-    Mii = phy_interface_t_PHY_INTERFACE_MODE_MII,
+    Mii = PHY_INTERFACE_MODE_MII,
     /// Gigabit MII.
-    Gmii = phy_interface_t_PHY_INTERFACE_MODE_GMII,
+    Gmii = PHY_INTERFACE_MODE_GMII,
     /// Serial gigabit MII.
-    Sgmii = phy_interface_t_PHY_INTERFACE_MODE_SGMII,
+    Sgmii = PHY_INTERFACE_MODE_SGMII,
     /// Ten-bit interface.
-    Tbi = phy_interface_t_PHY_INTERFACE_MODE_TBI,
+    Tbi = PHY_INTERFACE_MODE_TBI,
     /// Reverse MII: the MAC behaves like a PHY.
-    RevMii = phy_interface_t_PHY_INTERFACE_MODE_REVMII,
+    RevMii = PHY_INTERFACE_MODE_REVMII,
     /// Reduced MII.
-    Rmii = phy_interface_t_PHY_INTERFACE_MODE_RMII,
+    Rmii = PHY_INTERFACE_MODE_RMII,
     /// Reverse RMII.
-    RevRmii = phy_interface_t_PHY_INTERFACE_MODE_REVRMII,
+    RevRmii = PHY_INTERFACE_MODE_REVRMII,
     /// Reduced gigabit MII without delays in the PHY.
-    Rgmii = phy_interface_t_PHY_INTERFACE_MODE_RGMII,
+    Rgmii = PHY_INTERFACE_MODE_RGMII,
     /// RGMII with both delays in the PHY.
-    RgmiiId = phy_interface_t_PHY_INTERFACE_MODE_RGMII_ID,
+    RgmiiId = PHY_INTERFACE_MODE_RGMII_ID,
     /// RGMII with the receive delay in the PHY.
-    RgmiiRxId = phy_interface_t_PHY_INTERFACE_MODE_RGMII_RXID,
+    RgmiiRxId = PHY_INTERFACE_MODE_RGMII_RXID,
     /// RGMII with the transmit delay in the PHY.
-    RgmiiTxId = phy_interface_t_PHY_INTERFACE_MODE_RGMII_TXID,
+    RgmiiTxId = PHY_INTERFACE_MODE_RGMII_TXID,
     /// Reduced TBI.
-    Rtbi = phy_interface_t_PHY_INTERFACE_MODE_RTBI,
+    Rtbi = PHY_INTERFACE_MODE_RTBI,
     /// Serial MII.
-    Smii = phy_interface_t_PHY_INTERFACE_MODE_SMII,
+    Smii = PHY_INTERFACE_MODE_SMII,
     /// 10 gigabit MII.
-    Xgmii = phy_interface_t_PHY_INTERFACE_MODE_XGMII,
+    Xgmii = PHY_INTERFACE_MODE_XGMII,
     /// 40 gigabit MII.
-    Xlgmii = phy_interface_t_PHY_INTERFACE_MODE_XLGMII,
+    Xlgmii = PHY_INTERFACE_MODE_XLGMII,
     /// Multimedia over coax.
-    Moca = phy_interface_t_PHY_INTERFACE_MODE_MOCA,
+    Moca = PHY_INTERFACE_MODE_MOCA,
     /// Penta SGMII.
-    Psgmii = phy_interface_t_PHY_INTERFACE_MODE_PSGMII,
+    Psgmii = PHY_INTERFACE_MODE_PSGMII,
     /// Quad SGMII.
-    Qsgmii = phy_interface_t_PHY_INTERFACE_MODE_QSGMII,
+    Qsgmii = PHY_INTERFACE_MODE_QSGMII,
     /// Turbo RGMII.
-    Trgmii = phy_interface_t_PHY_INTERFACE_MODE_TRGMII,
+    Trgmii = PHY_INTERFACE_MODE_TRGMII,
     /// 100BASE-X.
-    Base100X = phy_interface_t_PHY_INTERFACE_MODE_100BASEX,
+    Base100X = PHY_INTERFACE_MODE_100BASEX,
     /// 1000BASE-X.
-    Base1000X = phy_interface_t_PHY_INTERFACE_MODE_1000BASEX,
+    Base1000X = PHY_INTERFACE_MODE_1000BASEX,
     /// 2500BASE-X.
-    Base2500X = phy_interface_t_PHY_INTERFACE_MODE_2500BASEX,
+    Base2500X = PHY_INTERFACE_MODE_2500BASEX,
     /// 5GBASE-R.
-    Base5GR = phy_interface_t_PHY_INTERFACE_MODE_5GBASER,
+    Base5GR = PHY_INTERFACE_MODE_5GBASER,
     /// Reduced XAUI.
-    Rxaui = phy_interface_t_PHY_INTERFACE_MODE_RXAUI,
+    Rxaui = PHY_INTERFACE_MODE_RXAUI,
     /// 10 gigabit attachment unit interface.
-    Xaui = phy_interface_t_PHY_INTERFACE_MODE_XAUI,
+    Xaui = PHY_INTERFACE_MODE_XAUI,
     /// 10GBASE-R, XFI and SFI.
-    Base10GR = phy_interface_t_PHY_INTERFACE_MODE_10GBASER,
+    Base10GR = PHY_INTERFACE_MODE_10GBASER,
     /// 25GBASE-R.
-    Base25GR = phy_interface_t_PHY_INTERFACE_MODE_25GBASER,
+    Base25GR = PHY_INTERFACE_MODE_25GBASER,
     /// Universal serial 10GE MII.
-    Usxgmii = phy_interface_t_PHY_INTERFACE_MODE_USXGMII,
+    Usxgmii = PHY_INTERFACE_MODE_USXGMII,
     /// 10GBASE-KR.
-    Base10GKr = phy_interface_t_PHY_INTERFACE_MODE_10GKR,
+    Base10GKr = PHY_INTERFACE_MODE_10GKR,
     /// Quad universal SGMII.
-    Qusgmii = phy_interface_t_PHY_INTERFACE_MODE_QUSGMII,
+    Qusgmii = PHY_INTERFACE_MODE_QUSGMII,
     /// 1000BASE-KX.
-    Base1000Kx = phy_interface_t_PHY_INTERFACE_MODE_1000BASEKX,
+    Base1000Kx = PHY_INTERFACE_MODE_1000BASEKX,
     /// Quad USXGMII over a 10G lane.
-    Qxgmii10G = phy_interface_t_PHY_INTERFACE_MODE_10G_QXGMII,
+    Qxgmii10G = PHY_INTERFACE_MODE_10G_QXGMII,
     /// 50GBASE-R.
-    Base50GR = phy_interface_t_PHY_INTERFACE_MODE_50GBASER,
+    Base50GR = PHY_INTERFACE_MODE_50GBASER,
     /// 50 gigabit attachment unit interface.
-    Laui = phy_interface_t_PHY_INTERFACE_MODE_LAUI,
+    Laui = PHY_INTERFACE_MODE_LAUI,
     /// 100GBASE-P.
-    Base100GP = phy_interface_t_PHY_INTERFACE_MODE_100GBASEP,
+    Base100GP = PHY_INTERFACE_MODE_100GBASEP,
     /// MII without the error and collision signals.
-    MiiLite = phy_interface_t_PHY_INTERFACE_MODE_MIILITE,
+    MiiLite = PHY_INTERFACE_MODE_MIILITE,
 }
 
 impl Interface {
@@ -243,6 +243,7 @@ impl Interface {
         to_result(mode)?;
         u32::try_from(mode)
             .ok()
+            .map(bindings::phy_interface_t)
             .and_then(Self::from_c)
             .ok_or(EINVAL)
     }
@@ -250,7 +251,7 @@ impl Interface {
     #[inline]
     const fn into_c(self) -> bindings::phy_interface_t {
         // CAST: The enumeration has the values of the C one.
-        self as bindings::phy_interface_t
+        bindings::phy_interface_t(self as u32)
     }
 
     /// Whether this is RGMII, with whatever delays.
@@ -281,11 +282,11 @@ impl Interfaces {
     #[must_use]
     pub const fn with(self, interface: Interface) -> Self {
         const_assert!(
-            bindings::phy_interface_t_PHY_INTERFACE_MODE_MAX <= u64::BITS,
+            bindings::phy_interface_t::PHY_INTERFACE_MODE_MAX.0 <= u64::BITS,
             "a set of interfaces does not fit"
         );
 
-        Self(self.0 | 1 << interface.into_c())
+        Self(self.0 | 1 << interface.into_c().0)
     }
 
     /// The set with the interfaces of `other` added.
@@ -296,7 +297,7 @@ impl Interfaces {
 
     /// Whether `interface` is in the set.
     pub const fn contains(self, interface: Interface) -> bool {
-        self.0 & 1 << interface.into_c() != 0
+        self.0 & 1 << interface.into_c().0 != 0
     }
 
     /// The interfaces in the set.
@@ -1857,11 +1858,11 @@ mod tests {
     fn interfaces() {
         // The enumeration is complete and in order.
         for (i, interface) in Interface::ALL.iter().enumerate() {
-            assert_eq!(interface.into_c() as usize, i);
+            assert_eq!(interface.into_c().0 as usize, i);
             assert!(Interface::from_c(interface.into_c()) == Some(*interface));
         }
-        let max = bindings::phy_interface_t_PHY_INTERFACE_MODE_MAX;
-        assert_eq!(Interface::ALL.len(), max as usize);
+        let max = bindings::phy_interface_t::PHY_INTERFACE_MODE_MAX;
+        assert_eq!(Interface::ALL.len(), max.0 as usize);
         assert!(Interface::from_c(max).is_none());
     }
 
