@@ -44,13 +44,14 @@ const PORT_HELP: &str = "\
 Port options (comma-separated key=value):
   name=NAME         required; wires and commands use it
   socket=PATH       required; the vfio-user socket for QEMU
-  id=VVVV:DDDD      16c3:7102 (default), 8086:4b30, 8086:4ba0, 8086:4bb0
+  id=VVVV:DDDD      16c3:7102 (default); RGMII: 8086:4b30, 4ba0, 4bb0;
+                    SGMII: 8086:4b31, 4b32, 4ba1, 4ba2, 4bb1, 4bb2, 54ac
   version=N         0x40, 0x42, 0x51, 0x52 (default)
   queues=N          transmit and receive queues, 1-8 (default 4)
   tx-queues=N, rx-queues=N
   phy=KIND          rtl8211f (default), none
   phy-addr=N        MDIO address, 0-31 (default 1)
-  phy-if=KIND       gmii, rgmii (default by id: gmii for 16c3, rgmii for 8086)
+  phy-if=KIND       gmii, rgmii, for ids without SGMII (default: gmii for 16c3, rgmii for 8086)
   mac=ADDRESS       what firmware left in MAC_Address0 (default: nothing)
   irq=A+B+C         of intx, msi, msix (default all)
   addr=BITS         bus address width 32, 40 (default), 48
@@ -68,8 +69,8 @@ Port options (comma-separated key=value):
   dvlan=0|1         double VLAN processing (default 1)
   csr-hz=HZ         CSR clock, which also drives RIWT and MDC (default 200000000)
   ts=0|1            system time and time stamps, IEEE 1588 (default 1)
-  ptp-hz=HZ         clock of the system time (default by id: 204800000 for 8086:4b30,
-                    200000000 for 8086:4ba0 and 8086:4bb0, 250000000 for 16c3:7102)
+  ptp-hz=HZ         clock of the system time (default by id: 200000000 for 8086:4ba* and 4bb*,
+                    204800000 for other 8086, 250000000 for 16c3:7102)
   eee=0|1           low power idle (default 1)
   pmt=0|1           wake-up by magic packets and filters (default 1)
   l3l4=N            filters for IP addresses and ports, 0-8 (default 8)

@@ -63,6 +63,8 @@ pub enum PhyInterface {
     Gmii,
     /// RGMII.
     Rgmii,
+    /// SGMII, by a PCS on the core's GMII.
+    Sgmii,
 }
 
 /// One port of the model.
@@ -181,11 +183,18 @@ impl Default for Config {
 }
 
 /// PCI identities that the model takes.
-pub const IDS: [(u16, u16); 4] = [
+pub const IDS: [(u16, u16); 11] = [
     (0x16c3, 0x7102),
     (0x8086, 0x4b30),
+    (0x8086, 0x4b31),
+    (0x8086, 0x4b32),
     (0x8086, 0x4ba0),
+    (0x8086, 0x4ba1),
+    (0x8086, 0x4ba2),
     (0x8086, 0x4bb0),
+    (0x8086, 0x4bb1),
+    (0x8086, 0x4bb2),
+    (0x8086, 0x54ac),
 ];
 
 /// Releases that the model takes.
@@ -195,6 +204,16 @@ impl Config {
     /// Whether the MAC has an RGMII.
     pub fn is_rgmii(&self) -> bool {
         self.phy_if == PhyInterface::Rgmii
+    }
+
+    /// Whether an XPCS and a SerDes are between the MAC and the PHY.
+    pub fn is_sgmii(&self) -> bool {
+        self.phy_if == PhyInterface::Sgmii
+    }
+
+    /// Whether this is a port of Elkhart Lake's PSE.
+    pub fn is_pse(&self) -> bool {
+        matches!(self.id, (0x8086, 0x4ba0..=0x4ba2 | 0x4bb0..=0x4bb2))
     }
 
     /// Width of the data bus in bytes.
@@ -264,11 +283,18 @@ impl Config {
             (None, ..0x50) => 1,
             (None, _) => 4,
         };
-        self.phy_if = late.phy_if.unwrap_or(if self.id.0 == 0x8086 {
-            PhyInterface::Rgmii
-        } else {
-            PhyInterface::Gmii
-        });
+        let wired = match self.id {
+            (0x8086, 0x4b30 | 0x4ba0 | 0x4bb0) => PhyInterface::Rgmii,
+            (0x8086, _) => PhyInterface::Sgmii,
+            _ => PhyInterface::Gmii,
+        };
+        if wired == PhyInterface::Sgmii && late.phy_if.is_some() {
+            return Err(format!(
+                "port '{}': phy-if is not for {:04x}:{:04x}, which has SGMII only",
+                self.name, self.id.0, self.id.1
+            ));
+        }
+        self.phy_if = late.phy_if.unwrap_or(wired);
         // The safety package came with release 5.
         self.asp = match (late.asp, self.version >= 0x50) {
             (Some(asp), true) => asp,
@@ -278,8 +304,8 @@ impl Config {
         };
         self.ptp_hz = late.ptp_hz.unwrap_or(match self.id {
             // Elkhart Lake: the PCH and the two PSE ports have clocks of their own.
-            (0x8086, 0x4b30) => 204_800_000,
-            (0x8086, _) => 200_000_000,
+            (0x8086, _) if self.is_pse() => 200_000_000,
+            (0x8086, _) => 204_800_000,
             _ => 250_000_000,
         });
         Ok(self)
@@ -294,7 +320,11 @@ impl Config {
                 let hex = |s| u16::from_str_radix(s, 16).map_err(|e| e.to_string());
                 let id = (hex(v)?, hex(d)?);
                 if !IDS.contains(&id) {
-                    return Err("unknown; use 16c3:7102, 8086:4b30, 8086:4ba0 or 8086:4bb0".into());
+                    let known: Vec<_> = IDS
+                        .iter()
+                        .map(|(v, d)| format!("{v:04x}:{d:04x}"))
+                        .collect();
+                    return Err(format!("unknown; use one of {}", known.join(", ")));
                 }
                 self.id = id;
             }
@@ -429,6 +459,22 @@ mod tests {
         assert_eq!((c.tx_queues, c.rx_queues, c.version), (8, 2, 0x51));
         assert!(c.is_rgmii() && c.irq.msi && !c.irq.msix);
         assert_eq!(c.mac, Some([2, 0, 0, 0, 0, 1]));
+    }
+
+    #[test]
+    fn wiring_and_clock_go_with_the_id() {
+        for (id, phy_if, ptp_hz) in [
+            ("16c3:7102", PhyInterface::Gmii, 250_000_000),
+            ("8086:4b30", PhyInterface::Rgmii, 204_800_000),
+            ("8086:4b32", PhyInterface::Sgmii, 204_800_000),
+            ("8086:4ba0", PhyInterface::Rgmii, 200_000_000),
+            ("8086:4bb1", PhyInterface::Sgmii, 200_000_000),
+            ("8086:54ac", PhyInterface::Sgmii, 204_800_000),
+        ] {
+            let c = Config::parse(&format!("name=a,socket=/x,id={id}")).unwrap();
+            assert_eq!((c.phy_if, c.ptp_hz), (phy_if, ptp_hz), "{id}");
+        }
+        assert!(Config::parse("name=a,socket=/x,id=8086:4b32,phy-if=rgmii").is_err());
     }
 
     #[test]

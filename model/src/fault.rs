@@ -607,11 +607,12 @@ impl Gmac {
 
     /// Whether a software reset cannot end.
     pub(crate) fn reset_stuck(&self) -> bool {
-        !self.faults.list.is_empty()
-            && (self.faults.active(ResetStuck)
-                || ["rx", "tx", "app", "ptp"]
-                    .iter()
-                    .any(|c| self.faults.clock_dead(c)))
+        self.serial.as_ref().is_some_and(|s| !s.clock())
+            || !self.faults.list.is_empty()
+                && (self.faults.active(ResetStuck)
+                    || ["rx", "tx", "app", "ptp"]
+                        .iter()
+                        .any(|c| self.faults.clock_dead(c)))
     }
 
     /// A fault fails this access: `at` is as in the fault's words. The channel halts.

@@ -28,6 +28,7 @@ use crate::regs::gmac4::*;
 use crate::regs::RegFile;
 use crate::safety::SafetyLines;
 use crate::sched::Scheduler;
+use crate::serial::{self, Serial};
 use crate::strict::{Mode, Strict};
 use crate::traffic::Traffic;
 use crate::wire::{Endpoint, Frame};
@@ -169,6 +170,8 @@ pub struct Gmac {
     pub(crate) wire: Arc<Endpoint>,
     pub(crate) pcap: Option<Pcap>,
     pub(crate) mdio: Mdio,
+    /// What is between the MAC and a PHY with SGMII.
+    pub(crate) serial: Option<Serial>,
     pub(crate) tx: Vec<TxChannel>,
     pub(crate) rx: Vec<RxChannel>,
     pub(crate) rxq: Vec<RxQueue>,
@@ -209,6 +212,12 @@ impl Gmac {
             }
             PhyKind::None => {}
         }
+        let serial = cfg.is_sgmii().then(|| {
+            let serial = Serial::new(wire.clone(), cfg.is_pse());
+            mdio.attach_inside(serial::XPCS_ADDR, serial.xpcs());
+            mdio.attach_inside(serial::SERDES_ADDR, serial.serdes());
+            serial
+        });
         Gmac {
             tx: vec![TxChannel::default(); cfg.tx_queues],
             rx: vec![RxChannel::default(); cfg.rx_queues],
@@ -225,6 +234,7 @@ impl Gmac {
             wire,
             pcap: None,
             mdio,
+            serial,
             arrived: VecDeque::new(),
             sched: Scheduler::default(),
             last_tx: 0,

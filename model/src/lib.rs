@@ -35,6 +35,7 @@ pub mod ptp;
 pub mod regs;
 pub mod safety;
 pub mod sched;
+pub mod serial;
 pub mod split;
 pub mod strict;
 pub mod traffic;

@@ -218,6 +218,15 @@ impl Gmac {
             .map_or_else(Link::default, |p| p.link())
     }
 
+    /// The link as it reaches the MAC, through the PCS if there is one.
+    fn gmii_link(&self) -> Link {
+        let line = self.link();
+        match &self.serial {
+            Some(serial) => serial.link(line),
+            None => line,
+        }
+    }
+
     fn phy_loopback(&self) -> bool {
         self.mdio
             .phy(self.cfg.phy_addr)
@@ -335,7 +344,7 @@ impl Gmac {
             self.arrived.push_back(frame);
             return;
         }
-        let link = self.link();
+        let link = self.gmii_link();
         if !link.up {
             self.stats.tx_no_carrier += 1;
         } else if link.speed != self.speed() {
@@ -469,7 +478,7 @@ impl Gmac {
             return;
         }
         if !looped {
-            let link = self.link();
+            let link = self.gmii_link();
             if !link.up {
                 return;
             }

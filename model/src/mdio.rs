@@ -2,7 +2,7 @@
 
 //! Station management: the MDIO master behind MAC_MDIO_Address and MAC_MDIO_Data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::phy::Phy;
@@ -17,8 +17,10 @@ const PSE: u32 = bit(27);
 #[derive(Default)]
 pub struct Mdio {
     phys: BTreeMap<u8, Box<dyn Phy>>,
+    /// Addresses of devices in the same chip as the master.
+    inside: BTreeSet<u8>,
     pending: Option<Pending>,
-    /// No device answers.
+    /// No device outside answers.
     silent: bool,
     /// Register address that a C45 device last got.
     c45_addr: u16,
@@ -53,12 +55,18 @@ impl Mdio {
         self.phys.insert(addr, phy);
     }
 
+    /// Puts a device on the bus that is in the same chip as the master.
+    pub fn attach_inside(&mut self, addr: u8, device: Box<dyn Phy>) {
+        self.inside.insert(addr);
+        self.attach(addr, device);
+    }
+
     /// The device at an address.
     pub fn phy(&self, addr: u8) -> Option<&dyn Phy> {
         self.phys.get(&addr).map(|p| p.as_ref())
     }
 
-    /// Takes the devices off the bus, or puts them back as they were.
+    /// Takes the devices outside off the bus, or puts them back as they were.
     pub fn silence(&mut self, silent: bool) {
         self.silent = silent;
     }
@@ -120,7 +128,8 @@ impl Mdio {
         if c45 && !skip_address {
             self.c45_addr = (p.data >> 16) as u16;
         }
-        let phy = self.phys.get_mut(&pa).filter(|_| !self.silent);
+        let answers = !self.silent || self.inside.contains(&pa);
+        let phy = self.phys.get_mut(&pa).filter(|_| answers);
         Some(match field(p.addr, 2, 2) {
             1 => {
                 if let Some(phy) = phy {
