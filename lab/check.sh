@@ -112,12 +112,12 @@ selftests_c() { check_selftests c c; }
 # The debug kernel, our driver: everything once plainly, and what moves data
 # with every buffer bounced, so that a forgotten sync shows, and behind an IOMMU,
 # where the device reaches only what is mapped.
-selftests_debug() { check_selftests rust rust --env "SELFTESTS=$ALL_DEBUG"; }
+selftests_debug() { check_selftests rust rust --timeout 7200 --env "SELFTESTS=$ALL_DEBUG"; }
 selftests_dma() {
-	check_selftests swiotlb rust --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
-	check_selftests iommu rust --iommu --env "SELFTESTS=$MOVES_DATA"
+	check_selftests swiotlb rust --timeout 3600 --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
+	check_selftests iommu rust --timeout 3600 --iommu --env "SELFTESTS=$MOVES_DATA"
 }
-ALL_DEBUG="link ping stream frames csum filter macaddr mtu pause rings stats updown flap tx_timeout bind faults loops"
+ALL_DEBUG="link ping stream frames csum tso filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap tx_timeout bind select_driver netpoll faults loops"
 MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
 
 # start FUNCTION: runs it in the background, for a guest mostly waits.
