@@ -4,6 +4,7 @@
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/workqueue.h>
 #include <net/netdev_queues.h>
 #include <net/sch_generic.h>
 
@@ -168,4 +169,16 @@ __rust_helper void rust_helper_netdev_txq_completed_mb(struct netdev_queue *txq,
 __rust_helper void rust_helper_netdev_tx_reset_queue(struct netdev_queue *txq)
 {
 	netdev_tx_reset_queue(txq);
+}
+
+__rust_helper void rust_helper_init_delayed_work(struct delayed_work *dwork,
+						 work_func_t func)
+{
+	INIT_DELAYED_WORK(dwork, func);
+}
+
+__rust_helper bool
+rust_helper_delayed_work_pending(struct delayed_work *dwork)
+{
+	return delayed_work_pending(dwork);
 }

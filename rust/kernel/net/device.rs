@@ -105,7 +105,7 @@
 //! ```
 
 use crate::{
-    bindings, device,
+    bindings, container_of, device,
     error::{
         from_result,
         to_result,
@@ -667,6 +667,15 @@ pub trait Driver: Sized + 'static {
     fn work<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _events: usize, _rtnl: &Rtnl) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Looks after the device from time to time, see [`Device::watch_after()`]. Returns the delay
+    /// until it is called again, if it is to be.
+    ///
+    /// Called in process context, without the rtnl mutex, which it must not take: whoever holds it
+    /// may wait in [`Device::watch_cancel()`]. Called concurrently with everything but itself.
+    fn watch<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>) -> Option<Delta> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// A request of the user to read or write a register of a PHY.
@@ -724,6 +733,12 @@ struct Private<T: Driver> {
 
     /// The number of statistics for ethtool, which may not change once it was told.
     stats_count: SetOnce<u32>,
+
+    /// Calls [`Driver::watch`]. Enabled only while `data` is valid.
+    watch: Opaque<bindings::delayed_work>,
+
+    /// The device that this is the private area of.
+    dev: *mut bindings::net_device,
 }
 
 /// A network device.
@@ -786,6 +801,13 @@ impl<T: Driver> Device<T> {
         unsafe { &(*self.private()).stats_count }
     }
 
+    /// Returns the work that calls [`Driver::watch`].
+    #[inline]
+    fn watch(&self) -> *mut bindings::delayed_work {
+        // SAFETY: By the type invariant the private area is valid.
+        Opaque::cast_into(unsafe { &raw const (*self.private()).watch })
+    }
+
     /// Calls `f` with the data of the registration.
     ///
     /// `f` is higher-ranked, so that the data may be invariant in its lifetime: the erased one can
@@ -794,7 +816,7 @@ impl<T: Driver> Device<T> {
     /// # Safety
     ///
     /// Must only be called by callbacks that the networking core calls between the registration
-    /// and the unregistration of the device.
+    /// and the unregistration of the device, or by the work that is enabled for that time.
     #[inline]
     pub(crate) unsafe fn with_data<R>(
         &self,
@@ -1062,6 +1084,39 @@ impl<T: Driver> Device<T> {
         unsafe { bindings::netdev_work_sched(self.as_raw(), events) };
     }
 
+    /// Has [`Driver::watch`] called after about `delay`, unless that is planned already.
+    ///
+    /// Delays of seconds are rounded, so that the CPU wakes up less often. May be called in any
+    /// context. Does nothing while the device is not registered.
+    pub fn watch_after(&self, delay: Delta) {
+        let ms = u32::try_from(delay.as_millis_ceil().max(0)).unwrap_or(u32::MAX);
+        let jiffies = msecs_to_jiffies(ms);
+
+        // SAFETY: By the type invariant the work is initialized, and valid as long as the device.
+        // It is disabled, and then refused, unless the device is registered. The work queue is
+        // always there.
+        unsafe {
+            bindings::queue_delayed_work_on(
+                // CAST: A small constant.
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                bindings::system_power_efficient_wq,
+                self.watch(),
+                if jiffies > msecs_to_jiffies(1000) / 2 {
+                    bindings::round_jiffies_relative(jiffies)
+                } else {
+                    jiffies
+                },
+            )
+        };
+    }
+
+    /// Undoes [`watch_after()`](Self::watch_after), and waits until [`Driver::watch`] has returned.
+    pub fn watch_cancel(&self, _rtnl: &Rtnl) {
+        // SAFETY: By the type invariant the work is initialized. The caller may sleep as it holds a
+        // mutex.
+        unsafe { bindings::cancel_delayed_work_sync(self.watch()) };
+    }
+
     /// Restarts the time until [`Driver::tx_timeout`] is called.
     #[inline]
     pub fn trans_update(&self) {
@@ -1163,7 +1218,7 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
             "the private area is aligned to a cache line"
         );
 
-        // CAST: The size of two words fits into a `c_int`.
+        // CAST: The size of a few words fits into a `c_int`.
         let size = size_of::<Private<T>>() as c_int;
 
         // SAFETY: `parent` is valid and bound, so its resources are released later, not now.
@@ -1180,7 +1235,13 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
                 .write(Private {
                     data: NonNull::dangling(),
                     stats_count: SetOnce::new(),
+                    watch: Opaque::uninit(),
+                    dev: raw,
                 });
+            let watch = &raw const (*bindings::netdev_priv(raw).cast::<Private<T>>()).watch;
+            bindings::init_delayed_work(Opaque::cast_into(watch), Some(Adapter::<T>::WATCH));
+            // There is no data yet.
+            bindings::disable_delayed_work(Opaque::cast_into(watch));
             bindings::SET_NETDEV_DEV(raw, parent.as_raw());
             bindings::netdev_init_noop_qdisc(raw);
             // A shared buffer could not be owned by `SkBuff`.
@@ -1386,13 +1447,21 @@ impl<'a, T: Driver> Registration<'a, T> {
         // SAFETY: The device is not registered, so no callback reads the slot.
         unsafe { dev.data_slot().write(erased) };
 
+        // SAFETY: The work was initialized and disabled once, as there is one `UnregisteredDevice`.
+        // The data is valid until it is disabled again.
+        unsafe { bindings::enable_delayed_work(dev.watch()) };
+
         // SAFETY: The device is valid and was not registered before, as the only
         // `UnregisteredDevice` was consumed.
         if let Err(e) = to_result(unsafe { bindings::register_netdev(dev.as_raw()) }) {
+            // SAFETY: The work is initialized. We may sleep, and nobody who waits for us holds a
+            // lock that the work needs.
+            unsafe { bindings::disable_delayed_work_sync(dev.watch()) };
+
             // INVARIANT: The pointer is dangling before the data is dropped.
             //
             // SAFETY: If the device was visible at all, `register_netdev()` has unregistered it
-            // and waited for the callbacks.
+            // and waited for the callbacks; the work was waited for just now.
             unsafe { dev.data_slot().write(NonNull::dangling()) };
 
             return Err(e);
@@ -1421,9 +1490,13 @@ impl<T: Driver> Drop for Registration<'_, T> {
         // `new()` its parent is still bound.
         unsafe { bindings::unregister_netdev(self.dev.as_raw()) };
 
+        // SAFETY: As in `new()`.
+        unsafe { bindings::disable_delayed_work_sync(self.dev.watch()) };
+
         // INVARIANT: The pointer is dangling before the data is dropped.
         //
-        // SAFETY: `unregister_netdev()` has waited for all callbacks.
+        // SAFETY: `unregister_netdev()` has waited for all callbacks, and the work cannot run any
+        // more.
         unsafe { self.dev.data_slot().write(NonNull::dangling()) };
 
         // `self.data` is dropped now.
@@ -2041,6 +2114,37 @@ impl<T: Driver> Adapter<T> {
         unsafe { dev.with_data(|dev, data| T::work(dev, data, events, rtnl)) };
     }
 
+    /// What the work of the device calls.
+    const WATCH: unsafe extern "C" fn(*mut bindings::work_struct) = if T::HAS_WATCH {
+        Self::watch
+    } else {
+        Self::watch_nothing
+    };
+
+    extern "C" fn watch_nothing(_work: *mut bindings::work_struct) {}
+
+    /// # Safety
+    ///
+    /// `work` must be that in the private area of a `Device<T>`, and enabled.
+    unsafe extern "C" fn watch(work: *mut bindings::work_struct) {
+        // SAFETY: By the safety requirements of this function.
+        let dev = unsafe {
+            let work = container_of!(work, bindings::delayed_work, work);
+            let private = container_of!(
+                work.cast::<Opaque<bindings::delayed_work>>(),
+                Private<T>,
+                watch
+            );
+
+            Device::<T>::from_raw((*private).dev)
+        };
+
+        // SAFETY: The work is enabled for as long as the data is valid; disabling it waits for us.
+        if let Some(delay) = unsafe { dev.with_data(|dev, data| T::watch(dev, data)) } {
+            dev.watch_after(delay);
+        }
+    }
+
     /// # Safety
     ///
     /// `dev` must be a valid device whose operations are [`Self::OPS`].
@@ -2083,6 +2187,8 @@ mod tests {
         mtu: Atomic<u32>,
         address: Atomic<u32>,
         work: Atomic<u32>,
+        watched: Atomic<u32>,
+        watches: Atomic<u32>,
     }
 
     impl Seen {
@@ -2095,6 +2201,8 @@ mod tests {
                 mtu: Atomic::new(0),
                 address: Atomic::new(0),
                 work: Atomic::new(0),
+                watched: Atomic::new(0),
+                watches: Atomic::new(0),
             }
         }
     }
@@ -2205,6 +2313,12 @@ mod tests {
             // CAST: A few bits.
             data.seen.work.store(events as u32, Relaxed);
         }
+
+        fn watch<'a>(_dev: &Device<Self>, data: Pin<&ProbeData<'a>>) -> Option<Delta> {
+            count(&data.seen.watched);
+            let more = data.seen.watched.load(Relaxed) < data.seen.watches.load(Relaxed);
+            more.then_some(Delta::from_millis(1))
+        }
     }
 
     /// Creates a minimal frame that belongs to `dev`.
@@ -2302,6 +2416,9 @@ mod tests {
         assert_eq!(dev.hw_addr_set(&[2, 0, 0, 0, 0, 2], &rtnl), Err(ENODEV));
         dev.attach(&rtnl);
         dev.schedule_work(1);
+        dev.watch_after(Delta::ZERO);
+        // SAFETY: The work is initialized.
+        assert!(!unsafe { bindings::delayed_work_pending(dev.watch()) });
         // SAFETY: The device is valid.
         let node = unsafe { &raw const (*dev.as_raw()).work_node };
         // SAFETY: The list was initialized when the device was allocated.
@@ -2427,6 +2544,20 @@ mod tests {
 
         dev.schedule_work(4);
         assert!(eventually(|| seen.work.load(Relaxed) == 4));
+
+        // As often as it wants to be called, and once more.
+        seen.watches.store(3, Relaxed);
+        dev.watch_after(Delta::ZERO);
+        assert!(eventually(|| seen.watched.load(Relaxed) == 3));
+        dev.watch_after(Delta::from_secs(3600));
+        dev.watch_cancel(&rtnl::lock());
+        // SAFETY: The work is initialized.
+        assert!(!unsafe { bindings::delayed_work_pending(dev.watch()) });
+        dev.watch_after(Delta::ZERO);
+        assert!(eventually(|| seen.watched.load(Relaxed) == 4));
+        // This is ended by the unregistration.
+        seen.watches.store(u32::MAX, Relaxed);
+        dev.watch_after(Delta::ZERO);
 
         // SAFETY: The buffer belongs to the device; the ownership is passed.
         let ret = unsafe { bindings::__dev_direct_xmit(frame(dev)?.into_raw().as_ptr(), 0) };
