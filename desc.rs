@@ -137,6 +137,8 @@ pub(crate) struct RxStatus {
     pub(crate) checksum: RxChecksum,
     /// TSA: the next descriptor carries the frame's timestamp.
     pub(crate) timestamp: bool,
+    /// TD: the frame was to get a timestamp, for which there was no room.
+    pub(crate) timestamp_dropped: bool,
     /// The VLAN tag (TCI) that was removed from the frame.
     pub(crate) vlan: Option<u16>,
 }

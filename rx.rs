@@ -335,6 +335,9 @@ impl<'a, F: Format> RxRing<'a, F> {
             self.waited = 0;
             return None;
         }
+        if status.timestamp_dropped {
+            tally.add(poll::RX_TIMESTAMPS_MISSED, 1);
+        }
         Some(skb)
     }
 

@@ -167,6 +167,8 @@ bitfield! {
 bitfield! {
     /// RDES1, write-back format.
     pub(super) struct RxProtocol(u32) {
+        /// TD: the timestamp was dropped.
+        15:15 td => bool;
         /// TSA: a context descriptor with the timestamp follows.
         14:14 tsa => bool;
         /// IPCE: the payload's checksum is wrong.
@@ -389,6 +391,7 @@ impl Format for Gmac4 {
                 RxChecksum::None
             },
             timestamp: last && des3.rs1v() && des1.tsa(),
+            timestamp_dropped: last && des3.rs1v() && des1.td(),
             // OVT is the lower half. CAST: Truncates, as intended.
             vlan: (last && des3.rs0v()).then_some(des0 as u16),
         }

@@ -48,6 +48,7 @@ mod tests {
         frame_error: false,
         checksum: RxChecksum::None,
         timestamp: false,
+        timestamp_dropped: false,
         vlan: None,
     };
 
@@ -450,12 +451,16 @@ mod tests {
         const LAST: u32 = 0x3400_003c;
         const CONTEXT: u32 = 1 << 30;
         const TSA: u32 = 1 << 14;
+        const TD: u32 = 1 << 15;
 
         // Announced with the end of the frame, if RDES1 is valid.
         assert!(Gmac4::rx_status(&[0, TSA, 0, LAST]).timestamp);
         assert!(!Gmac4::rx_status(&[0, !TSA, 0, LAST]).timestamp);
         assert!(!Gmac4::rx_status(&[0, TSA, 0, FIRST]).timestamp);
         assert!(!Gmac4::rx_status(&[0, TSA, 0, LAST | CONTEXT]).timestamp);
+        assert!(Gmac4::rx_status(&[0, TD, 0, LAST]).timestamp_dropped);
+        assert!(!Gmac4::rx_status(&[0, !TD, 0, LAST]).timestamp_dropped);
+        assert!(!Gmac4::rx_status(&[0, TD, 0, FIRST]).timestamp_dropped);
 
         for (words, time) in [
             ([123, 456, 0, CONTEXT], Time::new(456, 123)),
