@@ -61,7 +61,7 @@ pub(crate) trait Tx: Send {
     /// Applies new coalescing limits.
     fn set_coalesce(&mut self, coalesce: &tx::Coalesce);
 
-    /// Goes on with the first slot; see [`TxEnds::rewind`].
+    /// Goes on with the first slot; see [`rewind()`].
     fn rewind(&mut self) -> Result;
 }
 
@@ -124,15 +124,20 @@ pub(crate) struct TxEnds<'a> {
 }
 
 impl TxEnds<'_> {
-    /// Starts over with the first slot, where the DMA begins that is started again. The DMA has
-    /// stopped; what is in flight is dropped.
+    /// See [`rewind()`].
     pub(crate) fn rewind(&mut self) -> Result {
-        self.clean.drain();
-        self.tx.rewind()?;
-        // Passes over the slots that were skipped.
-        self.clean.drain();
-        Ok(())
+        rewind(&mut *self.tx, &mut *self.clean)
     }
+}
+
+/// Has both ends of a transmit ring start over with the first slot, where the DMA begins that is
+/// started again. The DMA has stopped; what is in flight is dropped.
+pub(crate) fn rewind(tx: &mut dyn Tx, clean: &mut dyn TxClean) -> Result {
+    clean.drain();
+    tx.rewind()?;
+    // Passes over the slots that were skipped.
+    clean.drain();
+    Ok(())
 }
 
 /// Makes rings for one descriptor format.

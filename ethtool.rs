@@ -74,9 +74,12 @@ const MAX_FRAMES: u32 = 256;
 const DUMP_VERSION: u32 = 1;
 
 /// Names of the counters that a port has once, in the order of [`rare_values`].
-const RARE_NAMES: [&CStr; 5] = [
+const RARE_NAMES: [&CStr; 8] = [
     c"rx_fifo_overflows",
     c"tx_timeouts",
+    c"rx_stalls",
+    c"watchdog_polls",
+    c"channel_recoveries",
     c"recoveries",
     c"recovery_failures",
     c"reconfig_failures",
@@ -86,6 +89,9 @@ fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
     [
         port.hw.rx_overflows.load(Relaxed),
         port.rare.tx_timeouts.load(Relaxed),
+        port.rare.rx_stalls.load(Relaxed),
+        port.rare.watchdog_polls.load(Relaxed),
+        port.rare.channel_recoveries.load(Relaxed),
         port.rare.recoveries.load(Relaxed),
         port.rare.recovery_failures.load(Relaxed),
         port.rare.reconfig_failures.load(Relaxed),

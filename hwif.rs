@@ -217,6 +217,9 @@ pub(crate) trait Mtl: Sync {
 
     /// Empties transmit queue `queue`'s FIFO; bounded wait.
     fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result;
+
+    /// Whether frames wait in receive queue `queue`'s FIFO.
+    fn rx_waiting(&self, io: Mmio<'_>, queue: usize) -> bool;
 }
 
 /// What interrupts, as one read of the summary register tells.
@@ -306,6 +309,11 @@ pub(crate) trait Dma: Sync {
 
     /// Starts the receive process.
     fn start_rx(&self, io: Mmio<'_>, ch: usize);
+
+    /// Waits, bounded, until those processes of channel `ch` run that `irqs` has an interrupt of.
+    ///
+    /// `ETIMEDOUT` if one has not left its stopped state, or has fallen back into it.
+    fn wait_started(&self, io: Mmio<'_>, ch: usize, irqs: ChannelIrqs) -> Result;
 
     /// Stops the transmit process and waits, bounded, until it no longer touches memory.
     fn stop_tx(&self, io: Mmio<'_>, ch: usize) -> Result;

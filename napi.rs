@@ -42,9 +42,10 @@ use crate::{
         Device,
         Dwmac, //
     },
-    port::{
-        index_u32,
-        Event, //
+    port::index_u32,
+    recovery::{
+        Fault,
+        Faults, //
     },
     stats::{
         self,
@@ -149,7 +150,8 @@ impl<'a> napi::Poll for Poller<'a> {
             tally.add(poll::RX_STARVED, events.rx_starved.into());
             if events.bus_error {
                 tally.add(poll::BUS_ERRORS, 1);
-                self.dev.schedule_work(Event::BusError.mask());
+                let faults = Faults::new(Fault::BusError, self.ch);
+                self.dev.schedule_work(faults.bits());
             }
         }
 

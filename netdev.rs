@@ -29,14 +29,16 @@ use kernel::{
     netdev_err,
     netdev_warn,
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::atomic::Relaxed,
+    time::Delta, //
 };
 
 use crate::{
     mmc::mac,
-    port::{
-        Event,
-        Port, //
+    port::Port,
+    recovery::{
+        Fault,
+        Faults, //
     },
     stats::{
         poll,
@@ -334,20 +336,24 @@ impl device::Driver for Dwmac {
 
     fn tx_timeout<'a>(dev: &Device, port: Pin<&Port<'a>>, queue: u32) {
         port.rare.tx_timeouts.fetch_add(1, Relaxed);
+        // CAST: As in `start_xmit()`.
         let (tx, _) = port.hw.hwif.dma.position(port.hw.io(), queue as usize);
         netdev_warn!(
             dev,
-            "transmit queue {} makes no progress (DMA at {:#010x}): resetting the core\n",
+            "transmit queue {} makes no progress (DMA at {:#010x})\n",
             queue,
             tx
         );
-        dev.schedule_work(Event::TxTimeout.mask());
+        let faults = Faults::new(Fault::TxTimeout, queue as usize);
+        dev.schedule_work(faults.bits());
     }
 
     fn work<'a>(_dev: &Device, port: Pin<&Port<'a>>, events: usize, rtnl: &Rtnl) {
-        if Event::BusError.is_in(events) || Event::TxTimeout.is_in(events) {
-            port.recover(rtnl);
-        }
+        port.recover(Faults::from_bits(events), rtnl);
+    }
+
+    fn watch<'a>(_dev: &Device, port: Pin<&Port<'a>>) -> Option<Delta> {
+        port.watch()
     }
 }
 

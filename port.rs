@@ -19,6 +19,7 @@ use kernel::{
         },
         mdio,
         phylink::Phylink,
+        queue::Sender,
         rtnl::Rtnl, //
     },
     netdev_err,
@@ -38,6 +39,8 @@ use kernel::{
     },
     time::Delta, //
 };
+
+mod recovery;
 
 use crate::{
     config::Vectors,
@@ -71,6 +74,10 @@ use crate::{
     tx,
     vlan, //
 };
+use recovery::{
+    Health,
+    History, //
+};
 
 /// Ethernet header with a VLAN tag.
 const HEADER: u32 = 14 + 4;
@@ -86,26 +93,6 @@ pub(crate) const MAX_MTU: u32 = 9000;
 
 /// The transmit watchdog fires after this.
 const WATCHDOG: Delta = Delta::from_secs(5);
-
-/// Things that process context has to see to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// A DMA channel reported a fatal bus error.
-    BusError,
-    /// A transmit queue made no progress.
-    TxTimeout,
-}
-
-impl Event {
-    /// Bit for [`net::device::Device::schedule_work`].
-    pub(crate) const fn mask(self) -> usize {
-        1 << self as usize
-    }
-
-    pub(crate) fn is_in(self, events: usize) -> bool {
-        events & self.mask() != 0
-    }
-}
 
 /// Interrupt coalescing of a channel.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +170,8 @@ struct Control<'a> {
     irqs: Option<Irqs<'a>>,
     /// Room for the rings that [`Port::quiesce`] takes from the channels; empty.
     retired: Rings<'a>,
+    /// What was reset to recover from faults.
+    history: History,
 }
 
 /// How the vectors are laid out.
@@ -198,9 +187,15 @@ pub(crate) enum IrqPlan {
 pub(crate) struct Rare {
     /// Times the transmit watchdog fired.
     pub(crate) tx_timeouts: Atomic<u64>,
+    /// Times the watchdog found a receiver that stands still.
+    pub(crate) rx_stalls: Atomic<u64>,
+    /// Polls that the watchdog started because frames had come in and no interrupt.
+    pub(crate) watchdog_polls: Atomic<u64>,
+    /// Restarts of a channel to recover from a fault.
+    pub(crate) channel_recoveries: Atomic<u64>,
     /// Resets of the core to recover from a fault.
     pub(crate) recoveries: Atomic<u64>,
-    /// Recoveries that failed.
+    /// Resets of the core that failed.
     pub(crate) recovery_failures: Atomic<u64>,
     /// Changes of the rings after which neither the new nor the old ones could be started.
     pub(crate) reconfig_failures: Atomic<u64>,
@@ -225,6 +220,9 @@ pub(crate) struct Port<'a> {
     filter: Mutex<FilterState>,
     #[pin]
     vlan: Mutex<vlan::State>,
+    /// What the watchdog looks after. The innermost lock: nothing else is taken under it.
+    #[pin]
+    health: Mutex<Health>,
     /// Rare events.
     pub(crate) rare: Rare,
     max_checksummed: Atomic<u32>,
@@ -327,11 +325,16 @@ impl<'a> Port<'a> {
                 settings,
                 irqs: None,
                 retired,
+                history: History::default(),
             }),
             filter <- new_mutex!(FilterState::default()),
             vlan <- new_mutex!(vlan::State::new()),
+            health <- new_mutex!(Health::default()),
             rare: Rare {
                 tx_timeouts: Atomic::new(0),
+                rx_stalls: Atomic::new(0),
+                watchdog_polls: Atomic::new(0),
+                channel_recoveries: Atomic::new(0),
                 recoveries: Atomic::new(0),
                 recovery_failures: Atomic::new(0),
                 reconfig_failures: Atomic::new(0),
@@ -542,6 +545,7 @@ impl<'a> Port<'a> {
             channel.napi.irq().unmask(irqs);
         }
         hw.restore_link(tx_queues)?;
+        self.watch_start(rx_queues);
         self.dev.tx_wake_all(rtnl);
         Ok(())
     }
@@ -555,6 +559,7 @@ impl<'a> Port<'a> {
     fn quiesce(&self, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result<Quiet> {
         let (hw, io) = (&self.hw, self.hw.io());
         rings.clear();
+        self.watch_stop(rtnl);
         self.dev.tx_disable(rtnl);
         for channel in self.channels.iter() {
             channel.napi.irq().mask();
@@ -633,10 +638,19 @@ impl<'a> Port<'a> {
         channel: &Channel<'a>,
         f: impl FnOnce(&mut TxSide<'a>) -> R,
     ) -> Option<R> {
+        self.with_sender(channel, |side, _| f(side))
+    }
+
+    /// As [`Port::with_tx_side`], together with the queue.
+    fn with_sender<R>(
+        &self,
+        channel: &Channel<'a>,
+        f: impl FnOnce(&mut TxSide<'a>, &mut Sender<'_>) -> R,
+    ) -> Option<R> {
         let queue = self.dev.tx_queue(index_u32(channel.index))?;
         let mut lock = queue.lock();
-        let (side, _) = channel.tx.as_ref()?.get(&mut lock)?;
-        Some(f(side))
+        let (side, mut sender) = channel.tx.as_ref()?.get(&mut lock)?;
+        Some(f(side, &mut sender))
     }
 
     /// Requests the vectors.
@@ -708,6 +722,7 @@ impl<'a> Port<'a> {
             .and_then(|()| self.request_irqs())
             .and_then(|irqs| {
                 control.irqs = Some(irqs);
+                control.history = History::default();
                 self.start(&settings, mtu, &mut rings, rtnl)
             });
         if let Err(err) = result {
@@ -863,37 +878,6 @@ impl<'a> Port<'a> {
             .hwif
             .dma
             .set_rx_watchdog(self.hw.io(), channel.index, self.riwt(rx));
-    }
-
-    /// Resets the core under a running port; the link stays up.
-    pub(crate) fn recover(&self, rtnl: &Rtnl) {
-        let result = self.try_recover(rtnl);
-        let counter = match result {
-            Ok(()) => &self.rare.recoveries,
-            Err(_) => &self.rare.recovery_failures,
-        };
-        counter.fetch_add(1, Relaxed);
-        if let Err(err) = result {
-            dev_err!(
-                self.hw.dev,
-                "recovery failed ({:?}): take the interface down and up\n",
-                err
-            );
-        }
-    }
-
-    fn try_recover(&self, rtnl: &Rtnl) -> Result {
-        let mut control = self.control.lock();
-        if control.irqs.is_none() {
-            return Ok(());
-        }
-        let settings = control.settings;
-        let mtu = self.dev.mtu();
-        // On failure what runs goes on; if it is stuck, the watchdog will be back.
-        let mut rings = self.build(&settings, mtu)?;
-        self.shut(&mut control, rtnl);
-        self.reset_core()?;
-        self.start(&settings, mtu, &mut rings, rtnl)
     }
 
     /// Stores and programs the receive filter.

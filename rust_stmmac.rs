@@ -7,6 +7,7 @@
 //! - `pci`: which device, which board; makes a [`port::Port`].
 //! - `netdev`, `ethtool`, `phylink`, `mdio`, `ptp`: callbacks of the kernel's subsystems, thin.
 //! - `port`: settings, rings and interrupts of a port, and how they change together.
+//! - `recovery`: which faults there are, and what is reset for them.
 //! - `napi`, `tx`, `rx`, `ring`, `desc`: the data paths, generic over the descriptor format.
 //! - `hwif`: which generation of the hardware; traits that each generation implements.
 //! - `dwmac4`: registers and descriptors of GMAC 4.x and 5.x.
@@ -40,6 +41,7 @@ mod pci;
 mod phylink;
 mod port;
 mod ptp;
+mod recovery;
 mod ring;
 mod rx;
 mod stats;
@@ -79,6 +81,9 @@ mod kunit_phylink;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/ptp.rs"]
 mod kunit_ptp;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/recovery.rs"]
+mod kunit_recovery;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/tx.rs"]
 mod kunit_tx;

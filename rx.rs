@@ -435,6 +435,7 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
         if self.dirty != start {
             self.kick();
         }
+        tally.add(poll::RX_DESCRIPTORS, looked.into());
         tally.add(poll::RX_PACKETS, done.frames.into());
         tally.add(poll::RX_BYTES, done.bytes);
         tally.add(poll::RX_MULTICAST, done.multicast);

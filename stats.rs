@@ -63,6 +63,8 @@ counters! {
         RX_TIMESTAMPS = c"rx_timestamps",
         /// Frames whose timestamp was announced and did not come, or makes no sense.
         RX_TIMESTAMPS_MISSED = c"rx_timestamps_missed",
+        /// Descriptors that the DMA gave back.
+        RX_DESCRIPTORS = c"rx_descriptors",
         /// Times the DMA found no receive descriptor.
         RX_STARVED = c"rx_starved",
         /// Frames sent.

@@ -36,6 +36,9 @@ const RESET_TIMEOUT: Delta = Delta::from_secs(1);
 /// takes 7.2 ms at 10 Mbit/s, and a paused peer or a lost link may hold it up for good.
 const STOP_TIMEOUT: Delta = Delta::from_millis(100);
 
+/// A process that is started fetches a descriptor, which takes a few accesses of the bus.
+const START_TIMEOUT: Delta = Delta::from_millis(10);
+
 /// CSR clocks of a receive watchdog unit (RWTU = 0).
 const RIWT_CLOCKS: u32 = 256;
 
@@ -245,6 +248,17 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
 
     fn start_rx(&self, io: Mmio<'_>, ch: usize) {
         let _ = modify::<DMA_CH_RX_CONTROL>(io, ch, |r| r.with_sr(true));
+    }
+
+    fn wait_started(&self, io: Mmio<'_>, ch: usize, irqs: ChannelIrqs) -> Result {
+        hwif::wait_until(
+            || process_state(io, ch),
+            |(tx, rx)| !(irqs.tx && tx.is_stopped() || irqs.rx && rx.is_stopped()),
+            hwif::POLL_INTERVAL,
+            START_TIMEOUT,
+        )?;
+
+        Ok(())
     }
 
     fn stop_tx(&self, io: Mmio<'_>, ch: usize) -> Result {

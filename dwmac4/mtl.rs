@@ -159,6 +159,10 @@ impl hwif::Mtl for Mtl {
         io.read(MTL_INTERRUPT_STATUS).qis().get()
     }
 
+    fn rx_waiting(&self, io: Mmio<'_>, queue: usize) -> bool {
+        peek::<MTL_RXQ_DEBUG>(io, queue).is_ok_and(|r| r.prxq().get() != 0)
+    }
+
     fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result {
         modify::<MTL_TXQ_OPERATION_MODE>(io, queue, |r| r.with_ftq(true))?;
         hwif::wait_until(

@@ -888,6 +888,18 @@ register! {
         /// RTC: threshold, unless RSF.
         1:0 rtc;
     }
+
+    /// State of a receive queue.
+    pub(super) MTL_RXQ_DEBUG(u32)[8, stride = 0x40] @ 0x0d38 {
+        /// PRXQ: frames in the queue.
+        29:16 prxq;
+        /// RXQSTS: how full it is: empty, below the level of flow control, above it, full.
+        5:4 rxqsts;
+        /// RRCSTS: what its reader does.
+        2:1 rrcsts;
+        /// RWCSTS: its writer is at work.
+        0:0 rwcsts => bool;
+    }
 }
 
 /// SCHALG: how transmit queues take turns.
@@ -1333,6 +1345,11 @@ pub(super) struct TxState(u8);
 pub(super) struct RxState(u8);
 
 impl TxState {
+    /// True if the process is stopped, by a command or by an error.
+    pub(super) fn is_stopped(self) -> bool {
+        self.0 == 0
+    }
+
     /// True if the process is stopped (0) or suspended (6): it does not touch memory.
     pub(super) fn is_quiet(self) -> bool {
         matches!(self.0, 0 | 6)
@@ -1340,6 +1357,11 @@ impl TxState {
 }
 
 impl RxState {
+    /// True if the process is stopped, by a command or by an error.
+    pub(super) fn is_stopped(self) -> bool {
+        self.0 == 0
+    }
+
     /// True if the process is stopped (0) or suspended (4): it does not touch memory.
     pub(super) fn is_quiet(self) -> bool {
         matches!(self.0, 0 | 4)

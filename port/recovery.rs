@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A port that recovers from faults; what is reset when is decided by [`crate::recovery`].
+
+use core::mem;
+
+use kernel::{
+    net::rtnl::Rtnl,
+    netdev_err,
+    netdev_warn,
+    num::casts::IntoSafeCast,
+    prelude::*,
+    sync::atomic::Relaxed,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+use super::{
+    index_u32,
+    Control,
+    Port,
+    Settings, //
+};
+use crate::{
+    datapath,
+    hwif::{
+        ChannelIrqs,
+        MAX_CHANNELS, //
+    },
+    napi::Channel,
+    recovery::{
+        core_pause,
+        decide,
+        Fault,
+        Faults,
+        Past,
+        RxWatch,
+        Sample,
+        Step,
+        Verdict,
+        WATCH_PERIOD, //
+    },
+    stats::poll, //
+};
+
+/// What was reset since the port came up.
+#[derive(Default)]
+pub(super) struct History {
+    channels: [Option<Instant<Monotonic>>; MAX_CHANNELS],
+    core: Option<Instant<Monotonic>>,
+    failures: u32,
+}
+
+impl History {
+    fn past(&self, ch: usize) -> Past {
+        let ago = |then: Option<Instant<Monotonic>>| then.map(|then| then.elapsed());
+        Past {
+            channel: ago(self.channels.get(ch).copied().flatten()),
+            core: ago(self.core),
+            failures: self.failures,
+        }
+    }
+
+    /// Something was reset for a fault of channel `ch`.
+    fn note(&mut self, ch: usize) {
+        if let Some(channel) = self.channels.get_mut(ch) {
+            *channel = Some(Instant::now());
+        }
+    }
+}
+
+/// What the watchdog knows.
+#[derive(Default)]
+pub(super) struct Health {
+    /// Receivers to look after; none while the registers are not to be touched.
+    receivers: usize,
+    rx: [RxWatch; MAX_CHANNELS],
+    /// Faults that were too early to be seen to.
+    deferred: Faults,
+}
+
+impl<'a> Port<'a> {
+    /// Has the watchdog look after `receivers` channels from now on.
+    pub(super) fn watch_start(&self, receivers: u32) {
+        let mut health = self.health.lock();
+        health.receivers = receivers.into_safe_cast();
+        health.rx = Default::default();
+        // What starts anew has no faults.
+        health.deferred = Faults::default();
+        drop(health);
+        self.dev.watch_after(WATCH_PERIOD);
+    }
+
+    /// On return the watchdog does not touch the hardware.
+    pub(super) fn watch_stop(&self, rtnl: &Rtnl) {
+        self.dev.watch_cancel(rtnl);
+        self.health.lock().receivers = 0;
+    }
+
+    /// Looks after the receivers.
+    pub(crate) fn watch(&self) -> Option<Delta> {
+        let (hw, io) = (&self.hw, self.hw.io());
+        let mut health = self.health.lock();
+        let mut faults = mem::take(&mut health.deferred);
+        let receivers = health.receivers;
+        for (channel, watch) in self
+            .channels
+            .iter()
+            .zip(health.rx.iter_mut())
+            .take(receivers)
+        {
+            let ch = channel.index;
+            // The position first: frames that come in between are none that do not come out.
+            let (_, position) = hw.hwif.dma.position(io, ch);
+            let waiting = hw.hwif.mtl.rx_waiting(io, ch);
+            let counters = channel.poll_stats.read();
+            let get = |index: usize| counters.get(index).copied().unwrap_or(0);
+            match watch.look(&Sample {
+                taken: get(poll::RX_DESCRIPTORS),
+                polls: get(poll::POLLS),
+                starved: get(poll::RX_REFILL_FAILED),
+                position,
+                waiting,
+            }) {
+                Verdict::Fine => {}
+                Verdict::Look => {
+                    channel.napi.schedule();
+                }
+                Verdict::Poll => {
+                    self.rare.watchdog_polls.fetch_add(1, Relaxed);
+                    channel.napi.schedule();
+                }
+                Verdict::Stalled => {
+                    self.rare.rx_stalls.fetch_add(1, Relaxed);
+                    faults |= Faults::new(Fault::RxStall, ch);
+                }
+            }
+        }
+        drop(health);
+        if !faults.is_empty() {
+            self.dev.schedule_work(faults.bits());
+        }
+        Some(WATCH_PERIOD)
+    }
+
+    /// Resets as little of a running port as is needed to get rid of `faults`; the link stays up.
+    pub(crate) fn recover(&self, faults: Faults, rtnl: &Rtnl) {
+        let mut control = self.control.lock();
+        if control.irqs.is_none() {
+            return;
+        }
+        let mut beyond = Faults::default();
+        for channel in self.channels.iter() {
+            let ch = channel.index;
+            let own = faults.of(ch);
+            if own.is_empty() || in_use(&control.settings, ch) == ChannelIrqs::default() {
+                continue;
+            }
+            match decide(&control.history.past(ch)) {
+                Step::Later => self.health.lock().deferred |= own,
+                Step::Core => beyond |= own,
+                Step::Channel => {
+                    control.history.note(ch);
+                    match self.restart_channel(channel, &control.settings, rtnl) {
+                        Ok(()) => {
+                            self.rare.channel_recoveries.fetch_add(1, Relaxed);
+                            netdev_warn!(
+                                self.dev,
+                                "channel {}: {}, restarted the channel\n",
+                                ch,
+                                own.text()
+                            );
+                        }
+                        Err(_) => beyond |= own,
+                    }
+                }
+            }
+        }
+        if !beyond.is_empty() {
+            self.recover_core(&mut control, beyond, rtnl);
+        }
+    }
+
+    fn recover_core(&self, control: &mut Control<'a>, faults: Faults, rtnl: &Rtnl) {
+        let result = self.restart_core(control, rtnl);
+        let history = &mut control.history;
+        history.core = Some(Instant::now());
+        for channel in self.channels.iter() {
+            if !faults.of(channel.index).is_empty() {
+                history.note(channel.index);
+            }
+        }
+        match result {
+            Ok(()) => {
+                history.failures = 0;
+                self.rare.recoveries.fetch_add(1, Relaxed);
+                netdev_warn!(self.dev, "{}: reset the core\n", faults.text());
+            }
+            Err(err) => {
+                history.failures = history.failures.saturating_add(1);
+                self.rare.recovery_failures.fetch_add(1, Relaxed);
+                netdev_err!(
+                    self.dev,
+                    "recovery failed ({:?}), next attempt in {} s: take the interface down and up if that does not help\n",
+                    err,
+                    core_pause(history.failures).as_millis() / 1000
+                );
+                self.health.lock().deferred |= faults;
+                self.dev.watch_after(WATCH_PERIOD);
+            }
+        }
+    }
+
+    /// Resets the core. The rings start over; no memory is needed for that unless an attempt before
+    /// has failed.
+    fn restart_core(&self, control: &mut Control<'a>, rtnl: &Rtnl) -> Result {
+        let settings = control.settings;
+        let mtu = self.dev.mtu();
+        let rings = &mut control.retired;
+        let result = self.quiesce(rings, rtnl).and_then(|_| {
+            let complete = rings.iter().enumerate().all(|(ch, rings)| {
+                let used = in_use(&settings, ch);
+                rings.tx.is_some() == used.tx && rings.rx.is_some() == used.rx
+            });
+            if complete {
+                for tx in rings.iter_mut().filter_map(|rings| rings.tx.as_mut()) {
+                    tx.rewind()?;
+                }
+                for rx in rings.iter_mut().filter_map(|rings| rings.rx.as_mut()) {
+                    rx.rewind();
+                }
+            } else {
+                *rings = self.build(&settings, mtu)?;
+            }
+            self.reset_core()?;
+            self.start(&settings, mtu, rings, rtnl)
+        });
+        if result.is_err() {
+            self.shut(control, rtnl);
+        }
+        result
+    }
+
+    /// Stops a channel and starts its rings over. All others go on, and so does the link.
+    ///
+    /// On failure the channel is silent, and a reset of the core is due.
+    fn restart_channel(&self, channel: &Channel<'a>, settings: &Settings, rtnl: &Rtnl) -> Result {
+        let (hw, io, ch) = (&self.hw, self.hw.io(), channel.index);
+        let irqs = in_use(settings, ch);
+        let mut tx = self
+            .with_sender(channel, |side, sender| {
+                sender.stop();
+                side.ring.take()
+            })
+            .flatten();
+        channel.napi.irq().mask();
+        channel.napi.disable();
+        // A poll may have unmasked after it completed; it has ended when this returns.
+        self.dev.synchronize(rtnl);
+        channel.napi.irq().mask();
+
+        let result = self.halt_channel(ch, irqs).and_then(|()| {
+            // What it reported before is seen to.
+            hw.hwif.dma.take_events(io, ch);
+            channel
+                .napi
+                .with_disabled(|poller, cx| {
+                    if let Some(rx) = poller.rx.as_mut() {
+                        rx.detach(cx);
+                        rx.rewind();
+                        rx.attach(cx)?;
+                        let (setup, len) = (rx.setup(), rx.buf_len());
+                        hw.hwif.dma.init_rx(io, ch, &hw.config, &setup, len)?;
+                        let coalesce = &settings.coalesce(ch).rx;
+                        hw.hwif.dma.set_rx_watchdog(io, ch, self.riwt(coalesce));
+                    }
+                    if let Some(queue) = self.dev.tx_queue(index_u32(ch)) {
+                        poller.reset_queue(&mut queue.lock());
+                    }
+                    if let (Some(tx), Some(clean)) = (tx.as_mut(), poller.clean.as_mut()) {
+                        datapath::rewind(&mut **tx, &mut **clean)?;
+                        let (setup, segmentation) = (clean.setup(), self.segmentation.is_some());
+                        let dma = hw.hwif.dma;
+                        dma.init_tx(io, ch, &hw.config, &setup, segmentation)?;
+                    }
+                    Ok(())
+                })
+                .ok_or(EBUSY)?
+        });
+        // Even if it is not to be used: its descriptors stay until the DMA is known to be quiet.
+        self.with_sender(channel, |side, _| side.ring = tx);
+        result?;
+
+        channel.napi.enable();
+        if irqs.rx {
+            hw.hwif.dma.start_rx(io, ch);
+        }
+        if irqs.tx {
+            hw.hwif.dma.start_tx(io, ch);
+        }
+        hw.hwif.dma.wait_started(io, ch, irqs)?;
+        channel.napi.irq().unmask(irqs);
+        if let Some(queue) = self.dev.tx_queue(index_u32(ch)).filter(|_| irqs.tx) {
+            queue.wake();
+        }
+        // What came in meanwhile need not interrupt.
+        channel.napi.schedule();
+        if let Some(watch) = self.health.lock().rx.get_mut(ch) {
+            *watch = RxWatch::default();
+        }
+        Ok(())
+    }
+
+    /// Stops both processes of a channel, the sender's FIFO emptied.
+    fn halt_channel(&self, ch: usize, irqs: ChannelIrqs) -> Result {
+        let (hwif, io) = (self.hw.hwif, self.hw.io());
+        if irqs.tx {
+            hwif.dma.stop_tx(io, ch)?;
+            hwif.mtl.flush_tx(io, ch)?;
+        }
+        if irqs.rx {
+            hwif.dma.stop_rx(io, ch)?;
+        }
+        Ok(())
+    }
+}
+
+/// Directions that channel `ch` is in use for.
+fn in_use(settings: &Settings, ch: usize) -> ChannelIrqs {
+    ChannelIrqs {
+        tx: ch < settings.tx_queues.into_safe_cast(),
+        rx: ch < settings.rx_queues.into_safe_cast(),
+    }
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can go wrong while a port runs, how a receiver that stands still is noticed, and what is
+//! reset then.
+//!
+//! A fault resets the smallest thing that may mend it: the channel, whose rings start over while
+//! the other channels and the link go on. If the channel does not obey, or shows a fault again
+//! soon, the core is reset. All of it is decided here, from times and counts only; who carries it
+//! out is [`Port::recover()`](crate::port::Port::recover).
+
+use core::{
+    mem,
+    ops::BitOrAssign, //
+};
+
+use kernel::time::Delta;
+
+use crate::hwif::MAX_CHANNELS;
+
+/// A channel that shows a fault within this time of its restart was not mended by that. The slowest
+/// to notice one is the stack's transmit watchdog, which takes up to 10 s.
+pub(crate) const PROBATION: Delta = Delta::from_secs(30);
+
+/// Least time between two resets of the core, unless resets fail: then it doubles each time.
+const CORE_PAUSE_SECS: i64 = 2;
+
+/// Most doublings of it.
+const MAX_DOUBLINGS: u32 = 5;
+
+/// Time between two looks of the watchdog.
+pub(crate) const WATCH_PERIOD: Delta = Delta::from_secs(1);
+
+/// A fault of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The DMA reported a fatal bus error.
+    BusError,
+    /// A transmit queue made no progress.
+    TxTimeout,
+    /// The receiver has frames that do not arrive.
+    RxStall,
+}
+
+impl Fault {
+    const ALL: [Self; 3] = [Self::BusError, Self::TxTimeout, Self::RxStall];
+
+    /// For messages.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::BusError => "bus error",
+            Self::TxTimeout => "transmit timeout",
+            Self::RxStall => "receiver stands still",
+        }
+    }
+}
+
+/// A set of faults of channels; fits the events of
+/// [`Device::schedule_work()`](kernel::net::device::Device::schedule_work).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults(usize);
+
+impl Faults {
+    /// Fault `fault` of channel `ch`; nothing for a channel that no core has.
+    pub(crate) fn new(fault: Fault, ch: usize) -> Self {
+        // CAST: Both are small.
+        let bit = (fault as u32 * MAX_CHANNELS as u32).wrapping_add(ch as u32);
+        Self(if ch < MAX_CHANNELS {
+            1usize.checked_shl(bit).unwrap_or(0)
+        } else {
+            0
+        })
+    }
+
+    /// Those among the events of scheduled work.
+    pub(crate) fn from_bits(bits: usize) -> Self {
+        // CAST: A small product.
+        let all = 1usize.checked_shl((Fault::ALL.len() * MAX_CHANNELS) as u32);
+        Self(bits & all.unwrap_or(0).wrapping_sub(1))
+    }
+
+    /// As events of scheduled work.
+    pub(crate) const fn bits(self) -> usize {
+        self.0
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `fault` of channel `ch` is in the set.
+    pub(crate) fn has(self, fault: Fault, ch: usize) -> bool {
+        self.0 & Self::new(fault, ch).0 != 0
+    }
+
+    /// Those of channel `ch`.
+    pub(crate) fn of(self, ch: usize) -> Self {
+        let mut own = Self::default();
+        for fault in Fault::ALL {
+            if self.has(fault, ch) {
+                own |= Self::new(fault, ch);
+            }
+        }
+        own
+    }
+
+    /// The first of the faults, for a message.
+    pub(crate) fn text(self) -> &'static str {
+        let named = |fault: &Fault| (0..MAX_CHANNELS).any(|ch| self.has(*fault, ch));
+        Fault::ALL.into_iter().find(named).map_or("", Fault::text)
+    }
+}
+
+impl BitOrAssign for Faults {
+    fn bitor_assign(&mut self, rhs: Self) {
+        self.0 |= rhs.0;
+    }
+}
+
+/// What was reset before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Past {
+    /// Time since the channel was restarted or, after a fault of it, the core reset.
+    pub(crate) channel: Option<Delta>,
+    /// Time since the core was reset to recover from a fault, or that was tried.
+    pub(crate) core: Option<Delta>,
+    /// How often in a row that failed.
+    pub(crate) failures: u32,
+}
+
+/// What to do about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing yet: the core has been reset just now.
+    Later,
+    /// Restart the channel.
+    Channel,
+    /// Reset the core.
+    Core,
+}
+
+/// Least time between two attempts to reset the core when the last `failures` of them failed.
+pub(crate) fn core_pause(failures: u32) -> Delta {
+    Delta::from_secs(CORE_PAUSE_SECS << failures.min(MAX_DOUBLINGS))
+}
+
+/// Decides what to reset for a channel with a fault.
+pub(crate) fn decide(past: &Past) -> Step {
+    if past.core.is_some_and(|ago| ago < core_pause(past.failures)) {
+        Step::Later
+    } else if past.failures != 0 || past.channel.is_some_and(|ago| ago < PROBATION) {
+        Step::Core
+    } else {
+        Step::Channel
+    }
+}
+
+/// What the watchdog sees of a receiver. Counters are free-running.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample {
+    /// Descriptors that polls took back from the DMA.
+    pub(crate) taken: u64,
+    /// Polls.
+    pub(crate) polls: u64,
+    /// Polls that could not refill the ring.
+    pub(crate) starved: u64,
+    /// Descriptor that the DMA is at.
+    pub(crate) position: u32,
+    /// Frames wait in the FIFO.
+    pub(crate) waiting: bool,
+}
+
+/// What the watchdog makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing is wrong.
+    Fine,
+    /// Frames have stopped coming in: poll, for the last interrupt may have been lost.
+    Look,
+    /// Frames may have arrived for which no interrupt came: poll.
+    Poll,
+    /// Frames come in, and none comes out.
+    Stalled,
+}
+
+/// Watches a receiver.
+///
+/// Software alone cannot tell a receiver that stands still from a silent network. So the hardware is
+/// asked: frames come in if some wait in the FIFO, or if the DMA is at another descriptor than
+/// before. From then on the ring has to move until the next look but one, or a lost interrupt is
+/// made up for by a poll. If that has run and found nothing, the receiver stands still.
+///
+/// When traffic ends, nothing tells whether all of it came out: one more poll does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RxWatch {
+    last: Option<Sample>,
+    /// Looks since frames came in of which none came out.
+    looks: u32,
+    /// Frames came out before the last look.
+    busy: bool,
+}
+
+impl RxWatch {
+    /// Takes a look.
+    pub(crate) fn look(&mut self, now: &Sample) -> Verdict {
+        let Some(last) = self.last.replace(*now) else {
+            self.busy = true;
+            return Verdict::Fine;
+        };
+        // A ring that lacks memory has no room for frames; nothing but memory would help.
+        if now.taken != last.taken || now.starved != last.starved {
+            self.looks = 0;
+            self.busy = true;
+            return Verdict::Fine;
+        }
+        if self.looks == 0 && !now.waiting && now.position == last.position {
+            return if mem::take(&mut self.busy) {
+                Verdict::Look
+            } else {
+                Verdict::Fine
+            };
+        }
+        // No poll, no verdict: the CPU may be busy with something else.
+        if self.looks >= 2 && now.polls == last.polls {
+            return Verdict::Poll;
+        }
+        self.looks = self.looks.saturating_add(1);
+        match self.looks {
+            0 | 1 => Verdict::Fine,
+            2 => Verdict::Poll,
+            _ => {
+                *self = Self::default();
+                Verdict::Stalled
+            }
+        }
+    }
+}

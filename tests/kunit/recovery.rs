@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is taken for a fault, and what is reset then.
+
+use kernel::prelude::*;
+
+#[kunit_tests(rust_stmmac_recovery)]
+mod tests {
+    use kernel::time::Delta;
+
+    use crate::{
+        hwif::MAX_CHANNELS,
+        recovery::{
+            core_pause,
+            decide,
+            Fault,
+            Faults,
+            Past,
+            RxWatch,
+            Sample,
+            Step,
+            Verdict,
+            PROBATION, //
+        },
+    };
+
+    const SECOND: Delta = Delta::from_secs(1);
+    const HOUR: Delta = Delta::from_secs(3600);
+
+    #[test]
+    fn sets_of_faults() {
+        let mut faults = Faults::default();
+        assert!(faults.is_empty() && faults.text().is_empty());
+        faults |= Faults::new(Fault::TxTimeout, 2);
+        faults |= Faults::new(Fault::RxStall, MAX_CHANNELS - 1);
+        assert!(faults.has(Fault::TxTimeout, 2) && !faults.has(Fault::TxTimeout, 1));
+        assert!(!faults.has(Fault::BusError, 2));
+        assert_eq!(faults.of(2), Faults::new(Fault::TxTimeout, 2));
+        assert!(faults.of(0).is_empty());
+        assert_eq!(faults.text(), "transmit timeout");
+        assert_eq!(faults.of(MAX_CHANNELS - 1).text(), "receiver stands still");
+        assert_eq!(Faults::from_bits(faults.bits()), faults);
+        // No other event is taken for a fault, and no channel for another.
+        assert!(Faults::from_bits(1 << (3 * MAX_CHANNELS)).is_empty());
+        assert!(Faults::new(Fault::BusError, MAX_CHANNELS).is_empty());
+        assert!(Faults::new(Fault::RxStall, usize::MAX).is_empty());
+    }
+
+    #[test]
+    fn the_smallest_thing_is_reset_first() {
+        let cases = [
+            (None, None, 0, Step::Channel),
+            // It is back: the channel was not enough.
+            (Some(SECOND), None, 0, Step::Core),
+            (Some(PROBATION), None, 0, Step::Channel),
+            // Of another channel.
+            (None, Some(HOUR), 0, Step::Channel),
+            (Some(SECOND), Some(SECOND), 0, Step::Later),
+            (None, Some(SECOND), 0, Step::Later),
+            (Some(HOUR), Some(HOUR), 0, Step::Channel),
+            // A core that could not be reset has no channels that could be.
+            (None, Some(HOUR), 1, Step::Core),
+            (None, Some(core_pause(0)), 0, Step::Channel),
+            (None, Some(core_pause(0)), 1, Step::Later),
+            (None, Some(core_pause(1)), 1, Step::Core),
+        ];
+        for (channel, core, failures, step) in cases {
+            let past = Past {
+                channel,
+                core,
+                failures,
+            };
+            assert_eq!(decide(&past), step);
+        }
+    }
+
+    #[test]
+    fn attempts_become_rare_but_do_not_end() {
+        let mut last = core_pause(0);
+        for failures in 1..6 {
+            let pause = core_pause(failures);
+            assert!(pause > last);
+            last = pause;
+        }
+        assert_eq!(core_pause(u32::MAX), last);
+        assert!(last < Delta::from_secs(120));
+    }
+
+    /// Looks at `samples`: taken, polls, starved, position, waiting.
+    fn looks<const N: usize>(samples: [(u64, u64, u64, u32, bool); N]) -> [Verdict; N] {
+        let mut watch = RxWatch::default();
+        samples.map(|(taken, polls, starved, position, waiting)| {
+            watch.look(&Sample {
+                taken,
+                polls,
+                starved,
+                position,
+                waiting,
+            })
+        })
+    }
+
+    use Verdict::{
+        Fine,
+        Look,
+        Poll,
+        Stalled, //
+    };
+
+    #[test]
+    fn silence_and_traffic_are_fine() {
+        // Once after the start, and once after traffic.
+        assert_eq!(
+            looks([(5, 5, 0, 80, false); 5]),
+            [Fine, Look, Fine, Fine, Fine]
+        );
+        let burst = [1, 2, 2, 2, 2].map(|n| (n, n, 0, 16, false));
+        assert_eq!(looks(burst), [Fine, Fine, Look, Fine, Fine]);
+        // The FIFO is never found empty, nor the DMA where it was.
+        let busy = [1u32, 2, 3, 4, 5].map(|n| (n.into(), 1, 0, 16 * n, true));
+        assert_eq!(looks(busy), [Fine; 5]);
+        // Around the ring to the same place.
+        let round = [1u64, 2, 3].map(|n| (n, n, 0, 0, false));
+        assert_eq!(looks(round), [Fine; 3]);
+    }
+
+    #[test]
+    fn frames_that_stay_in_the_fifo() {
+        let wedged = [1, 2, 3, 4, 5].map(|n| (9, n, 0, 16, n > 1));
+        assert_eq!(looks(wedged), [Fine, Fine, Poll, Stalled, Fine]);
+        // A ring without memory cannot take them.
+        let starved = [1, 2, 3, 4, 5].map(|n| (9, n, n, 16, true));
+        assert_eq!(looks(starved), [Fine; 5]);
+    }
+
+    #[test]
+    fn a_descriptor_that_never_comes_back() {
+        // The DMA goes on to the end of the ring; nothing more has to arrive.
+        let positions = [16, 32, 48, 48, 48];
+        let mut polls = 0;
+        let samples = positions.map(|position| {
+            polls += 1;
+            (9, polls, 0, position, false)
+        });
+        assert_eq!(looks(samples), [Fine, Fine, Poll, Stalled, Fine]);
+    }
+
+    #[test]
+    fn a_lost_interrupt_costs_a_poll() {
+        let samples = [
+            (9, 1, 0, 16, false),
+            (9, 1, 0, 32, false),
+            (9, 1, 0, 32, false),
+            (10, 2, 0, 32, false),
+            (10, 2, 0, 32, false),
+        ];
+        assert_eq!(looks(samples), [Fine, Fine, Poll, Fine, Look]);
+    }
+
+    #[test]
+    fn without_a_poll_there_is_no_verdict() {
+        let samples = [
+            (9, 1, 0, 16, true),
+            (9, 1, 0, 16, true),
+            (9, 1, 0, 16, true),
+            (9, 1, 0, 16, true),
+            (9, 1, 0, 16, true),
+            (9, 2, 0, 16, true),
+        ];
+        assert_eq!(looks(samples), [Fine, Fine, Poll, Poll, Poll, Stalled]);
+    }
+}
