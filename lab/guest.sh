@@ -14,7 +14,7 @@ guest_help() {
 	  --irq KIND[+KIND]  what the ports offer: intx, msi, msix (default: all three)
 	  --version V       GMAC version register, e.g. 0x42 (default 0x52)
 	  --port-opts K=V,..  further options of every port, as in dwmac-model serve --port
-	  --strict MODE     what the model does when the driver breaks the hardware's rules: on, warn (default), off
+	  --strict MODE     what the model does when the driver breaks the hardware's rules: on (default), warn, off
 	  --pcap PREFIX     capture each port into PREFIX-a.pcap, ... (under /cache or /src)
 	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G; debug: 2G), kernel command line
 	  --iommu           a virtual IOMMU: the device reaches only what the driver mapped
@@ -216,7 +216,7 @@ console_extract() {
 guest_defaults() {
 	opt_ports=2 opt_ids=8086:4b30,8086:4ba0,16c3:7102,8086:4bb0 opt_irq='' opt_version='' opt_port_opts=''
 	opt_smp=2 opt_mem=1G opt_append='' opt_iommu=0 opt_timeout=600 opt_env=()
-	opt_pcap='' opt_allow_warnings=0 opt_leak_check=1 opt_build=1 opt_keep=0 opt_strict=warn
+	opt_pcap='' opt_allow_warnings=0 opt_leak_check=1 opt_build=1 opt_keep=0 opt_strict=on
 	interactive=0
 	# Shadow memory, and what was freed and is kept to catch its users.
 	[ "$KERNEL" != debug ] || opt_mem=2G
