@@ -1,0 +1,376 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What breaks in the field: the driver counts it, and traffic flows again.
+
+Each case injects a fault into the device model, keeps traffic going meanwhile,
+and lets it flow again. Which faults a driver mends by itself while they last
+differs; what each case asks for is what is right:
+
+- no warning of the kernel, ever (run_case sees to that);
+- a counter moves, where the hardware tells of the fault or the driver can see it;
+- when the fault is gone, traffic flows without help. Where the hardware needs a
+  reset and gives no hint of it (a wedged receiver), a watchdog has to notice.
+"""
+
+import json
+import os
+import re
+import time
+
+from lib import Failure, Skip, case, check, check_equal, main, noise, wait_for
+from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
+from stats import driver_stats
+
+# A fault is noticed by polling, a watchdog or the next frame.
+NOTICE = 20
+
+
+def fault(env, *words):
+    env.model.ctl("fault", env.model.port, *map(str, words))
+
+
+def need_model(env):
+    """A fault-free start, and again after the case."""
+    if not env.model.have():
+        raise Skip("no device model (modelctl) to inject faults")
+    if env.driver != "rust_stmmac" and not os.environ.get("HWFAULTS"):
+        # A case that fails takes a minute, and may leave the device in a state that no later one likes.
+        raise Skip(f"what {env.driver} makes of faults is judged if HWFAULTS is set")
+    env.defer(repair, env)
+    env.defer(fault, env, "clear")
+    fault(env, "clear")
+
+
+def repair(env):
+    """Whatever the case left behind: later cases start clean."""
+    try:
+        env.wait_link()
+    except Failure:
+        env.reopen(env.local, env.ifname)
+        raise
+
+
+def hits(env, kind):
+    """How often the fault acted."""
+    answer = json.loads(env.model.ctl(json.dumps({"cmd": "fault", "port": env.model.port, "spec": "list"})))["ok"]
+    return sum(entry["hits"] for entry in answer if entry["kind"] == kind)
+
+
+def counters(env):
+    """All that the driver counts: ethtool -S and the stack's statistics."""
+    result = {}
+    for name, value in driver_stats(env):
+        name = name.strip()
+        result[name] = result.get(name, 0) + int(value)
+    stats = env.local.link()["stats64"]
+    for way in ("rx", "tx"):
+        for key, value in stats[way].items():
+            result[f"{way}.{key}"] = value
+    return result
+
+
+def moved(before, after, pattern):
+    return {name: after[name] - before.get(name, 0) for name in after
+            if re.search(pattern, name) and after[name] != before.get(name, 0)}
+
+
+def await_counter(env, before, pattern):
+    wait_for(lambda: moved(before, counters(env), pattern), f"a change of a counter that matches '{pattern}'", timeout=NOTICE)
+
+
+def flows(env):
+    """Both directions, content compared."""
+    env.wait_link()
+    env.ping(size=1400)
+    env.tcp(True, size=1 << 16)
+    env.tcp(False, size=1 << 16)
+
+
+def push(env, to_peer, count=64, size=600):
+    """Frames that may or may not arrive."""
+    tx = env.local if to_peer else env.peer
+    source = tx.raw_open()
+    try:
+        for start in range(0, count, 16):
+            tx.raw_send(source, [env.frame(to_peer, noise(size, start + i)) for i in range(min(16, count - start))])
+            time.sleep(0.01)
+    finally:
+        tx.close(source)
+
+
+def acts(env, kind, to_peer):
+    """Traffic until the fault has acted."""
+    def acted():
+        push(env, to_peer, 16)
+        return hits(env, kind)
+    wait_for(acted, f"an effect of {kind}", timeout=NOTICE)
+
+
+def counted(env, words, to_peer, pattern):
+    """A fault that is over by itself: it shows in a counter, traffic goes on."""
+    need_model(env)
+    before = counters(env)
+    fault(env, *words)
+    acts(env, words[0], to_peer)
+    if pattern:
+        await_counter(env, before, pattern)
+    flows(env)
+
+
+def restored(env, words, to_peer):
+    """A fault that lasts, and is taken away: traffic flows again."""
+    need_model(env)
+    fault(env, *words)
+    push(env, to_peer)
+    time.sleep(1)
+    fault(env, "clear")
+    flows(env)
+
+
+def refused(env, words):
+    """Without it there is no port: up fails, soon, and works afterwards."""
+    need_model(env)
+    env.defer(env.bring_up)
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    fault(env, *words)
+    begin = time.monotonic()
+    status = env.local.command(["ip", "link", "set", env.ifname, "up"])[0]
+    check(status != 0, f"the interface came up in spite of {' '.join(words)}")
+    check(time.monotonic() - begin < 15, f"the failure took {time.monotonic() - begin:.0f} s")
+    fault(env, "clear")
+    env.bring_up()
+    flows(env)
+
+
+def wedged(env, words, to_peer):
+    """A direction that stands still without a word: a watchdog resets it."""
+    need_model(env)
+    before = counters(env)
+    env.defer(env.local.flood_stop if to_peer else env.peer.flood_stop)
+    if to_peer:
+        env.local.flood_start(env.peer_v4)
+    else:
+        env.peer.flood_start(env.v4)
+    # Of the flood's queue: one that nobody uses need not be missed.
+    time.sleep(0.5)
+    fault(env, *words)
+    await_counter(env, before, r"recover|reset|timeout|stall")
+    wait_for(env.answers, "an answer to a ping", timeout=NOTICE)
+    flows(env)
+
+
+def restarted(env, kind, to_peer):
+    """What a restart of the channel mends costs nothing but that: neither the
+    link, nor the core."""
+    env.reopen(env.local, env.ifname)
+    carrier, before = env.changes(), counters(env)
+    wedged(env, (kind, "until=restart"), to_peer)
+    check_equal(env.changes(), carrier, "changes of the carrier of both ends")
+    changed = moved(before, counters(env), r"^(channel_)?recover")
+    check(changed.get("channel_recoveries"), "no recovery of a channel is counted")
+    check_equal(changed.keys(), {"channel_recoveries"}, "recoveries")
+
+
+def escalated(env, kind, to_peer):
+    """What it does not mend is mended by a reset of the core; that keeps the link, too."""
+    env.reopen(env.local, env.ifname)
+    carrier, before = env.changes(), counters(env)
+    wedged(env, (kind, "until=reset"), to_peer)
+    wait_for(lambda: moved(before, counters(env), r"^recoveries$"), "a reset of the core", timeout=NOTICE)
+    check(moved(before, counters(env), r"^channel_recoveries$"), "the core was reset before the channel")
+    flows(env)
+    check_equal(env.changes(), carrier, "changes of the carrier of both ends")
+    check_equal(moved(before, counters(env), r"fail"), {}, "failures")
+
+
+def retried(env):
+    """A core that cannot be reset is tried again until it can."""
+    need_model(env)
+    env.reopen(env.local, env.ifname)
+    before = counters(env)
+    fault(env, "reset-stuck")
+    # The first one costs the channel, the second one the core.
+    fault(env, "bus-error", "rx-desc", "count=2")
+
+    def failed():
+        push(env, False, 16)
+        return moved(before, counters(env), r"recovery_fail")
+    wait_for(failed, "a recovery that fails", timeout=NOTICE)
+    fault(env, "clear")
+    wait_for(lambda: moved(before, counters(env), r"^recoveries$"), "a recovery", timeout=NOTICE)
+    flows(env)
+
+
+def lost_interrupt(env):
+    """An interrupt that is lost, and nothing but more frames to bring it up."""
+    need_model(env)
+    sink, source = env.local.raw_open(), env.peer.raw_open()
+    env.defer(env.local.close, sink)
+    env.defer(env.peer.close, source)
+    before = counters(env)
+    # What the stack sends by itself has an interrupt of its own, which brings up the other's work, too.
+    for _ in range(4):
+        fault(env, "clear")
+        fault(env, "irq-drop", "rx")
+        for n in range(16):
+            env.peer.raw_send(source, [env.frame(False, noise(100, n))])
+            time.sleep(0.25)
+        check_equal(hits(env, "irq-drop"), 1, "interrupts that were lost")
+        got = env.local.raw_recv(sink, 16)
+        check_equal(len(got), 16, "frames received")
+        if moved(before, counters(env), r"watchdog"):
+            return
+    raise Failure("no counter tells of a lost interrupt")
+
+
+def stamp_lost(env, what):
+    """A received frame without its timestamp arrives, and takes no other frame's."""
+    need_model(env)
+    need_clock(env)
+    stamps(env, TX_OFF, ALL)
+    sink, source = env.local.raw_open(), env.peer.raw_open()
+    env.defer(env.local.close, sink)
+    env.defer(env.peer.close, source)
+    env.local.stamps_on(sink)
+    before = counters(env)
+    fault(env, "stamp-lost", what)
+    sent = [noise(100, n) for n in range(8)]
+    for data in sent:
+        env.peer.raw_send(source, [env.frame(False, data)])
+        time.sleep(0.05)
+    got = env.local.recv_stamped(sink, len(sent))
+    check_equal([data[-100:] == want for (data, _), want in zip(got, sent)], [True] * len(sent), "frames that arrived")
+    check_equal([stamp for _, stamp in got].count(None), 1, "frames without a timestamp")
+    await_counter(env, before, r"timestamp.*(miss|drop|lost)")
+    flows(env)
+
+
+def stamp_late(env):
+    """A timestamp that comes after its frame: taken or not, no frame is lost."""
+    need_model(env)
+    need_clock(env)
+    stamps(env, TX_OFF, ALL)
+    for late in (50, 2000, 100_000):
+        fault(env, "stamp-late", "count=3", f"us={late}")
+        acts(env, "stamp-late", False)
+        fault(env, "clear")
+        env.udp([100] * 50, False)
+    flows(env)
+
+
+def stamp_lost_tx(env):
+    """Whoever waits for a timestamp that does not come waits for it only."""
+    need_model(env)
+    need_clock(env)
+    stamps(env, TX_ON, NONE)
+    before = counters(env)
+    fault(env, "stamp-lost", "tx")
+    got = udp_stamps(env, 4)[1]
+    check_equal(len(got), 3, "timestamps of 4 datagrams")
+    await_counter(env, before, r"timestamp.*(miss|drop|lost)")
+
+
+def safety(env):
+    """An error that the hardware corrects by itself is counted."""
+    need_model(env)
+    before = counters(env)
+    answer = json.loads(env.model.ctl(json.dumps({"cmd": "fault", "port": env.model.port, "spec": "safety RXCES"})))
+    check("ok" in answer, f"the model refuses: {answer}")
+    check(answer["ok"][0]["seen"], "the driver has not switched the detection of errors on")
+    await_counter(env, before, r"(?i)ecc|safety|error|rx.*ce")
+    flows(env)
+
+
+def garbage(env, what, count, pattern):
+    counted(env, ("rx-garbage", what, f"count={count}", "seed=3"), False, pattern)
+
+
+def flap(env):
+    need_model(env)
+    changes = int(env.local.sys("carrier_changes"))
+    fault(env, "link-flap", "count=2", "down=1500", "up=2500")
+    env.flood()
+    wait_for(lambda: hits(env, "link-flap") == 2, "the end of the flapping")
+    env.wait_link()
+    changes = int(env.local.sys("carrier_changes")) - changes
+    check(changes >= 4, f"the carrier changed {changes} times in two losses of the link")
+    flows(env)
+
+
+def phy_gone(env):
+    """A PHY that reads as ones: phylib takes that for a link. It comes back."""
+    need_model(env)
+    env.defer(env.bring_up)
+    fault(env, "phy-gone")
+    begin = time.monotonic()
+    env.local.command(["ethtool", env.ifname])
+    env.local.command(["ethtool", "-r", env.ifname])
+    check(time.monotonic() - begin < 10, "ethtool hung in MDIO")
+    time.sleep(3)
+    fault(env, "clear")
+    # What was written to it meanwhile is lost; down and up does it again.
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    env.bring_up()
+    flows(env)
+
+
+def irq_drop_all(env):
+    """All lines for a while: what they would have said is found out afterwards."""
+    need_model(env)
+    fault(env, "irq-drop", "all", "ms=1500")
+    push(env, True)
+    push(env, False)
+    time.sleep(1.5)
+    fault(env, "clear")
+    wait_for(env.answers, "an answer to a ping", timeout=NOTICE)
+    flows(env)
+
+
+def spurious(env):
+    """Interrupts without a cause are handled, not complained about."""
+    need_model(env)
+    for line in ("common", "rx", "tx"):
+        fault(env, "irq-spurious", line, "count=200", "every=500")
+    wait_for(lambda: hits(env, "irq-spurious") == 600, "600 spurious interrupts")
+    flows(env)
+
+
+if __name__ == "__main__":
+    main(case("rx_crc", counted, ("rx-crc", "count=5"), False, None),
+         case("rx_overflow", counted, ("rx-overflow", "count=5"), False, r"overflow|missed"),
+         case("tx_underflow", counted, ("tx-underflow", "count=3"), True, r"underflow|undeflow|fifo"),
+         case("rx_length", garbage, "length", 4, r"rx.*(length|err|bad)"),
+         case("rx_zero", garbage, "zero", 3, r"rx.*(length|err|bad)"),
+         case("rx_flags", garbage, "flags", 5, r"rx.*err"),
+         case("rx_no_first", garbage, "no-first", 3, r"rx.*(err|bad)"),
+         case("rx_no_last", garbage, "no-last", 3, r"rx.*(err|bad)"),
+         case("rx_context", garbage, "context", 3, r"rx.*(err|bad|timestamp)"),
+         case("rx_ones", garbage, "ones", 3, r"rx.*(err|bad|timestamp)"),
+         case("rx_random", garbage, "random", 16, r"rx.*(err|bad|timestamp)"),
+         case("rx_early", garbage, "early", 3, r"rx.*(err|bad)"),
+         case("rx_never", wedged, ("rx-garbage", "never"), False),
+         case("tx_status", counted, ("tx-garbage", "status", "count=4", "seed=5"), True, r"tx.*err"),
+         case("tx_random", counted, ("tx-garbage", "random", "count=8", "seed=5"), True, None),
+         case("tx_context", counted, ("tx-garbage", "context", "count=3"), True, None),
+         case("tx_never", wedged, ("tx-garbage", "never", "count=8"), True),
+         *(case(f"bus_error_{at.replace('-', '_')}", counted, ("bus-error", at), at.startswith("tx"), r"bus_err|recover|reset")
+           for at in ("rx-desc", "rx-buf", "rx-close", "tx-desc", "tx-buf", "tx-close")),
+         *(case(f"restart_{kind.replace('-', '_')}", restarted, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
+         *(case(f"escalate_{kind.replace('-', '_')}", escalated, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
+         retried,
+         case("irq_drop_rx", counted, ("irq-drop", "rx", "count=3"), False, None),
+         case("irq_drop_tx", counted, ("irq-drop", "tx", "count=3"), True, None),
+         lost_interrupt,
+         irq_drop_all,
+         spurious,
+         case("stamp_lost_rx", stamp_lost, "rx"),
+         case("stamp_promised", stamp_lost, "promised"),
+         stamp_late,
+         stamp_lost_tx,
+         safety,
+         flap,
+         phy_gone,
+         case("mdio_timeout", refused, ("mdio-timeout",)),
+         case("reset_stuck", refused, ("reset-stuck",)),
+         *(case(f"clock_{name}", refused, ("clock-dead", name)) for name in ("rx", "tx", "ptp", "csr")),
+         case("clock_app", restored, ("clock-dead", "app"), False))
