@@ -800,7 +800,7 @@ impl<'a> Port<'a> {
                 self.rare.reconfig_failures.fetch_add(1, Relaxed);
                 netdev_err!(
                     self.dev,
-                    "neither new ({:?}) nor old rings ({:?}) start: take the interface down and up\n",
+                    "neither new ({:?}) nor old rings ({:?}) start: take the port down and up\n",
                     err,
                     again
                 );

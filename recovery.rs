@@ -184,8 +184,8 @@ pub(crate) enum Verdict {
 
 /// Watches a receiver.
 ///
-/// Software alone cannot tell a receiver that stands still from a silent network. So the hardware is
-/// asked: frames come in if some wait in the FIFO, or if the DMA is at another descriptor than
+/// Software alone cannot tell a receiver that stands still from a silent network. So the hardware
+/// is asked: frames come in if some wait in the FIFO, or if the DMA is at another descriptor than
 /// before. From then on the ring has to move until the next look but one, or a lost interrupt is
 /// made up for by a poll. If that has run and found nothing, the receiver stands still.
 ///

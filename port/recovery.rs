@@ -204,7 +204,7 @@ impl<'a> Port<'a> {
                 self.rare.recovery_failures.fetch_add(1, Relaxed);
                 netdev_err!(
                     self.dev,
-                    "recovery failed ({:?}), next attempt in {} s: take the interface down and up if that does not help\n",
+                    "recovery failed ({:?}), next attempt in {} s\n",
                     err,
                     core_pause(history.failures).as_millis() / 1000
                 );
