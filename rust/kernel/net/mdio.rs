@@ -482,6 +482,34 @@ impl<'a, B: Bus + 'a> Registration<'a, B> {
         self.phy(addr).is_some()
     }
 
+    /// Reads the clause 22 register `reg` of the device at `addr`, PHY or not.
+    ///
+    /// Fails with [`EINVAL`] if there is no such register, with [`EOPNOTSUPP`] if the controller
+    /// does not know clause 22, and with its errors.
+    pub fn read(&self, addr: PhyAddr, reg: u8) -> Result<u16> {
+        // SAFETY: The bus is registered by the type invariants.
+        let val =
+            unsafe { bindings::mdiobus_read(self.bus.as_ptr(), addr.get().into(), u32::from(reg)) };
+
+        to_result(val)?;
+        u16::try_from(val).map_err(|_| EIO)
+    }
+
+    /// Writes the clause 22 register `reg` of the device at `addr`; fails like
+    /// [`read`](Self::read).
+    pub fn write(&self, addr: PhyAddr, reg: u8, val: u16) -> Result {
+        // SAFETY: The bus is registered by the type invariants.
+        to_result(unsafe {
+            bindings::mdiobus_write(self.bus.as_ptr(), addr.get().into(), u32::from(reg), val)
+        })
+    }
+
+    /// The bus. It is registered for as long as the [`Registration`] is there.
+    #[cfg(CONFIG_RUST_PCS_XPCS_ABSTRACTIONS)]
+    pub(super) fn as_raw(&self) -> NonNull<bindings::mii_bus> {
+        self.bus
+    }
+
     /// The PHY at `addr`. It is valid for as long as the [`Registration`] is.
     pub(super) fn phy(&self, addr: PhyAddr) -> Option<NonNull<bindings::phy_device>> {
         // SAFETY: The bus is registered by the type invariants.

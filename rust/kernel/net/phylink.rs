@@ -308,6 +308,23 @@ impl Interfaces {
             .filter(move |&i| self.contains(i))
     }
 
+    /// Reads the set from a C bitmap.
+    #[cfg(CONFIG_RUST_PCS_XPCS_ABSTRACTIONS)]
+    pub(super) fn load(bitmap: &[usize]) -> Self {
+        Interface::ALL
+            .iter()
+            .copied()
+            .filter(|i| {
+                let (word, bit) = (i.into_c().0 / usize::BITS, i.into_c().0 % usize::BITS);
+
+                // CAST: `u32` fits `usize` on every architecture of the kernel.
+                bitmap
+                    .get(word as usize)
+                    .is_some_and(|w| w & (1 << bit) != 0)
+            })
+            .fold(Self::NONE, Self::with)
+    }
+
     /// Writes the set as a C bitmap.
     fn store(self, bitmap: &mut [usize]) {
         for (i, word) in (0u32..).step_by(usize::BITS as usize).zip(bitmap) {
@@ -334,6 +351,14 @@ impl BitOr for Interfaces {
 
     fn bitor(self, other: Self) -> Self {
         self.union(other)
+    }
+}
+
+impl BitAnd for Interfaces {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 
@@ -752,7 +777,8 @@ pub trait MacOps: Send + Sync {
 
     /// Selects the PCS for `interface`; [`None`] if it needs none.
     ///
-    /// Must not change any state: phylink also asks to find out what would be possible.
+    /// Must not change any state: phylink also asks to find out what would be possible. A PCS that
+    /// belongs to another phylink instance, even to one that is gone, is refused.
     fn select_pcs(&self, _interface: Interface) -> Option<PcsHandle<'_>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -846,6 +872,7 @@ pub trait PcsOps: Send + Sync {
 pub struct Pcs<P: PcsOps> {
     #[pin]
     pcs: Opaque<bindings::phylink_pcs>,
+    claim: Claim,
     #[pin]
     ops: P,
 }
@@ -903,6 +930,7 @@ impl<P: PcsOps> Pcs<P> {
         // INVARIANT: `pcs` has just been set up.
         try_pin_init!(Self {
             pcs: Opaque::new(pcs),
+            claim: Claim::new(),
             ops <- ops,
         })
     }
@@ -916,12 +944,9 @@ impl<P: PcsOps> Pcs<P> {
     /// A handle to return from [`MacOps::select_pcs`].
     #[inline]
     pub fn handle(&self) -> PcsHandle<'_> {
-        // INVARIANT: By the type invariants the `phylink_pcs` is initialised and pinned; and `self`
-        // is borrowed for as long as the handle exists.
-        PcsHandle {
-            pcs: self.pcs.get(),
-            _pcs: PhantomData,
-        }
+        // SAFETY: By the type invariants the `phylink_pcs` is initialised and pinned; and `self` is
+        // borrowed for as long as the handle exists.
+        unsafe { PcsHandle::new(self.pcs.get(), &self.claim) }
     }
 
     /// # Safety
@@ -1042,15 +1067,52 @@ impl<P: PcsOps> Pcs<P> {
     }
 }
 
-/// A reference to a [`Pcs`] of any type.
+/// Whose a PCS is: a `phylink_pcs` is written to by the phylink instance that selects it, and so
+/// may be what is behind it. Two instances would do so at the same time.
+pub(super) struct Claim(Atomic<usize>);
+
+impl Claim {
+    /// Nobody's.
+    pub(super) fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// Takes it for the phylink instance with `config`; false if it is somebody else's.
+    ///
+    /// It is never given up. If another instance comes to have the same address, the first one is
+    /// gone.
+    fn take(&self, config: *mut bindings::phylink_config) -> bool {
+        let config = config.addr();
+
+        match self.0.cmpxchg(0, config, Relaxed) {
+            Ok(_) => true,
+            Err(owner) => owner == config,
+        }
+    }
+}
+
+/// A reference to a [`Pcs`] of any type, or to one of the kernel's own.
 ///
 /// # Invariants
 ///
-/// `pcs` is the initialised `phylink_pcs` of a [`Pcs`] that is valid for the duration of `'p`.
+/// `pcs` is an initialised `phylink_pcs` that, with all that its operations need, is valid for the
+/// duration of `'p`, and that only the phylink instance that `claim` belongs to uses.
 #[derive(Copy, Clone)]
 pub struct PcsHandle<'p> {
     pcs: *mut bindings::phylink_pcs,
-    _pcs: PhantomData<&'p ()>,
+    claim: &'p Claim,
+}
+
+impl<'p> PcsHandle<'p> {
+    /// # Safety
+    ///
+    /// As the invariants of the type. Whatever the operations touch must be touched by nobody but
+    /// that phylink instance.
+    #[inline]
+    pub(super) unsafe fn new(pcs: *mut bindings::phylink_pcs, claim: &'p Claim) -> Self {
+        // INVARIANT: By the safety requirements of the function.
+        Self { pcs, claim }
+    }
 }
 
 /// What a MAC is able to do, for [`Phylink::new`].
@@ -1574,7 +1636,13 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
         Interface::from_c(interface)
             .and_then(|interface| ops.select_pcs(interface))
-            .map_or(core::ptr::null_mut(), |handle| handle.pcs)
+            .map_or(core::ptr::null_mut(), |handle| {
+                if handle.claim.take(config) {
+                    handle.pcs
+                } else {
+                    EBUSY.to_ptr()
+                }
+            })
     }
 
     /// # Safety
@@ -1878,6 +1946,9 @@ mod tests {
         let mut bitmap = [0; 2];
         set.store(&mut bitmap);
         assert_eq!(bitmap[0], 1 << 4 | 0xf << 9);
+        #[cfg(CONFIG_RUST_PCS_XPCS_ABSTRACTIONS)]
+        assert!(Interfaces::load(&bitmap) == set);
+        assert!(set & Interfaces::RGMII == Interfaces::RGMII);
     }
 
     #[test]
