@@ -4,6 +4,8 @@
 
 use kernel::net::phylink::Interface;
 
+use crate::pcs::Serdes;
+
 /// Programmable burst lengths of the DMA.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BurstLength {
@@ -67,11 +69,26 @@ pub(crate) struct PtpClock {
     pub(crate) select: u32,
 }
 
+/// The PCS of a serial link, on the core's own MDIO bus.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pcs {
+    /// Its MDIO address.
+    pub(crate) addr: u8,
+    /// Periods of its EEE clock, less one, that make up 100 ns or so.
+    pub(crate) eee_factor: u8,
+    /// The SerDes below it, where something is to be known of it.
+    pub(crate) serdes: Option<&'static dyn Serdes>,
+    /// The way firmware has set the SerDes up decides on the interface.
+    pub(crate) lane_decides: bool,
+}
+
 /// Board or SoC data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
     /// How the MAC is wired to its PHY.
     pub(crate) interface: Interface,
+    /// The PCS, where the interface is a serial one.
+    pub(crate) pcs: Option<Pcs>,
     /// PHY addresses to leave alone: bit i is address i.
     pub(crate) phy_mask: u32,
     /// CSR clock, Hz: MDC and the receive watchdog are derived from it.

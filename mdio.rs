@@ -4,10 +4,10 @@
 
 use kernel::{
     net::mdio::{
+        self,
         Bus,
         DevAddr,
-        PhyAddr,
-        Registration, //
+        PhyAddr, //
     },
     prelude::*,
     str::CString,
@@ -70,10 +70,13 @@ impl Bus for MdioBus<'_> {
     }
 }
 
+/// The bus of a port.
+pub(crate) type Registration<'a> = mdio::Registration<'a, MdioBus<'a>>;
+
 /// Registers the bus and scans it for PHYs.
 ///
 /// The result must be kept in the data of the network device, never forgotten.
-pub(crate) fn register<'a>(hw: &Arc<Hw<'a>>) -> Result<Registration<'a, MdioBus<'a>>> {
+pub(crate) fn register<'a>(hw: &Arc<Hw<'a>>) -> Result<Registration<'a>> {
     let bus = MdioBus::new(hw.clone())?;
     let id = CString::try_from_fmt(fmt!(
         "{}-{}",
@@ -83,13 +86,12 @@ pub(crate) fn register<'a>(hw: &Arc<Hw<'a>>) -> Result<Registration<'a, MdioBus<
 
     // SAFETY: The only caller stores the registration in the data of the network device, which is
     // dropped before the device is unbound.
-    unsafe { Registration::new(hw.dev, &id, hw.config.phy_mask, Ok::<_, Error>(bus)) }.inspect_err(
-        |err| {
+    unsafe { mdio::Registration::new(hw.dev, &id, hw.config.phy_mask, Ok::<_, Error>(bus)) }
+        .inspect_err(|err| {
             dev_err!(
                 hw.dev,
                 "cannot register the MDIO bus: {}; does the CSR clock run?\n",
                 err.to_errno()
             );
-        },
-    )
+        })
 }

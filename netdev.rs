@@ -326,11 +326,16 @@ impl device::Driver for Dwmac {
     }
 
     fn mii_ioctl<'a>(
-        _dev: &Device,
+        dev: &Device,
         port: Pin<&Port<'a>>,
         ioctl: &mut MiiIoctl<'_>,
         rtnl: &Rtnl,
     ) -> Result {
+        // While the port is down no PHY is connected, and phylink would make registers up from a
+        // PCS that is off.
+        if !dev.is_running() {
+            return Err(EINVAL);
+        }
         port.phylink.mii_ioctl(ioctl, rtnl)
     }
 

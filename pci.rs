@@ -16,7 +16,7 @@ use crate::{
 };
 
 mod driver;
-mod intel;
+pub(crate) mod intel;
 mod snps;
 
 pub(crate) use driver::Driver;
@@ -46,12 +46,61 @@ kernel::pci_device_table!(
             intel::EHL_RGMII
         ),
         (
+            DeviceId::from_id(Vendor::INTEL, intel::EHL_SGMII_ID),
+            intel::EHL_SGMII
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::EHL_SGMII_2G5_ID),
+            intel::EHL_SGMII_2G5
+        ),
+        (
             DeviceId::from_id(Vendor::INTEL, intel::EHL_PSE0_RGMII_ID),
             intel::EHL_PSE0_RGMII
         ),
         (
+            DeviceId::from_id(Vendor::INTEL, intel::EHL_PSE0_SGMII_ID),
+            intel::EHL_PSE0_SGMII
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::EHL_PSE0_SGMII_2G5_ID),
+            intel::EHL_PSE0_SGMII_2G5
+        ),
+        (
             DeviceId::from_id(Vendor::INTEL, intel::EHL_PSE1_RGMII_ID),
             intel::EHL_PSE1_RGMII
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::EHL_PSE1_SGMII_ID),
+            intel::EHL_PSE1_SGMII
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::EHL_PSE1_SGMII_2G5_ID),
+            intel::EHL_PSE1_SGMII_2G5
+        ),
+        (DeviceId::from_id(Vendor::INTEL, intel::TGL_ID), intel::TGL),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::TGL_H0_ID),
+            intel::TGL
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::TGL_H1_ID),
+            intel::TGL
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::ADL_S0_ID),
+            intel::ADL_S
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::ADL_S1_ID),
+            intel::ADL_S
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::ADL_N_ID),
+            intel::ADL_N
+        ),
+        (
+            DeviceId::from_id(Vendor::INTEL, intel::RPL_P_ID),
+            intel::RPL_P
         ),
     ]
 );

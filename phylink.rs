@@ -11,6 +11,7 @@ use kernel::{
         MacCapabilities,
         MacOps,
         Mode,
+        PcsHandle,
         Phylink, //
     },
     prelude::*,
@@ -20,18 +21,38 @@ use kernel::{
 use crate::{
     hw::Hw,
     hwif,
-    netdev::Device, //
+    mdio::Registration,
+    netdev::Device,
+    pcs::Pcs, //
 };
 
 /// Tells the core what phylink decides.
 pub(crate) struct LinkOps<'a> {
     hw: Arc<Hw<'a>>,
+    pcs: Option<Pcs>,
+}
+
+impl LinkOps<'_> {
+    /// How the core is connected to its PHY.
+    pub(crate) fn interface(&self) -> Interface {
+        self.pcs
+            .as_ref()
+            .map_or(self.hw.config.interface, |pcs| pcs.interface)
+    }
 }
 
 #[vtable]
 impl MacOps for LinkOps<'_> {
     fn config(&self, _mode: Mode, _state: &LinkState) {
-        // The interface is a matter of how the core is wired; nothing in it is to be set.
+        // The interface is a matter of how the core is wired; nothing in it is to be set. To a PCS
+        // it is GMII.
+    }
+
+    fn select_pcs(&self, interface: Interface) -> Option<PcsHandle<'_>> {
+        self.pcs
+            .as_ref()
+            .filter(|pcs| pcs.interfaces.contains(interface))
+            .map(|pcs| pcs.xpcs.handle())
     }
 
     fn link_up(&self, link: &phylink::Link) {
@@ -98,17 +119,18 @@ const LPI_CAPABILITIES: MacCapabilities = MacCapabilities::MAC_100FD
 const LPI_TIMER: u32 = 1_000_000;
 
 /// What phylink has to know of the core.
-fn config(hw: &Hw<'_>) -> phylink::Config {
+fn config(hw: &Hw<'_>, pcs: Option<&Pcs>) -> phylink::Config {
     let features = &hw.features;
     let interface = hw.config.interface;
-    let interfaces = if interface.is_rgmii() {
+    let interfaces = match pcs {
+        Some(pcs) => pcs.interfaces,
         // Who adds the delays makes no difference to the core.
-        Interfaces::RGMII
-    } else {
-        interface.into()
+        None if interface.is_rgmii() => Interfaces::RGMII,
+        None => interface.into(),
     };
-    let lpi = features.eee
-        && (interface.is_rgmii() || matches!(interface, Interface::Mii | Interface::Gmii));
+    // A PCS that is no part of the core is on its GMII.
+    let parallel = interface.is_rgmii() || matches!(interface, Interface::Mii | Interface::Gmii);
+    let lpi = features.eee && (parallel || pcs.is_some());
 
     phylink::Config {
         interfaces,
@@ -122,6 +144,8 @@ fn config(hw: &Hw<'_>) -> phylink::Config {
         ),
         // The core does not come out of reset without it; so it must not stop in LPI either.
         mac_requires_rxc: true,
+        // SGMII tells speed and duplex, and 1000BASE-X negotiates; 2500BASE-X does neither.
+        default_an_inband: pcs.is_some_and(|pcs| pcs.interface != Interface::Base2500X),
         lpi_interfaces: if lpi { interfaces } else { Interfaces::NONE },
         lpi_capabilities: LPI_CAPABILITIES,
         lpi_timer_default: LPI_TIMER,
@@ -130,24 +154,25 @@ fn config(hw: &Hw<'_>) -> phylink::Config {
     }
 }
 
-/// Link management for the network device of a port.
+/// Link management for the network device of a port; the PCS, if there is to be one, is on `bus`.
 ///
 /// The result must be kept in the data of the network device, never forgotten.
 pub(crate) fn new<'a>(
     dev: &'a Device,
     hw: &Arc<Hw<'a>>,
-) -> impl PinInit<Phylink<'a, LinkOps<'a>>, Error> + 'a {
-    let ops = LinkOps { hw: hw.clone() };
+    bus: &Registration<'a>,
+) -> Result<impl PinInit<Phylink<'a, LinkOps<'a>>, Error> + 'a> {
+    let pcs = hw.config.pcs.as_ref();
+    let pcs = pcs.map(|pcs| Pcs::new(hw, bus, pcs)).transpose()?;
+    let config = config(hw, pcs.as_ref());
+    let fwnode = hw.dev.fwnode();
+    let ops = LinkOps {
+        hw: hw.clone(),
+        pcs,
+    };
+    let interface = ops.interface();
 
     // SAFETY: The only caller initialises a field of the data of the network device with this,
     // which is dropped before the device is unbound.
-    unsafe {
-        Phylink::new(
-            dev,
-            hw.dev.fwnode(),
-            hw.config.interface,
-            &config(hw),
-            Ok::<_, Error>(ops),
-        )
-    }
+    Ok(unsafe { Phylink::new(dev, fwnode, interface, &config, Ok::<_, Error>(ops)) })
 }

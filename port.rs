@@ -67,6 +67,7 @@ use crate::{
         Device,
         Dwmac, //
     },
+    pcs,
     phylink::LinkOps,
     ptp::Clock,
     ring,
@@ -319,8 +320,8 @@ impl<'a> Port<'a> {
         let retired = KVec::with_capacity(count, GFP_KERNEL)?;
 
         let data = try_pin_init!(Self {
-            phylink <- crate::phylink::new(dev, &hw),
             mdio <- crate::mdio::register(&hw)?,
+            phylink <- crate::phylink::new(dev, &hw, &mdio)?,
             control <- new_mutex!(Control {
                 settings,
                 irqs: None,
@@ -715,10 +716,10 @@ impl<'a> Port<'a> {
         let mtu = self.dev.mtu();
         let mut rings = self.build(&settings, mtu)?;
 
-        // The receive clock that the reset needs comes from the PHY.
+        // The receive clock that the reset needs comes from the PHY, or the PCS.
         self.connect_phy(rtnl)?;
-        let result = self
-            .reset_core()
+        let result = pcs::power_up(&self.hw, &self.mdio, self.phylink.ops().interface())
+            .and_then(|()| self.reset_core())
             .and_then(|()| self.request_irqs())
             .and_then(|irqs| {
                 control.irqs = Some(irqs);
@@ -728,6 +729,7 @@ impl<'a> Port<'a> {
         if let Err(err) = result {
             self.shut(&mut control, rtnl);
             control.irqs = None;
+            pcs::power_down(&self.hw, &self.mdio);
             self.phylink.disconnect(rtnl);
             return Err(err);
         }
@@ -743,6 +745,7 @@ impl<'a> Port<'a> {
         self.shut(&mut control, rtnl);
         control.irqs = None;
         drop(control);
+        pcs::power_down(&self.hw, &self.mdio);
         self.phylink.disconnect(rtnl);
     }
 
@@ -916,8 +919,11 @@ impl<'a> Port<'a> {
         );
     }
 
-    /// Attaches the PHY: the one the firmware names, else the first that answers.
+    /// Attaches the PHY, if there is to be one: the first that answers.
     fn connect_phy(&self, rtnl: &Rtnl) -> Result {
+        if !self.phylink.expects_phy(rtnl) {
+            return Ok(());
+        }
         let addr = self.mdio.find_first().ok_or(ENODEV).inspect_err(|_| {
             dev_err!(
                 self.hw.dev,

@@ -38,6 +38,7 @@ mod mmc;
 mod napi;
 mod netdev;
 mod pci;
+mod pcs;
 mod phylink;
 mod port;
 mod ptp;
@@ -75,6 +76,9 @@ mod kunit_mdio;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/mtl.rs"]
 mod kunit_mtl;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/pcs.rs"]
+mod kunit_pcs;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/phylink.rs"]
 mod kunit_phylink;

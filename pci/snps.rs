@@ -24,6 +24,7 @@ pub(super) const GMAC5: Glue = Glue {
     bar: 0,
     config: Config {
         interface: Interface::Gmii,
+        pcs: None,
         phy_mask: 0,
         csr_rate: 250_000_000,
         // Whatever was synthesised.
