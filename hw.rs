@@ -118,8 +118,13 @@ impl<'a> Hw<'a> {
 
     /// Resets the core; bounded wait. What its MAC has counted is kept.
     pub(crate) fn reset(&self) -> Result {
-        self.counters.stop(self.hwif.mmc, self.io());
+        self.stop_counters();
         self.hwif.dma.reset(self.dev, self.io())
+    }
+
+    /// Collects what the MAC has counted, before it loses it.
+    pub(crate) fn stop_counters(&self) {
+        self.counters.stop(self.hwif.mmc, self.io());
     }
 
     /// Has the MAC count, after a reset.

@@ -146,6 +146,8 @@ fn config(hw: &Hw<'_>, pcs: Option<&Pcs>) -> phylink::Config {
         mac_requires_rxc: true,
         // SGMII tells speed and duplex, and 1000BASE-X negotiates; 2500BASE-X does neither.
         default_an_inband: pcs.is_some_and(|pcs| pcs.interface != Interface::Base2500X),
+        // For the same reason the PHY has to wake up first, while a bus comes after its parent.
+        mac_managed_pm: true,
         lpi_interfaces: if lpi { interfaces } else { Interfaces::NONE },
         lpi_capabilities: LPI_CAPABILITIES,
         lpi_timer_default: LPI_TIMER,

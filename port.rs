@@ -633,6 +633,12 @@ impl<'a> Port<'a> {
         control.retired.clear();
     }
 
+    /// As [`Port::shut`], and gives the vectors back.
+    fn shut_down(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
+        self.shut(control, rtnl);
+        control.irqs = None;
+    }
+
     /// Opens the producer side of `channel` under its queue's lock, from process context.
     fn with_tx_side<R>(
         &self,
@@ -727,8 +733,7 @@ impl<'a> Port<'a> {
                 self.start(&settings, mtu, &mut rings, rtnl)
             });
         if let Err(err) = result {
-            self.shut(&mut control, rtnl);
-            control.irqs = None;
+            self.shut_down(&mut control, rtnl);
             pcs::power_down(&self.hw, &self.mdio);
             self.phylink.disconnect(rtnl);
             return Err(err);
@@ -742,11 +747,77 @@ impl<'a> Port<'a> {
     pub(crate) fn stop(&self, rtnl: &Rtnl) {
         self.phylink.stop(rtnl);
         let mut control = self.control.lock();
-        self.shut(&mut control, rtnl);
-        control.irqs = None;
+        self.shut_down(&mut control, rtnl);
         drop(control);
         pcs::power_down(&self.hw, &self.mdio);
         self.phylink.disconnect(rtnl);
+    }
+
+    /// Brings the port to rest, down or up, for the system to sleep. What it was is kept for
+    /// [`Port::resume`], the rings included.
+    pub(crate) fn suspend(&self, rtnl: &Rtnl) {
+        if self.dev.is_running() {
+            self.dev.detach(rtnl);
+            self.phylink.suspend(rtnl);
+            let mut control = self.control.lock();
+            // If it fails there are no rings to be kept.
+            let _ = self.quiesce(&mut control.retired, rtnl);
+            // Their handlers would find registers that are not there; a line may be shared.
+            if control.irqs.take().is_none() {
+                // A recovery had failed: the next try is with new rings.
+                control.retired.clear();
+            }
+        }
+        if let Ok(clock) = self.clock() {
+            clock.suspend();
+        }
+        // The link watch, for one, may ask for statistics any time.
+        self.hw.stop_counters();
+    }
+
+    /// Undoes [`Port::suspend`]: sets the core up as when it is opened, for it may have lost its
+    /// power.
+    pub(crate) fn resume(&self, rtnl: &Rtnl) -> Result {
+        if self.dev.is_present() {
+            // It was down.
+            if let Ok(clock) = self.clock() {
+                clock.resume();
+            }
+            return Ok(());
+        }
+
+        let result = self.phylink.prepare_resume(rtnl).and_then(|()| {
+            let mut control = self.control.lock();
+            self.try_resume(&mut control, rtnl)
+                .inspect_err(|_| self.shut_down(&mut control, rtnl))
+        });
+        match &result {
+            // May bring the link up at once.
+            Ok(()) => self.phylink.resume(rtnl),
+            Err(err) => {
+                netdev_err!(
+                    self.dev,
+                    "does not wake up ({:?}): take the interface down and up\n",
+                    err
+                );
+                self.phylink.stop(rtnl);
+            }
+        }
+        self.dev.attach(rtnl);
+        result
+    }
+
+    fn try_resume(&self, control: &mut Control<'a>, rtnl: &Rtnl) -> Result {
+        let settings = control.settings;
+        let mtu = self.dev.mtu();
+        let rings = &mut control.retired;
+        if rings.is_empty() {
+            *rings = self.build(&settings, mtu)?;
+        }
+        rewind(rings)?;
+        self.reset_core()?;
+        control.irqs = Some(self.request_irqs()?);
+        self.start(&settings, mtu, rings, rtnl)
     }
 
     /// Makes `settings` and `mtu` the ones in force, with new rings if the port runs.
@@ -785,12 +856,7 @@ impl<'a> Port<'a> {
         let (settings, mtu) = (&control.settings, self.dev.mtu());
         let again = self.quiesce(rings, rtnl).and_then(|quiet| {
             rings.clear();
-            for tx in old.iter_mut().filter_map(|rings| rings.tx.as_mut()) {
-                tx.rewind()?;
-            }
-            for rx in old.iter_mut().filter_map(|rings| rings.rx.as_mut()) {
-                rx.rewind();
-            }
+            rewind(old)?;
             self.restart(quiet, settings, mtu, old, rtnl)
         });
         match again {
@@ -948,6 +1014,19 @@ impl<'a> Port<'a> {
             .saturating_sub(HEADER + FCS)
             .min(MAX_MTU)
     }
+}
+
+/// Has rings that were taken back from the channels start over; see [`TxEnds::rewind`].
+fn rewind(rings: &mut Rings<'_>) -> Result {
+    for rings in rings.iter_mut() {
+        if let Some(tx) = rings.tx.as_mut() {
+            tx.rewind()?;
+        }
+        if let Some(rx) = rings.rx.as_mut() {
+            rx.rewind();
+        }
+    }
+    Ok(())
 }
 
 /// Queues to use of `have`, at most `limit`, at least one.

@@ -258,34 +258,60 @@ impl<'a> Clock<'a> {
         .map_err(|err| self.stuck(err))
     }
 
+    /// What the system time is, by the clock if that can be read, and when.
+    fn note(&self) -> (Timespec, Instant<BootTime>) {
+        let now = self.read(None);
+        let since = Instant::now();
+        let then = match now {
+            Ok(now) => Timespec::from_delta(Delta::from_nanos(now.as_nanos())),
+            Err(_) => Timespec::from_instant(Instant::<RealTime>::now()),
+        };
+        (then, since)
+    }
+
+    /// Starts a clock that has stopped, at the time that it would show now.
+    ///
+    /// Without a clock the port still works: if this fails it stays as it is.
+    fn go_on(&self, state: &mut State, (then, since): (Timespec, Instant<BootTime>)) {
+        let started = then
+            .checked_add(since.elapsed())
+            .and_then(|time| register_time(time).ok())
+            .is_some_and(|time| self.start(state, time).is_ok());
+        state.stopped = (!started).then_some((then, since));
+    }
+
     /// Resets the core by means of `reset`; afterwards the clock goes on as if nothing had
     /// happened.
     pub(crate) fn across(&self, reset: impl FnOnce() -> Result) -> Result {
         let mut state = self.state.lock();
-        let (then, since) = match state.stopped.take() {
+        let noted = match state.stopped {
             Some(stopped) => stopped,
-            None => {
-                let now = self.read(None);
-                let since = Instant::now();
-                let then = match now {
-                    Ok(now) => Timespec::from_delta(Delta::from_nanos(now.as_nanos())),
-                    Err(_) => Timespec::from_instant(Instant::<RealTime>::now()),
-                };
-                (then, since)
-            }
+            None => self.note(),
         };
 
-        let result = reset();
-        // Without a clock the port still works.
-        let goes_on = result.is_ok()
-            && then
-                .checked_add(since.elapsed())
-                .and_then(|time| register_time(time).ok())
-                .is_some_and(|time| self.start(&state, time).is_ok());
-        if !goes_on {
-            state.stopped = Some((then, since));
+        // Until it is known better.
+        state.stopped = Some(noted);
+        reset()?;
+        self.go_on(&mut state, noted);
+        Ok(())
+    }
+
+    /// Has the clock stop before the core may lose its power.
+    pub(crate) fn suspend(&self) {
+        let mut state = self.state.lock();
+
+        if state.stopped.is_none() {
+            state.stopped = Some(self.note());
         }
-        result
+    }
+
+    /// Has the clock go on, if it has stopped.
+    pub(crate) fn resume(&self) {
+        let mut state = self.state.lock();
+
+        if let Some(stopped) = state.stopped {
+            self.go_on(&mut state, stopped);
+        }
     }
 
     /// Of which frames timestamps are taken.

@@ -106,7 +106,7 @@ start_model() {
 
 # guest_boot [COMMAND...]: needs the opt_ variables; sets guest_status.
 guest_boot() {
-	local i args=() append
+	local i n args=() append
 	local console=$run/console.log
 	find_accel
 	find_clock
@@ -116,7 +116,8 @@ guest_boot() {
 		-M "q35,memory-backend=mem" -object "memory-backend-memfd,id=mem,size=$opt_mem,share=on" -m "$opt_mem" -smp "$opt_smp"
 		-kernel "$(bzimage)" -serial "file:$console"
 		-drive "file=$IMAGE,format=raw,if=none,id=root,readonly=on" -device virtio-blk-pci,drive=root
-		-device virtio-rng-pci -device virtio-serial-pci
+		-device virtio-rng-pci -device pcie-root-port,id=shares,chassis=1
+		-device virtio-serial-pci,bus=shares,addr=0.0,multifunction=on,x-pcie-pm-no-soft-reset=on
 		-device virtconsole,chardev=tty)
 	case $ACCEL in
 	kvm) args+=(-accel kvm -cpu host) ;;
@@ -130,9 +131,12 @@ guest_boot() {
 		args+=(-device "intel-iommu,intremap=on")
 		append+=" intel_iommu=on iommu=pt"
 	fi
+	# 9p and the way to the model do not outlive a reset, so what the system's sleep does to these devices must not be
+	# one; only behind a port can they say so.
+	n=1
 	for i in "src:/src:,readonly=on" "modules:$MODULES/lib/modules:,readonly=on" "lab:$run/share:"; do
 		args+=(-fsdev "local,id=fs-${i%%:*},path=$(cut -d: -f2 <<< "$i"),security_model=none,multidevs=remap${i##*:}"
-			-device "virtio-9p-pci,fsdev=fs-${i%%:*},mount_tag=${i%%:*}")
+			-device "virtio-9p-pci,bus=shares,addr=0.$((n++)),multifunction=on,x-pcie-pm-no-soft-reset=on,fsdev=fs-${i%%:*},mount_tag=${i%%:*}")
 	done
 	if [ "$opt_ports" -gt 0 ]; then
 		start_model

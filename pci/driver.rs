@@ -10,12 +10,17 @@ use kernel::{
         Device as _,
         DmaMask, //
     },
-    net::device::Registration,
+    net::{
+        device::Registration,
+        rtnl, //
+    },
     pci::{
         self,
         IrqType,
         IrqTypes,
-        IrqVectorRegistration, //
+        IrqVectorRegistration,
+        PmOps,
+        SystemSleep, //
     },
     prelude::*,
     sync::Arc, //
@@ -43,7 +48,7 @@ pub(crate) struct Driver;
 #[pin_data]
 pub(crate) struct Function<'bound> {
     /// Dropped first: its interrupt handlers use the vectors.
-    _registration: Registration<'bound, Dwmac>,
+    registration: Registration<'bound, Dwmac>,
     vectors: IrqVectorRegistration<'bound>,
     /// The registration refers to `vectors`.
     #[pin]
@@ -73,6 +78,7 @@ impl pci::Driver for Driver {
     type IdInfo = Glue;
     type Data<'bound> = Function<'bound>;
     const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+    const PM_OPS: PmOps<Self> = PmOps::SYSTEM_SLEEP;
 
     fn probe<'bound>(
         pdev: &'bound pci::Device<Core<'_>>,
@@ -115,9 +121,9 @@ impl pci::Driver for Driver {
             );
             Ok(try_pin_init!(Function {
                 vectors,
-                _registration: {
+                registration: {
                     // SAFETY: `vectors` is initialized, does not move, as `Function` is pinned, and
-                    // is dropped after `_registration`, which holds all that borrows it.
+                    // is dropped after `registration`, which holds all that borrows it.
                     let vectors = unsafe { &*core::ptr::from_ref(vectors) };
                     let (device, data) = Port::new(hw, vectors, plan)?;
                     // SAFETY: The registration is stored in driver data and never forgotten.
@@ -126,5 +132,24 @@ impl pci::Driver for Driver {
                 _pinned: PhantomPinned,
             }))
         })
+    }
+}
+
+// The PCI core keeps the function in D0 as long as the driver is bound and the system does not
+// sleep: nothing is known to be gained by suspending it at run time.
+impl SystemSleep for Driver {
+    fn suspend<'bound>(
+        _pdev: &'bound pci::Device<Core<'_>>,
+        function: Pin<&Function<'bound>>,
+    ) -> Result {
+        function.registration.data().suspend(&rtnl::lock());
+        Ok(())
+    }
+
+    fn resume<'bound>(
+        _pdev: &'bound pci::Device<Core<'_>>,
+        function: Pin<&Function<'bound>>,
+    ) -> Result {
+        function.registration.data().resume(&rtnl::lock())
     }
 }

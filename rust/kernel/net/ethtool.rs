@@ -253,6 +253,118 @@ impl PauseParam {
     }
 }
 
+/// Kinds of frames and events that wake the system, a set of `WAKE_*` bits.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct WakeModes(u32);
+
+impl WakeModes {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// Activity of the PHY.
+    pub const PHY: Self = Self(bindings::WAKE_PHY);
+    /// Frames for the device's own address.
+    pub const UCAST: Self = Self(bindings::WAKE_UCAST);
+    /// Frames for a group.
+    pub const MCAST: Self = Self(bindings::WAKE_MCAST);
+    /// Frames for everybody.
+    pub const BCAST: Self = Self(bindings::WAKE_BCAST);
+    /// ARP requests.
+    pub const ARP: Self = Self(bindings::WAKE_ARP);
+    /// Magic frames.
+    pub const MAGIC: Self = Self(bindings::WAKE_MAGIC);
+
+    /// The set with what is in `other` added.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in the set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether there is nothing in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    #[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
+    pub(super) const fn from_raw(modes: u32) -> Self {
+        Self(modes)
+    }
+
+    #[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
+    pub(super) const fn into_raw(self) -> u32 {
+        self.0
+    }
+}
+
+impl BitOr for WakeModes {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.union(other)
+    }
+}
+
+/// What the device can, and is to, wake the system on (Wake-on-LAN).
+///
+/// Passed on to [`Phylink::get_wol`](super::phylink::Phylink::get_wol) and
+/// [`Phylink::set_wol`](super::phylink::Phylink::set_wol).
+#[derive(Copy, Clone)]
+#[repr(transparent)]
+pub struct WolInfo(bindings::ethtool_wolinfo);
+
+impl WolInfo {
+    /// What it can.
+    pub fn supported(&self) -> WakeModes {
+        WakeModes(self.0.supported)
+    }
+
+    /// What it is to.
+    pub fn modes(&self) -> WakeModes {
+        WakeModes(self.0.wolopts)
+    }
+
+    /// Sets both.
+    pub fn set(&mut self, supported: WakeModes, modes: WakeModes) {
+        self.0.supported = supported.0;
+        self.0.wolopts = modes.0;
+    }
+
+    #[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
+    pub(super) fn as_raw_mut(&mut self) -> *mut bindings::ethtool_wolinfo {
+        &raw mut self.0
+    }
+}
+
+/// The self-test of a device that is asked for, and its results.
+pub struct SelfTest<'t> {
+    flags: &'t mut u32,
+    results: &'t mut [u64],
+}
+
+impl SelfTest<'_> {
+    /// The device may be taken out of service for the time of the test.
+    pub fn is_offline(&self) -> bool {
+        *self.flags & bindings::ethtool_test_flags_ETH_TEST_FL_OFFLINE != 0
+    }
+
+    /// Stores the result of a test, an index into [`Operations::SELF_TESTS`]: zero if it passed,
+    /// else what the user is to be shown. Those that are not stored have passed.
+    pub fn set(&mut self, index: usize, result: u64) {
+        if let Some(slot) = self.results.get_mut(index) {
+            *slot = result;
+        }
+    }
+
+    /// Says that something has failed.
+    pub fn fail(&mut self) {
+        *self.flags |= bindings::ethtool_test_flags_ETH_TEST_FL_FAILED;
+    }
+}
+
 /// Settings and state of Energy Efficient Ethernet.
 ///
 /// Passed on to [`Phylink::get_eee`](super::phylink::Phylink::get_eee) and
@@ -701,6 +813,10 @@ pub trait Operations: Driver {
     /// The frame sizes that [`get_rmon_stats`](Operations::get_rmon_stats) tells apart.
     const RMON_RANGES: RmonRanges = RmonRanges::NONE;
 
+    /// The names of the self-tests, at most 31 bytes each. Must not be empty if
+    /// [`self_test`](Operations::self_test) is implemented.
+    const SELF_TESTS: &'static [&'static CStr] = &[];
+
     /// Fills in what `ethtool -i` shows.
     fn drvinfo<'a>(
         _dev: &Device<Self>,
@@ -773,6 +889,36 @@ pub trait Operations: Driver {
         _eee: &Eee,
         _rtnl: &Rtnl,
     ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads what the device can, and is to, wake the system on.
+    fn get_wol<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _wol: &mut WolInfo,
+        _rtnl: &Rtnl,
+    ) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes what the device is to wake the system on.
+    fn set_wol<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _wol: &WolInfo,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Runs the self-tests. The device may be down.
+    fn self_test<'a>(
+        _dev: &Device<Self>,
+        _data: Pin<&Self::Data<'a>>,
+        _test: &mut SelfTest<'_>,
+        _rtnl: &Rtnl,
+    ) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -967,6 +1113,14 @@ struct VTable<T: Operations>(PhantomData<T>);
 impl<T: Operations> VTable<T> {
     const RMON_RANGES: &'static RmonRanges = &T::RMON_RANGES;
 
+    const HAS_SELF_TEST: bool = {
+        assert!(
+            T::HAS_SELF_TEST != T::SELF_TESTS.is_empty(),
+            "a self-test needs names"
+        );
+        T::HAS_SELF_TEST
+    };
+
     const HAS_STATISTICS: bool = {
         assert!(
             T::HAS_STATS_COUNT == T::HAS_STATS && T::HAS_STATS_COUNT == T::HAS_STAT_NAMES,
@@ -1030,6 +1184,21 @@ impl<T: Operations> VTable<T> {
             },
             set_eee: if T::HAS_SET_EEE {
                 Some(Self::set_eee)
+            } else {
+                None
+            },
+            get_wol: if T::HAS_GET_WOL {
+                Some(Self::get_wol)
+            } else {
+                None
+            },
+            set_wol: if T::HAS_SET_WOL {
+                Some(Self::set_wol)
+            } else {
+                None
+            },
+            self_test: if Self::HAS_SELF_TEST {
+                Some(Self::self_test)
             } else {
                 None
             },
@@ -1103,12 +1272,12 @@ impl<T: Operations> VTable<T> {
             } else {
                 None
             },
-            get_sset_count: if Self::HAS_STATISTICS {
+            get_sset_count: if Self::HAS_STATISTICS || Self::HAS_SELF_TEST {
                 Some(Self::get_sset_count)
             } else {
                 None
             },
-            get_strings: if Self::HAS_STATISTICS {
+            get_strings: if Self::HAS_STATISTICS || Self::HAS_SELF_TEST {
                 Some(Self::get_strings)
             } else {
                 None
@@ -1295,6 +1464,61 @@ impl<T: Operations> VTable<T> {
             unsafe { Self::with(dev, |dev, data, rtnl| T::set_eee(dev, data, eee, rtnl)) }
                 .map(|()| 0)
         })
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn get_wol(
+        dev: *mut bindings::net_device,
+        wol: *mut bindings::ethtool_wolinfo,
+    ) {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let wol = unsafe { &mut *wol.cast::<WolInfo>() };
+
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data, rtnl| T::get_wol(dev, data, wol, rtnl)) }
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`].
+    unsafe extern "C" fn set_wol(
+        dev: *mut bindings::net_device,
+        wol: *mut bindings::ethtool_wolinfo,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements; the type is transparent.
+        let wol = unsafe { &*wol.cast::<WolInfo>() };
+
+        from_result(|| {
+            // SAFETY: By the safety requirements.
+            unsafe { Self::with(dev, |dev, data, rtnl| T::set_wol(dev, data, wol, rtnl)) }
+                .map(|()| 0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See [`VTable`]. `results` must have room for as many numbers as `get_sset_count` returned.
+    unsafe extern "C" fn self_test(
+        dev: *mut bindings::net_device,
+        test: *mut bindings::ethtool_test,
+        results: *mut u64,
+    ) {
+        // SAFETY: By the safety requirements.
+        let flags = unsafe { &mut (*test).flags };
+
+        // SAFETY: The caller has allocated and cleared as many numbers as `get_sset_count` returned
+        // to it, which is a constant.
+        let results = unsafe { slice::from_raw_parts_mut(results, T::SELF_TESTS.len()) };
+        let mut test = SelfTest { flags, results };
+
+        // SAFETY: By the safety requirements.
+        unsafe {
+            Self::with(dev, |dev, data, rtnl| {
+                T::self_test(dev, data, &mut test, rtnl)
+            })
+        }
     }
 
     /// # Safety
@@ -1595,12 +1819,16 @@ impl<T: Operations> VTable<T> {
         sset: ffi::c_int,
     ) -> ffi::c_int {
         from_result(|| {
-            if u32::try_from(sset) != Ok(bindings::ethtool_stringset_ETH_SS_STATS) {
-                return Err(EOPNOTSUPP);
-            }
-
-            // SAFETY: By the safety requirements.
-            let count = unsafe { Self::with(dev, Self::stats_count) };
+            let count = match u32::try_from(sset) {
+                Ok(bindings::ethtool_stringset_ETH_SS_TEST) => T::SELF_TESTS.len(),
+                Ok(bindings::ethtool_stringset_ETH_SS_STATS) if Self::HAS_STATISTICS => {
+                    // SAFETY: By the safety requirements.
+                    let count = unsafe { Self::with(dev, Self::stats_count) };
+                    // CAST: From 32 bits to at least as many.
+                    count as usize
+                }
+                _ => return Err(EOPNOTSUPP),
+            };
 
             // An empty set would be a warning in the log.
             match ffi::c_int::try_from(count) {
@@ -1614,7 +1842,22 @@ impl<T: Operations> VTable<T> {
     ///
     /// See [`VTable`].
     unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, sset: u32, buf: *mut u8) {
-        if sset != bindings::ethtool_stringset_ETH_SS_STATS || buf.is_null() {
+        if buf.is_null() {
+            return;
+        }
+        if sset == bindings::ethtool_stringset_ETH_SS_TEST {
+            // SAFETY: The caller has allocated the buffer for, and initialised, as many strings as
+            // `get_sset_count` returned to it, which is a constant.
+            let buf = unsafe {
+                slice::from_raw_parts_mut(buf.cast::<[u8; GSTRING_LEN]>(), T::SELF_TESTS.len())
+            };
+
+            for (buf, name) in buf.iter_mut().zip(T::SELF_TESTS) {
+                write_str(buf, fmt!("{}", *name));
+            }
+            return;
+        }
+        if sset != bindings::ethtool_stringset_ETH_SS_STATS || !Self::HAS_STATISTICS {
             return;
         }
 

@@ -96,7 +96,9 @@ use super::{
     ethtool::{
         Eee,
         LinkSettings,
-        PauseParam, //
+        PauseParam,
+        WakeModes,
+        WolInfo, //
     },
     mdio,
     rtnl::{
@@ -808,6 +810,12 @@ pub trait MacOps: Send + Sync {
     fn disable_tx_lpi(&self) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Has the MAC wake the system on `modes`, which are of [`Config::wol_mac_support`]; on nothing
+    /// if there are none. Called with the rtnl lock held, the link may be down.
+    fn set_wol(&self, _modes: WakeModes) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The PCS side of a link.
@@ -1141,6 +1149,9 @@ pub struct Config {
     pub eee_enabled_default: bool,
     /// The PHY may stop the receive clock while the partner is in low-power idle.
     pub eee_rx_clk_stop_enable: bool,
+    /// What the MAC can wake the system on. Must be empty unless it implements
+    /// [`MacOps::set_wol`].
+    pub wol_mac_support: WakeModes,
 }
 
 /// A phylink instance of a network device.
@@ -1152,13 +1163,17 @@ pub struct Config {
 ///
 /// - `raw` is a valid phylink instance, created with `config`, which is embedded in this object;
 ///   and with the operations of `Phylink<O>`.
-/// - `started` tells whether it is started; it only changes with the rtnl lock held.
+/// - `started` tells whether it is started, `suspended` whether it is suspended, which only one that
+///   is started can be; both only change with the rtnl lock held.
+/// - `wol` tells whether the MAC is to wake the system, as phylink sees it.
 /// - `netdev` is the network device that it belongs to, which is valid for the duration of `'a`.
 #[pin_data(PinnedDrop)]
 pub struct Phylink<'a, O: MacOps + 'a> {
     raw: NonNull<bindings::phylink>,
     netdev: NonNull<bindings::net_device>,
     started: Atomic<bool>,
+    suspended: Atomic<bool>,
+    wol: Atomic<bool>,
     #[pin]
     config: Opaque<bindings::phylink_config>,
     #[pin]
@@ -1216,7 +1231,11 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         } else {
             None
         },
-        ..pin_init::zeroed()
+        mac_wol_set: if O::HAS_SET_WOL {
+            Some(Self::mac_wol_set)
+        } else {
+            None
+        },
     };
 
     /// Creates the phylink instance of a network device and turns the carrier of the device off.
@@ -1253,6 +1272,7 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
             lpi_timer_default: config.lpi_timer_default,
             eee_enabled_default: config.eee_enabled_default,
             eee_rx_clk_stop_enable: config.eee_rx_clk_stop_enable,
+            wol_mac_support: config.wol_mac_support.into_raw(),
             ..pin_init::zeroed()
         };
         config.interfaces.store(&mut c_config.supported_interfaces);
@@ -1263,6 +1283,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         // INVARIANT: `raw` is created from `config`. A new instance is not started.
         try_pin_init!(&this in Self {
             started: Atomic::new(false),
+            suspended: Atomic::new(false),
+            wol: Atomic::new(false),
             config: Opaque::new(c_config),
             ops <- ops,
             _netdev: PhantomData,
@@ -1426,16 +1448,87 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
     /// Stops phylink and takes the link down, if it is up, before this returns. Does nothing if it
     /// is not started.
-    pub fn stop(&self, _rtnl: &Rtnl) {
+    pub fn stop(&self, rtnl: &Rtnl) {
         if !self.is_started() {
             return;
         }
+        // One that was suspended with the link kept for Wake-on-LAN would never have a link again.
+        self.resume(rtnl);
 
         // SAFETY: `raw` is valid by the type invariants and started, and we hold rtnl.
         unsafe { bindings::phylink_stop(self.as_raw()) };
 
         // INVARIANT: It is stopped now.
         self.started.store(false, Relaxed);
+    }
+
+    /// Prepares for the system to sleep: as [`stop`](Self::stop), but if the MAC is to be woken by
+    /// a frame the link stays up, and only the carrier is turned off. Does nothing if phylink is not
+    /// started or suspended already.
+    ///
+    /// [`stop`](Self::stop) may follow as well as [`resume`](Self::resume).
+    pub fn suspend(&self, _rtnl: &Rtnl) {
+        if !self.is_started() || self.suspended.load(Relaxed) {
+            return;
+        }
+
+        // phylink knows itself whether the MAC is to wake the system if it sets `mac_wol_set`, else
+        // the MAC cannot.
+        //
+        // SAFETY: `raw` is valid by the type invariants and started, and we hold rtnl.
+        unsafe { bindings::phylink_suspend(self.as_raw(), false) };
+
+        // INVARIANT: It is suspended now, and started.
+        self.suspended.store(true, Relaxed);
+    }
+
+    /// Wakes the PHY, if there is one, and sets it up again, so that its receive clock is there
+    /// when the MAC needs it. To be called before [`resume`](Self::resume); does nothing if phylink
+    /// is not suspended.
+    pub fn prepare_resume(&self, rtnl: &Rtnl) -> Result {
+        if !self.suspended.load(Relaxed) {
+            return Ok(());
+        }
+
+        // SAFETY: `raw` is valid by the type invariants, and we hold rtnl.
+        unsafe { bindings::phylink_prepare_resume(self.as_raw()) };
+
+        match self.phy(rtnl) {
+            Some(phy) if !self.keeps_link() => {
+                // It may have lost its power, and what its driver had set with it.
+                //
+                // SAFETY: A PHY that is connected is valid, and remains so while we hold rtnl.
+                to_result(unsafe { bindings::phy_init_hw(phy.as_ptr()) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The PHY, if one is connected.
+    fn phy(&self, _rtnl: &Rtnl) -> Option<NonNull<bindings::phy_device>> {
+        // SAFETY: The network device is valid by the type invariants. We hold rtnl, which protects
+        // the field.
+        NonNull::new(unsafe { (*self.netdev.as_ptr()).phydev })
+    }
+
+    /// Whether a link that is suspended is kept for the MAC to be woken by a frame.
+    fn keeps_link(&self) -> bool {
+        self.wol.load(Relaxed)
+    }
+
+    /// The reverse of [`suspend`](Self::suspend). Does nothing if phylink is not suspended.
+    ///
+    /// The MAC must be able to be configured; the link comes back later, also if it was kept.
+    pub fn resume(&self, _rtnl: &Rtnl) {
+        if !self.suspended.load(Relaxed) {
+            return;
+        }
+
+        // SAFETY: `raw` is valid by the type invariants and suspended, and we hold rtnl.
+        unsafe { bindings::phylink_resume(self.as_raw()) };
+
+        // INVARIANT: It is no more suspended.
+        self.suspended.store(false, Relaxed);
     }
 
     /// Whether the link is up, i.e. the network device has its carrier.
@@ -1517,6 +1610,20 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
 
         // SAFETY: Both are valid, and we hold rtnl.
         to_result(unsafe { bindings::phylink_ethtool_set_eee(self.as_raw(), eee.as_raw_mut()) })
+    }
+
+    /// Reads for ethtool what MAC and PHY are able and set to wake the system on.
+    pub fn get_wol(&self, wol: &mut WolInfo, _rtnl: &Rtnl) {
+        // SAFETY: Both are valid, and we hold rtnl.
+        unsafe { bindings::phylink_ethtool_get_wol(self.as_raw(), wol.as_raw_mut()) };
+    }
+
+    /// Changes for ethtool what wakes the system: the PHY as far as it can, else the MAC.
+    pub fn set_wol(&self, wol: &WolInfo, _rtnl: &Rtnl) -> Result {
+        let mut wol = *wol;
+
+        // SAFETY: Both are valid, and we hold rtnl.
+        to_result(unsafe { bindings::phylink_ethtool_set_wol(self.as_raw(), wol.as_raw_mut()) })
     }
 
     /// Reads or writes a register of a PHY for the user.
@@ -1703,6 +1810,28 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
     unsafe extern "C" fn mac_disable_tx_lpi(config: *mut bindings::phylink_config) {
         // SAFETY: As in `mac_config`.
         unsafe { Self::ops_from_c(config) }.disable_tx_lpi();
+    }
+
+    /// # Safety
+    ///
+    /// Only to be called by phylink, as `mac_wol_set`, with the configuration of a [`Phylink<O>`]
+    /// that is completely initialised, and with the rtnl lock held.
+    unsafe extern "C" fn mac_wol_set(
+        config: *mut bindings::phylink_config,
+        modes: u32,
+        _password: *const u8,
+    ) -> ffi::c_int {
+        // SAFETY: By the function's safety requirements; it is not dropped while phylink is in it.
+        let this = unsafe { &*container_of!(Opaque::cast_from(config), Self, config) };
+        let modes = WakeModes::from_raw(modes);
+
+        from_result(|| {
+            this.ops.set_wol(modes)?;
+
+            // INVARIANT: phylink takes note of the modes if this succeeds.
+            this.wol.store(!modes.is_empty(), Relaxed);
+            Ok(0)
+        })
     }
 }
 

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Power management of PCI devices.
+//!
+//! The PCI core saves and restores the configuration space, changes the power state, and has the
+//! device signal wake-up events if [that is wanted](crate::device::Device::set_wakeup_enable). What
+//! is left to a driver is to bring its device to rest before, and to set it up again afterwards.
+//!
+//! C header: [`include/linux/pm.h`](srctree/include/linux/pm.h)
+//!
+//! # Examples
+//!
+//! ```
+//! # use kernel::{device::Core, pci, prelude::*};
+//! # struct MyDriver;
+//! # kernel::pci_device_table!(
+//! #     PCI_TABLE,
+//! #     <MyDriver as pci::Driver>::IdInfo,
+//! #     [(pci::DeviceId::from_id(pci::Vendor::REDHAT, 0), ())]
+//! # );
+//! impl pci::Driver for MyDriver {
+//!     type IdInfo = ();
+//!     type Data<'bound> = Self;
+//!     const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+//!     const PM_OPS: pci::PmOps<Self> = pci::PmOps::SYSTEM_SLEEP;
+//!
+//!     fn probe<'bound>(
+//!         _pdev: &'bound pci::Device<Core<'_>>,
+//!         _id_info: Option<&'bound Self::IdInfo>,
+//!     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
+//!         Err(ENODEV)
+//!     }
+//! }
+//!
+//! impl pci::SystemSleep for MyDriver {
+//!     fn suspend<'bound>(pdev: &'bound pci::Device<Core<'_>>, _this: Pin<&Self>) -> Result {
+//!         dev_dbg!(pdev, "good night\n");
+//!         Ok(())
+//!     }
+//!
+//!     fn resume<'bound>(pdev: &'bound pci::Device<Core<'_>>, _this: Pin<&Self>) -> Result {
+//!         dev_dbg!(pdev, "good morning\n");
+//!         Ok(())
+//!     }
+//! }
+//! ```
+
+use super::{
+    Adapter,
+    Device,
+    Driver, //
+};
+use crate::{
+    bindings,
+    device::{
+        self,
+        AsBusDevice, //
+    },
+    error::from_result,
+    ffi::c_int,
+    prelude::*, //
+};
+use core::marker::PhantomData;
+
+/// What a driver does when the system goes to sleep and wakes up.
+///
+/// Both functions are called while the device is bound, with userspace and what is freezable
+/// frozen, and may sleep. They serve hibernation as well: before the image is made and when it is
+/// written, [`suspend`](Self::suspend) is called, after that and after it was restored
+/// [`resume`](Self::resume).
+pub trait SystemSleep: Driver {
+    /// Brings the device to rest: it does not interrupt, access memory or need its registers any
+    /// more until it is resumed.
+    ///
+    /// The device works, its children are suspended. An error keeps the system from going to
+    /// sleep; the device is not resumed then.
+    fn suspend<'bound>(
+        dev: &'bound Device<device::Core<'_>>,
+        this: Pin<&Self::Data<'bound>>,
+    ) -> Result;
+
+    /// Sets the device up again. It is in D0 with its configuration space restored; what else it
+    /// was told is lost, or not.
+    ///
+    /// The device may not have been suspended by this driver.
+    fn resume<'bound>(
+        dev: &'bound Device<device::Core<'_>>,
+        this: Pin<&Self::Data<'bound>>,
+    ) -> Result;
+}
+
+impl<T: Driver> Adapter<T> {
+    /// The operations as the PCI core wants them.
+    pub(super) const PM_OPS: &'static Option<bindings::dev_pm_ops> = &T::PM_OPS.0;
+}
+
+/// The power management operations of the driver `T`, for [`Driver::PM_OPS`].
+pub struct PmOps<T: Driver + ?Sized>(Option<bindings::dev_pm_ops>, PhantomData<fn(&T)>);
+
+impl<T: Driver + ?Sized> PmOps<T> {
+    /// None: the PCI core does all that is done.
+    pub const NONE: Self = Self(None, PhantomData);
+}
+
+impl<T: SystemSleep> PmOps<T> {
+    /// Those of a driver that implements [`SystemSleep`].
+    pub const SYSTEM_SLEEP: Self = Self(
+        Some(bindings::dev_pm_ops {
+            suspend: Some(Self::suspend),
+            resume: Some(Self::resume),
+            freeze: Some(Self::suspend),
+            thaw: Some(Self::resume),
+            poweroff: Some(Self::suspend),
+            restore: Some(Self::resume),
+            ..pin_init::zeroed()
+        }),
+        PhantomData,
+    );
+
+    /// Calls `f` with the device and the data of its driver.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a PCI device that is bound to the driver `T`, and the caller must hold its
+    /// device lock.
+    unsafe fn with(
+        dev: *mut bindings::device,
+        f: impl for<'bound> FnOnce(&'bound Device<device::Core<'_>>, Pin<&T::Data<'bound>>) -> Result,
+    ) -> c_int {
+        // SAFETY: By the safety requirements the device is valid for the duration of this function.
+        //
+        // INVARIANT: It is bound, and its lock is held.
+        let dev = unsafe { &*dev.cast::<device::Device<device::CoreInternal<'_>>>() };
+
+        // SAFETY: By the safety requirements it is a PCI device.
+        let pdev = unsafe { Device::<device::CoreInternal<'_>>::from_device(dev) };
+
+        // SAFETY: As the device is bound and its lock is held, probing has succeeded and stored a
+        // `Pin<KBox<T::Data<'_>>>`, and unbinding has not begun.
+        let data = unsafe { dev.drvdata_borrow::<T::Data<'_>>() };
+
+        from_result(|| f(pdev, data).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// Must only be called by the PCI core as a callback for system sleep of a device that is bound
+    /// to the driver `T`: the PM core holds the device lock then.
+    unsafe extern "C" fn suspend(dev: *mut bindings::device) -> c_int {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data| T::suspend(dev, data)) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::suspend`].
+    unsafe extern "C" fn resume(dev: *mut bindings::device) -> c_int {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with(dev, |dev, data| T::resume(dev, data)) }
+    }
+}
