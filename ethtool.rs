@@ -23,7 +23,8 @@ use kernel::{
             RmonStats,
             Strings,
             TsInfo,
-            Values, //
+            Values,
+            WolInfo, //
         },
         hwtstamp::{
             RxFilters,
@@ -220,6 +221,14 @@ impl Operations for Dwmac {
 
     fn set_eee<'a>(_dev: &Device, port: Pin<&Port<'a>>, eee: &Eee, rtnl: &Rtnl) -> Result {
         port.phylink.set_eee(eee, rtnl)
+    }
+
+    fn get_wol<'a>(_dev: &Device, port: Pin<&Port<'a>>, wol: &mut WolInfo, rtnl: &Rtnl) {
+        port.phylink.get_wol(wol, rtnl);
+    }
+
+    fn set_wol<'a>(_dev: &Device, port: Pin<&Port<'a>>, wol: &WolInfo, rtnl: &Rtnl) -> Result {
+        port.phylink.set_wol(wol, rtnl)
     }
 
     fn get_pause_stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> PauseStats {

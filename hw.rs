@@ -29,6 +29,7 @@ use crate::{
         Mac,
         Mmio,
         Spec,
+        Wake,
         REGS_SIZE, //
     },
     mmc, //
@@ -40,6 +41,8 @@ pub(crate) struct LinkState {
     pub(crate) link: Option<Link>,
     /// Low-power idle, while it is on.
     pub(crate) lpi: Option<Lpi>,
+    /// Frames to wake the system on when it sleeps.
+    pub(crate) wake: Wake,
     /// Transmit queues in use; flow control is programmed for each.
     pub(crate) tx_queues: u32,
 }
@@ -94,6 +97,7 @@ impl<'a> Hw<'a> {
             link <- new_mutex!(LinkState {
                 link: None,
                 lpi: None,
+                wake: Wake::default(),
                 tx_queues: 1,
             }),
             rx_overflows: Atomic::new(0),
@@ -152,8 +156,13 @@ impl<'a> Hw<'a> {
     /// Sees to the MAC's events, in the interrupt handler.
     pub(crate) fn mac_events(&self) {
         // Of the others nothing is asked for; reading acknowledges them.
-        if self.hwif.mac.events(self.io()).mmc {
+        let events = self.hwif.mac.events(self.io());
+        if events.mmc {
             self.collect_counters();
+        }
+        if events.wake {
+            // On its way to sleep the system turns round.
+            self.dev.wakeup_event();
         }
     }
 
@@ -216,6 +225,34 @@ impl<'a> Hw<'a> {
     pub(crate) fn suspend_link(&self) {
         let _state = self.link.lock();
         self.hwif.mac.enable(self.io(), false, false);
+    }
+
+    /// Wakes the system on frames of `wake` from now on; by means of the function's power
+    /// management, which is asked for as well.
+    pub(crate) fn set_wake(&self, wake: Wake) -> Result {
+        let enable = !wake.is_empty();
+        // To enable what is enabled is an error.
+        if self.dev.may_wakeup() != enable {
+            self.dev.set_wakeup_enable(enable)?;
+        }
+        self.link.lock().wake = wake;
+        Ok(())
+    }
+
+    /// Whether the system is to be woken by frames.
+    pub(crate) fn wakes(&self) -> bool {
+        !self.link.lock().wake.is_empty()
+    }
+
+    /// Has the MAC, which has been stopped, wait for frames that wake the system. A link that is up
+    /// stays so; if the core was reset it is programmed anew.
+    pub(crate) fn wait_for_wake(&self) -> Result {
+        let state = self.link.lock();
+        if let Some(link) = state.link {
+            self.hwif.mac.set_link(self.io(), &link, state.tx_queues)?;
+        }
+        self.hwif.mac.set_wake(self.io(), &state.wake);
+        Ok(())
     }
 
     fn apply_link(&self, link: &Link, tx_queues: u32) -> Result {

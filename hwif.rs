@@ -108,6 +108,22 @@ pub(crate) struct Lpi {
     pub(crate) stop_clock: bool,
 }
 
+/// Frames that wake the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wake {
+    /// Magic frames for the port's own address.
+    pub(crate) magic: bool,
+    /// All that passes the filter and is not for a group.
+    pub(crate) unicast: bool,
+}
+
+impl Wake {
+    /// Whether there are any.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Receive address filter, in the hardware's terms.
 pub(crate) struct Filter<'a> {
     /// Accept everything.
@@ -184,6 +200,10 @@ pub(crate) trait Mac: Sync {
 
     /// Sends what the transmitter emits back into the receiver.
     fn set_loopback(&self, io: Mmio<'_>, on: bool);
+
+    /// Has the MAC drop all frames but those of `wake`, and interrupt and wake the bus on these,
+    /// until it is reset. The DMA has stopped.
+    fn set_wake(&self, io: Mmio<'_>, wake: &Wake);
 
     /// Reads and thereby clears the MAC's events.
     fn events(&self, io: Mmio<'_>) -> MacEvents;

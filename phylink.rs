@@ -3,16 +3,19 @@
 //! The MAC side of the link.
 
 use kernel::{
-    net::phylink::{
-        self,
-        Interface,
-        Interfaces,
-        LinkState,
-        MacCapabilities,
-        MacOps,
-        Mode,
-        PcsHandle,
-        Phylink, //
+    net::{
+        ethtool::WakeModes,
+        phylink::{
+            self,
+            Interface,
+            Interfaces,
+            LinkState,
+            MacCapabilities,
+            MacOps,
+            Mode,
+            PcsHandle,
+            Phylink, //
+        }, //
     },
     prelude::*,
     sync::Arc, //
@@ -85,6 +88,13 @@ impl MacOps for LinkOps<'_> {
     fn disable_tx_lpi(&self) {
         self.hw.set_lpi(None);
     }
+
+    fn set_wol(&self, modes: WakeModes) -> Result {
+        self.hw.set_wake(hwif::Wake {
+            magic: modes.contains(WakeModes::MAGIC),
+            unicast: modes.contains(WakeModes::UCAST),
+        })
+    }
 }
 
 /// What a core that is capable of `speeds` and `half_duplex` and has `tx_queues` can offer.
@@ -117,6 +127,22 @@ const LPI_CAPABILITIES: MacCapabilities = MacCapabilities::MAC_100FD
 /// Idle time before LPI until the user changes it, microseconds: so long that latency does not
 /// suffer where there is any traffic.
 const LPI_TIMER: u32 = 1_000_000;
+
+/// What the core can wake the system on, where the bus can be told.
+fn wake_modes(hw: &Hw<'_>) -> WakeModes {
+    let mut modes = WakeModes::NONE;
+
+    if !hw.dev.can_wakeup() {
+        return modes;
+    }
+    if hw.features.magic_packet {
+        modes = modes.union(WakeModes::MAGIC);
+    }
+    if hw.features.remote_wake {
+        modes = modes.union(WakeModes::UCAST);
+    }
+    modes
+}
 
 /// What phylink has to know of the core.
 fn config(hw: &Hw<'_>, pcs: Option<&Pcs>) -> phylink::Config {
@@ -152,6 +178,7 @@ fn config(hw: &Hw<'_>, pcs: Option<&Pcs>) -> phylink::Config {
         lpi_capabilities: LPI_CAPABILITIES,
         lpi_timer_default: LPI_TIMER,
         eee_enabled_default: true,
+        wol_mac_support: wake_modes(hw),
         ..Default::default()
     }
 }

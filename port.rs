@@ -169,6 +169,8 @@ struct Control<'a> {
     settings: Settings,
     /// Present while the port runs.
     irqs: Option<Irqs<'a>>,
+    /// Those of a port that sleeps and is to wake the system.
+    wake_irqs: Option<Irqs<'a>>,
     /// Room for the rings that [`Port::quiesce`] takes from the channels; empty.
     retired: Rings<'a>,
     /// What was reset to recover from faults.
@@ -325,6 +327,7 @@ impl<'a> Port<'a> {
             control <- new_mutex!(Control {
                 settings,
                 irqs: None,
+                wake_irqs: None,
                 retired,
                 history: History::default(),
             }),
@@ -637,6 +640,7 @@ impl<'a> Port<'a> {
     fn shut_down(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
         self.shut(control, rtnl);
         control.irqs = None;
+        control.wake_irqs = None;
     }
 
     /// Opens the producer side of `channel` under its queue's lock, from process context.
@@ -761,11 +765,15 @@ impl<'a> Port<'a> {
             self.phylink.suspend(rtnl);
             let mut control = self.control.lock();
             // If it fails there are no rings to be kept.
-            let _ = self.quiesce(&mut control.retired, rtnl);
+            let quiet = self.quiesce(&mut control.retired, rtnl);
             // Their handlers would find registers that are not there; a line may be shared.
-            if control.irqs.take().is_none() {
+            let irqs = control.irqs.take();
+            if irqs.is_none() {
                 // A recovery had failed: the next try is with new rings.
                 control.retired.clear();
+            }
+            if self.hw.wakes() && self.wait_for_wake(quiet).is_ok() {
+                control.wake_irqs = irqs;
             }
         }
         if let Ok(clock) = self.clock() {
@@ -773,6 +781,25 @@ impl<'a> Port<'a> {
         }
         // The link watch, for one, may ask for statistics any time.
         self.hw.stop_counters();
+    }
+
+    /// Has the MAC wait for a frame that wakes the system, after [`Port::quiesce`].
+    fn wait_for_wake(&self, quiet: Result<Quiet>) -> Result {
+        let ready = match quiet {
+            Ok(Quiet::Stopped) => Ok(()),
+            Ok(Quiet::Reset) => self.reset_core(),
+            Err(err) => Err(err),
+        };
+
+        ready
+            .and_then(|()| self.hw.wait_for_wake())
+            .inspect_err(|err| {
+                netdev_err!(
+                    self.dev,
+                    "the MAC does not get ready to wake the system ({:?}): no frame will\n",
+                    err
+                );
+            })
     }
 
     /// Undoes [`Port::suspend`]: sets the core up as when it is opened, for it may have lost its
@@ -808,16 +835,23 @@ impl<'a> Port<'a> {
     }
 
     fn try_resume(&self, control: &mut Control<'a>, rtnl: &Rtnl) -> Result {
+        control.wake_irqs = None;
+        // Nothing interrupts before there are rings.
+        control.irqs = Some(self.request_irqs()?);
         let settings = control.settings;
+        self.revive(&settings, &mut control.retired, rtnl)
+    }
+
+    /// Resets the core and starts the rings that were taken back from the channels, or new ones
+    /// where they were lost.
+    fn revive(&self, settings: &Settings, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result {
         let mtu = self.dev.mtu();
-        let rings = &mut control.retired;
         if rings.is_empty() {
-            *rings = self.build(&settings, mtu)?;
+            *rings = self.build(settings, mtu)?;
         }
         rewind(rings)?;
         self.reset_core()?;
-        control.irqs = Some(self.request_irqs()?);
-        self.start(&settings, mtu, rings, rtnl)
+        self.start(settings, mtu, rings, rtnl)
     }
 
     /// Makes `settings` and `mtu` the ones in force, with new rings if the port runs.

@@ -19,7 +19,8 @@ use crate::hwif::{
     Link,
     Lpi,
     MacEvents,
-    Mmio, //
+    Mmio,
+    Wake, //
 };
 
 /// Bytes of the frame check sequence.
@@ -362,6 +363,19 @@ impl hwif::Mac for Mac {
         }
 
         events
+    }
+
+    fn set_wake(&self, io: Mmio<'_>, wake: &Wake) {
+        io.update(MAC_INTERRUPT_ENABLE, |r| r.with_pmtie(true));
+        // Only a receiver that is on can be powered down.
+        self.enable(io, false, true);
+        io.write_reg(
+            MAC_PMT_CONTROL_STATUS::zeroed()
+                .with_mgkpkten(wake.magic)
+                .with_rwkpkten(wake.unicast)
+                .with_glblucast(wake.unicast)
+                .with_pwrdwn(true),
+        );
     }
 
     fn speeds(&self, features: &Features) -> &'static [u32] {

@@ -302,10 +302,18 @@ register! {
 
     /// Power management; reading clears the two status bits and PMTIS.
     pub(super) MAC_PMT_CONTROL_STATUS(u32) @ 0x00c0 {
+        /// GLBLUCAST: any frame for one of the port's own addresses is a remote wake-up frame.
+        9:9 glblucast => bool;
         /// RWKPRCVD: a remote wake-up frame came.
         6:6 rwkprcvd => bool;
         /// MGKPRCVD: a magic frame came.
         5:5 mgkprcvd => bool;
+        /// RWKPKTEN: wake on remote wake-up frames.
+        2:2 rwkpkten => bool;
+        /// MGKPKTEN: wake on magic frames.
+        1:1 mgkpkten => bool;
+        /// PWRDWN: drop every frame until one of those has come, which clears it.
+        0:0 pwrdwn => bool;
     }
 
     /// LPI; reading clears the four event bits and LPIIS.
