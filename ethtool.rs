@@ -21,6 +21,7 @@ use kernel::{
             RingParams,
             RmonRanges,
             RmonStats,
+            SelfTest,
             Strings,
             TsInfo,
             Values,
@@ -54,6 +55,7 @@ use crate::{
     ptp,
     ring,
     rx,
+    selftest,
     stats::{
         poll,
         xmit, //
@@ -160,6 +162,8 @@ impl Operations for Dwmac {
     const SUPPORTED_COALESCE: CoalesceParams =
         CoalesceParams::USECS.union(CoalesceParams::MAX_FRAMES);
 
+    const SELF_TESTS: &'static [&'static CStr] = &selftest::NAMES;
+
     const RMON_RANGES: RmonRanges = RmonRanges::new([
         (0, 64),
         (65, 127),
@@ -229,6 +233,10 @@ impl Operations for Dwmac {
 
     fn set_wol<'a>(_dev: &Device, port: Pin<&Port<'a>>, wol: &WolInfo, rtnl: &Rtnl) -> Result {
         port.phylink.set_wol(wol, rtnl)
+    }
+
+    fn self_test<'a>(_dev: &Device, port: Pin<&Port<'a>>, test: &mut SelfTest<'_>, rtnl: &Rtnl) {
+        selftest::run(&port, test, rtnl);
     }
 
     fn get_pause_stats<'a>(_dev: &Device, port: Pin<&Port<'a>>, _rtnl: &Rtnl) -> PauseStats {

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     hwif::{
         self,
+        Duplex,
         Family,
         Features,
         Hwif,
@@ -225,6 +226,28 @@ impl<'a> Hw<'a> {
     pub(crate) fn suspend_link(&self) {
         let _state = self.link.lock();
         self.hwif.mac.enable(self.io(), false, false);
+    }
+
+    /// Has the MAC receive what it transmits, at the speed of the link if there is one; with
+    /// `rx_pause`, pause frames too. [`Hw::restore_link`] after a reset undoes it.
+    pub(crate) fn loop_back(&self, rx_pause: bool) -> Result {
+        let state = self.link.lock();
+        let (mac, io) = (self.hwif.mac, self.io());
+        // Of those that need no other interface.
+        let speeds = mac.speeds(&self.features).iter().copied();
+        let fastest = speeds.filter(|&speed| speed <= 1000).max().ok_or(EINVAL)?;
+        let link = Link {
+            speed: state.link.map_or(fastest, |link| link.speed),
+            duplex: Duplex::Full,
+            tx_pause: false,
+            rx_pause,
+        };
+
+        mac.set_link(io, &link, state.tx_queues)?;
+        mac.set_rx_checksum(io, true);
+        mac.set_loopback(io, true);
+        mac.enable(io, true, true);
+        Ok(())
     }
 
     /// Wakes the system on frames of `wake` from now on; by means of the function's power

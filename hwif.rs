@@ -205,6 +205,10 @@ pub(crate) trait Mac: Sync {
     /// until it is reset. The DMA has stopped.
     fn set_wake(&self, io: Mmio<'_>, wake: &Wake);
 
+    /// Writes registers that nobody uses while nothing is received, and reads them back; `EIO` if
+    /// one does not hold what was written. Filter and addresses are to be programmed anew then.
+    fn test_registers(&self, io: Mmio<'_>, features: &Features) -> Result;
+
     /// Reads and thereby clears the MAC's events.
     fn events(&self, io: Mmio<'_>) -> MacEvents;
 

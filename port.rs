@@ -15,12 +15,14 @@ use kernel::{
         device::{
             Features,
             RxMode,
-            UnregisteredDevice, //
+            UnregisteredDevice,
+            Xmit, //
         },
         mdio,
         phylink::Phylink,
         queue::Sender,
-        rtnl::Rtnl, //
+        rtnl::Rtnl,
+        skbuff::SkBuff, //
     },
     netdev_err,
     netdev_warn,
@@ -355,6 +357,11 @@ impl<'a> Port<'a> {
         Ok((unregistered, data))
     }
 
+    /// The network device.
+    pub(crate) fn dev(&self) -> &'a Device {
+        self.dev
+    }
+
     /// What the user has set.
     pub(crate) fn settings(&self) -> Settings {
         self.control.lock().settings
@@ -643,6 +650,27 @@ impl<'a> Port<'a> {
         control.wake_irqs = None;
     }
 
+    /// Sends a frame past the stack, from process context.
+    pub(crate) fn transmit(&self, ch: usize, skb: SkBuff) -> Result {
+        let channel = self.channels.get(ch).ok_or(EINVAL)?;
+        let queue = self.dev.tx_queue(index_u32(ch)).ok_or(EINVAL)?;
+        let mut lock = queue.lock();
+        let (side, mut sender) = channel
+            .tx
+            .as_ref()
+            .and_then(|tx| tx.get(&mut lock))
+            .ok_or(EINVAL)?;
+        let ring = side.ring.as_mut().ok_or(ENETDOWN)?;
+        let sent = ring.xmit(&mut sender, skb, &mut side.stats);
+        if sent.backstop {
+            channel.arm_backstop();
+        }
+        match sent.xmit {
+            Xmit::Sent => Ok(()),
+            Xmit::Busy(_) => Err(EBUSY),
+        }
+    }
+
     /// Opens the producer side of `channel` under its queue's lock, from process context.
     fn with_tx_side<R>(
         &self,
@@ -852,6 +880,48 @@ impl<'a> Port<'a> {
         rewind(rings)?;
         self.reset_core()?;
         self.start(settings, mtu, rings, rtnl)
+    }
+
+    /// Takes the port out of service and calls `f` while it has rings for `mtu` and receives what
+    /// it transmits, which the stack cannot. Afterwards it is as it was; the link is not touched.
+    ///
+    /// `ENETDOWN` if the port is down.
+    pub(crate) fn offline(&self, mtu: u32, rtnl: &Rtnl, f: impl FnOnce()) -> Result {
+        let mut control = self.control.lock();
+        if control.irqs.is_none() {
+            return Err(ENETDOWN);
+        }
+        let settings = control.settings;
+        let mut rings = self.build(&settings, mtu)?;
+
+        self.dev.detach(rtnl);
+        let result = self
+            .quiesce(&mut control.retired, rtnl)
+            .and_then(|_| self.reset_core())
+            .and_then(|()| self.start(&settings, mtu, &mut rings, rtnl))
+            .and_then(|()| {
+                // They have just been woken.
+                self.dev.tx_disable(rtnl);
+                self.hw.loop_back(false)
+            });
+        if result.is_ok() {
+            f();
+        }
+        let again = self.quiesce(&mut rings, rtnl).and_then(|_| {
+            rings.clear();
+            self.revive(&settings, &mut control.retired, rtnl)
+        });
+        if let Err(err) = again {
+            self.rare.reconfig_failures.fetch_add(1, Relaxed);
+            netdev_err!(
+                self.dev,
+                "does not go on after a self-test ({:?}): take the interface down and up\n",
+                err
+            );
+            self.shut(&mut control, rtnl);
+        }
+        self.dev.attach(rtnl);
+        result
     }
 
     /// Makes `settings` and `mtu` the ones in force, with new rings if the port runs.

@@ -314,6 +314,12 @@ impl<'a> Clock<'a> {
         }
     }
 
+    /// The system time; `EIO` if the clock has stopped.
+    pub(crate) fn now(&self) -> Result<Time> {
+        let _state = self.running()?;
+        self.read(None)
+    }
+
     /// Of which frames timestamps are taken.
     pub(crate) fn config(&self) -> hwtstamp::Config {
         self.state.lock().config

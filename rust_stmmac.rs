@@ -8,6 +8,7 @@
 //! - `netdev`, `ethtool`, `phylink`, `mdio`, `ptp`: callbacks of the kernel's subsystems, thin.
 //! - `port`: settings, rings and interrupts of a port, and how they change together.
 //! - `recovery`: which faults there are, and what is reset for them.
+//! - `selftest`: tests by frames that the port sends to itself.
 //! - `napi`, `tx`, `rx`, `ring`, `desc`: the data paths, generic over the descriptor format.
 //! - `hwif`: which generation of the hardware; traits that each generation implements.
 //! - `dwmac4`: registers and descriptors of GMAC 4.x and 5.x.
@@ -45,6 +46,7 @@ mod ptp;
 mod recovery;
 mod ring;
 mod rx;
+mod selftest;
 mod stats;
 mod tx;
 mod vlan;
@@ -88,6 +90,9 @@ mod kunit_ptp;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/recovery.rs"]
 mod kunit_recovery;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/selftest.rs"]
+mod kunit_selftest;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/tx.rs"]
 mod kunit_tx;

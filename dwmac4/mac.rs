@@ -4,7 +4,11 @@
 
 use kernel::{
     io::{
-        register::Array,
+        register::{
+            Array,
+            Register,
+            RegisterArray, //
+        },
         Io, //
     },
     prelude::*, //
@@ -363,6 +367,31 @@ impl hwif::Mac for Mac {
         }
 
         events
+    }
+
+    fn test_registers(&self, io: Mmio<'_>, features: &Features) -> Result {
+        /// Each bit both ways, and neighbours different.
+        const PATTERNS: [u32; 4] = [0x5555_5555, 0xaaaa_aaaa, 0xffff_ffff, 0];
+
+        fn holds<R>(io: Mmio<'_>, index: usize) -> Result
+        where
+            R: RegisterArray + Register<Storage = u32> + From<u32> + Into<u32>,
+        {
+            PATTERNS.iter().try_for_each(|&pattern| {
+                poke::<R>(io, index, pattern.into())?;
+                let read: u32 = peek::<R>(io, index)?.into();
+                if read == pattern {
+                    Ok(())
+                } else {
+                    Err(EIO)
+                }
+            })
+        }
+
+        let slots = usize::try_from(features.added_addresses).unwrap_or(0);
+        let words = usize::try_from(features.hash_bits / 32).unwrap_or(0);
+        (1..=slots).try_for_each(|slot| holds::<MAC_ADDRESS_LOW>(io, slot))?;
+        (0..words).try_for_each(|word| holds::<MAC_HASH_TABLE_REG>(io, word))
     }
 
     fn set_wake(&self, io: Mmio<'_>, wake: &Wake) {

@@ -27,6 +27,14 @@ __rust_helper void rust_helper_skb_set_ethertype(struct sk_buff *skb,
 	skb->protocol = protocol;
 }
 
+__rust_helper void rust_helper_skb_set_ethernet(struct sk_buff *skb,
+						__be16 protocol)
+{
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb->protocol = protocol;
+}
+
 __rust_helper struct skb_shared_info *
 rust_helper_skb_shinfo(const struct sk_buff *skb)
 {

@@ -485,6 +485,48 @@ unsafe impl Send for SkBuff {}
 unsafe impl Sync for SkBuff {}
 
 impl SkBuff {
+    /// Makes a buffer with an Ethernet frame, header and all but the frame check sequence, for
+    /// `dev` to transmit. May sleep.
+    ///
+    /// Fails with `EINVAL` if there is no complete header or there are more than 64 KiB.
+    pub fn from_frame<T: Driver>(dev: &Device<T>, frame: &[u8]) -> Result<Self> {
+        let len = u16::try_from(frame.len())?.into();
+        let &[hi, lo] = frame
+            .get(12..14)
+            .and_then(|bytes| bytes.first_chunk())
+            .ok_or(EINVAL)?;
+
+        // SAFETY: The device is valid.
+        let skb = unsafe { bindings::__netdev_alloc_skb(dev.as_raw(), len, bindings::GFP_KERNEL) };
+
+        // INVARIANT: The buffer is new, so that nobody else holds it.
+        let skb = Self(NonNull::new(skb).ok_or(ENOMEM)?);
+
+        // SAFETY: It was allocated with room for `len` bytes, which the C function returns a
+        // pointer to. The headers are within these.
+        unsafe {
+            let data = bindings::skb_put(skb.as_raw(), len).cast::<u8>();
+            data.copy_from_nonoverlapping(frame.as_ptr(), frame.len());
+            bindings::skb_set_ethernet(skb.as_raw(), u16::from_be_bytes([hi, lo]).to_be());
+        }
+        Ok(skb)
+    }
+
+    /// Asks the device for a checksum over everything from byte `start` on, to be put `offset`
+    /// bytes behind that, where the sum of the pseudo-header is.
+    ///
+    /// Fails with `EINVAL` if it does not have these bytes in its linear part.
+    pub fn request_checksum(&mut self, start: u16, offset: u16) -> Result {
+        self.check_unshared()?;
+
+        // SAFETY: By the type invariant we own the `sk_buff`. The function checks the numbers.
+        if unsafe { bindings::skb_partial_csum_set(self.as_raw(), start, offset) } {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+
     /// Takes over the ownership of a raw `sk_buff`.
     ///
     /// # Safety

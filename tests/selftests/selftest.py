@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""ethtool -t: the device's own tests pass, tell what they tested, and leave everything as it was."""
+
+import re
+
+from lib import Skip, check, check_equal, main, wait_for
+
+RESULT = re.compile(r"^(.+?)\s+(-?\d+)$")
+EOPNOTSUPP = -95
+LEAST = 31
+
+
+def run(env, mode="offline"):
+    """[passed, {name: result}] of a run."""
+    _, out, err = env.local.command(["ethtool", "-t", env.ifname, mode], timeout=120)
+    verdict = re.search(r"The test result is (PASS|FAIL)", out)
+    if not verdict:
+        raise Skip(f"no self-tests: {err.strip() or out.strip()}")
+    found = [RESULT.match(line.strip()) for line in out.splitlines()[2:]]
+    results = {match[1].strip(): int(match[2]) for match in found if match}
+    # ethtool of some versions shows the lower half without its sign.
+    return verdict[1] == "PASS", {name: value - (1 << 32) if value >= 1 << 31 else value for name, value in results.items()}
+
+
+def passed(env, mode):
+    good, results = run(env, mode)
+    bad = {name: value for name, value in results.items() if value not in (0, EOPNOTSUPP)}
+    check(good and not bad, f"failed: {bad or results}")
+    return results
+
+
+def offline(env):
+    """All of them, most of which the hardware must claim."""
+    results = passed(env, "offline")
+    check(len(results) >= LEAST, f"{len(results)} tests only")
+    tested = [name for name, value in results.items() if value == 0]
+    check(2 * len(tested) > len(results), f"only {len(tested)} of {len(results)} tests were run")
+    env.wait_link()
+    env.ping()
+
+
+def online(env):
+    """Without a gap in what others send."""
+    before = env.changes()
+    env.flood()
+    good, results = run(env, "online")
+    if not good and env.driver != "rust_stmmac":
+        raise Skip("offline tests only")
+    check(good, f"failed: {results}")
+    check_equal(env.changes(), before, "carrier changes during online tests")
+    env.ping()
+
+
+def restored(env):
+    """Settings, filters and link are the same; nothing of the tests is left."""
+    queries = ("-k", "-c", "-g", "-l", "-a", "--show-eee", "")
+
+    def shown():
+        state = {}
+        for query in queries:
+            status, out, _ = env.local.command(["ethtool", *([query] if query else []), env.ifname])
+            state[query] = None if status else out
+        link = env.local.link()
+        state["link"] = {key: link.get(key) for key in ("flags", "mtu", "address", "promiscuity", "allmulti", "operstate")}
+        return state
+    before, changes = shown(), env.changes()
+    passed(env, "offline")
+    check_equal(shown(), before, "what ethtool and ip show after the tests")
+    if env.driver == "rust_stmmac":
+        check_equal(env.changes(), changes, "carrier changes during the tests")
+    env.wait_link()
+    env.tcp(True)
+    env.tcp(False)
+    env.udp([60, 700, 1472] * 5)
+
+
+def repeated(env):
+    for _ in range(3):
+        passed(env, "offline")
+    env.wait_link()
+    env.tcp(True)
+
+
+def under_traffic(env):
+    """What the stack wants to send meanwhile does not fail a test, nor a test what it sends afterwards."""
+    env.local.flood_start(env.peer_v4)
+    env.defer(env.local.flood_stop)
+    passed(env, "offline")
+    env.local.flood_stop()
+    env.wait_link()
+    env.tcp(True)
+    env.tcp(False)
+
+
+def nothing_leaks(env):
+    """The peer sees none of the frames that are not for everybody."""
+    sink = env.peer.raw_open()
+    env.defer(env.peer.close, sink)
+    passed(env, "offline")
+    env.wait_link()
+    got = env.peer.raw_recv(sink, timeout=1)
+    mine = [data for _, data in got if b"ssdw" in data[:64] and data[:6] == bytes.fromhex(env.peer_mac.replace(":", ""))]
+    check(not mine, f"{len(mine)} frames of the tests went to the peer")
+
+
+def settings_kept(env):
+    """Other than the default ones are in force again."""
+    env.feature("rx-checksumming", False)
+    env.set_mtu(2000)
+    passed(env, "offline")
+    env.wait_link()
+    env.ping(size=1972)
+    check("rx-checksumming: off" in env.local.run("ethtool", "-k", env.ifname), "receive checksums are on after the tests")
+
+
+def while_down(env):
+    """What cannot be tested is said; the interface comes up as ever."""
+    env.defer(env.bring_up)
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    good, results = run(env)
+    check(not good, f"passed without a link: {results}")
+    env.bring_up()
+    env.tcp(True)
+
+
+def no_carrier(env):
+    """Without a link the link test fails; the others do as they did."""
+    if env.driver != "rust_stmmac":
+        raise Skip("needs a link for all tests")
+    env.defer(env.bring_up)
+    env.peer.run("ip", "link", "set", env.peer_ifname, "down")
+    if not env.model.have():
+        raise Skip("the peer's interface may keep the link")
+    wait_for(lambda: not env.local.carrier(), "the loss of the carrier")
+    good, results = run(env)
+    bad = [name for name, value in results.items() if value not in (0, EOPNOTSUPP)]
+    check(not good and bad == ["link"], f"failed: {bad}")
+
+
+if __name__ == "__main__":
+    main(offline, online, restored, repeated, under_traffic, nothing_leaks, settings_kept, while_down, no_carrier)
