@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The link lost and found, 10 times: the carrier follows, traffic resumes.
+"""The link lost and found, 5 times: the carrier follows, traffic resumes.
 
 On the model the wire itself is cut; elsewhere the peer's interface goes down,
 which cuts the link if the hardware says so.
@@ -8,7 +8,7 @@ which cuts the link if the hardware says so.
 
 from lib import Failure, Skip, main, wait_for
 
-TIMES = 10
+TIMES = 5
 
 
 def cut(env):
