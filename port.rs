@@ -50,6 +50,7 @@ use crate::{
         Rx,
         TxEnds, //
     },
+    debugfs,
     desc::SegmentationLimits,
     hw::Hw,
     hwif::{
@@ -231,6 +232,9 @@ pub(crate) struct Port<'a> {
     /// Rare events.
     pub(crate) rare: Rare,
     max_checksummed: Atomic<u32>,
+    /// What debugfs shows.
+    #[pin]
+    _files: debugfs::Files,
     /// The clock that timestamps are taken from, if there is one.
     ptp: Option<ptp::Registration<'a, Clock<'a>>>,
     /// What the segmentation engine takes, if there is one.
@@ -346,6 +350,7 @@ impl<'a> Port<'a> {
                 reconfig_failures: Atomic::new(0),
             },
             max_checksummed: Atomic::new(u32::MAX),
+            _files <- crate::debugfs::files(hw.dev, &hw.features)?,
             ptp: crate::ptp::register(&hw),
             segmentation,
             channels,

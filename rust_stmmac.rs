@@ -29,6 +29,7 @@ use kernel::{
 
 mod config;
 mod datapath;
+mod debugfs;
 mod desc;
 mod dwmac4;
 mod ethtool;

@@ -79,5 +79,19 @@ def down(env):
     dump(env)
 
 
+def capabilities(env):
+    """debugfs tells what the core can do, in accordance with what the driver offers."""
+    if env.driver != "rust_stmmac":
+        raise Skip("debugfs of another driver")
+    path = f"/sys/kernel/debug/rust_stmmac-{env.pci}/capabilities"
+    shown = dict(re.findall(r"^ +(\w+): (.+),$", env.local.read(path), re.M))
+    most = query(env, "-l")
+    for way in ("rx", "tx"):
+        check(number(most[f"{way}-max"]) <= int(shown[f"{way}_queues"]), f"{way} queues: {shown[f'{way}_queues']}, ethtool -l: {most}")
+    features = env.local.run("ethtool", "-k", env.ifname)
+    offered = not re.search(r"^\s*tx-tcp-segmentation: off \[fixed\]", features, re.M)
+    check_equal(shown["tso"], str(offered).lower(), "capability 'tso', as ethtool -k offers it")
+
+
 if __name__ == "__main__":
-    main(present, identity, channels, harmless, down)
+    main(present, identity, channels, harmless, down, capabilities)
