@@ -69,6 +69,9 @@ pub(crate) struct Hw<'a> {
     /// Serialises link changes with resets of the MAC.
     #[pin]
     pub(crate) link: Mutex<LinkState>,
+    /// Serialises accesses to the MDIO bus with resets of the core.
+    #[pin]
+    pub(crate) mdio: Mutex<()>,
     /// Times a receive FIFO overflowed.
     pub(crate) rx_overflows: Atomic<u64>,
     /// Transmitted frames get a timestamp if their senders want one.
@@ -101,6 +104,7 @@ impl<'a> Hw<'a> {
                 wake: Wake::default(),
                 tx_queues: 1,
             }),
+            mdio <- new_mutex!(()),
             rx_overflows: Atomic::new(0),
             tx_timestamps: Atomic::new(false),
             counters: mmc::Counters::new(),
@@ -123,6 +127,8 @@ impl<'a> Hw<'a> {
 
     /// Resets the core; bounded wait. What its MAC has counted is kept.
     pub(crate) fn reset(&self) -> Result {
+        let _no_access = self.mdio.lock();
+
         self.stop_counters();
         self.hwif.dma.reset(self.dev, self.io())
     }

@@ -14,11 +14,17 @@ use kernel::{
     sync::Arc, //
 };
 
-use crate::hw::Hw;
+use crate::{
+    hw::Hw,
+    hwif::{
+        self,
+        Mmio, //
+    }, //
+};
 
 /// The station management of a core, as a bus controller.
 ///
-/// The MDIO core serialises the accesses, and nobody else touches the registers.
+/// The MDIO core serialises the accesses.
 pub(crate) struct MdioBus<'a> {
     hw: Arc<Hw<'a>>,
     /// CR: divider from the CSR clock to MDC.
@@ -39,6 +45,13 @@ impl<'a> MdioBus<'a> {
 
         Ok(Self { hw, csr })
     }
+
+    /// Makes an access that no reset of the core cuts short: a PHY whose access fails is halted.
+    fn access<R>(&self, f: impl FnOnce(&dyn hwif::Mdio, Mmio<'_>) -> R) -> R {
+        let _no_reset = self.hw.mdio.lock();
+
+        f(self.hw.hwif.mdio, self.hw.io())
+    }
 }
 
 #[vtable]
@@ -46,27 +59,19 @@ impl Bus for MdioBus<'_> {
     const NAME: &'static CStr = crate::NAME;
 
     fn read(&self, addr: PhyAddr, reg: u8) -> Result<u16> {
-        let hw = &self.hw;
-        hw.hwif.mdio.read(hw.io(), self.csr, addr.get(), reg)
+        self.access(|mdio, io| mdio.read(io, self.csr, addr.get(), reg))
     }
 
     fn write(&self, addr: PhyAddr, reg: u8, val: u16) -> Result {
-        let hw = &self.hw;
-        hw.hwif.mdio.write(hw.io(), self.csr, addr.get(), reg, val)
+        self.access(|mdio, io| mdio.write(io, self.csr, addr.get(), reg, val))
     }
 
     fn read_c45(&self, addr: PhyAddr, dev: DevAddr, reg: u16) -> Result<u16> {
-        let hw = &self.hw;
-        hw.hwif
-            .mdio
-            .read_c45(hw.io(), self.csr, addr.get(), dev.get(), reg)
+        self.access(|mdio, io| mdio.read_c45(io, self.csr, addr.get(), dev.get(), reg))
     }
 
     fn write_c45(&self, addr: PhyAddr, dev: DevAddr, reg: u16, val: u16) -> Result {
-        let hw = &self.hw;
-        hw.hwif
-            .mdio
-            .write_c45(hw.io(), self.csr, addr.get(), dev.get(), reg, val)
+        self.access(|mdio, io| mdio.write_c45(io, self.csr, addr.get(), dev.get(), reg, val))
     }
 }
 
