@@ -181,6 +181,7 @@ def statistics(env):
 def udp_segments(env, v6, on):
     """Datagrams as they were asked for: whole, in order, a shorter one last."""
     offload = Offload(env, UDP, v6, on)
+    before, made = count(env, "tx_gso_segments"), 0
     src, dst = (env.v6, env.peer_v6) if v6 else (env.v4, env.peer_v4)
     tap = Tap(env, UDP, v6)
     sink, port = env.peer.udp_open(dst)
@@ -193,6 +194,8 @@ def udp_segments(env, v6, on):
             data = noise(total, size + total)
             env.local.udp_send_segmented(source, dst, port, data, size)
             expected = [data[at:at + size] for at in range(0, total, size)]
+            if on and len(expected) > 1:
+                made += len(expected)
             got = env.peer.udp_recv(sink, len(expected), timeout=5)
             check(got == expected or sorted(got) == sorted(expected),
                   f"{total} bytes by {size}: got {[len(each) for each in got]}")
@@ -200,6 +203,8 @@ def udp_segments(env, v6, on):
             check_equal([len(each) for each in wire], [len(each) for each in expected], f"{total} bytes by {size} on the wire")
             check(wire == expected, f"{total} bytes by {size}: other content on the wire")
     offload.judge()
+    if before is not None:
+        check_equal(count(env, "tx_gso_segments") - before, made, "tx_gso_segments")
 
 
 def udp_short(env):
