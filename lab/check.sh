@@ -98,7 +98,7 @@ check_selftests() {
 	shift 2
 	log=$LAB_LOG/test-$name.log
 	say "== $name; log: $(shown "$log")"
-	guest_parse --timeout 1500 "$@"
+	guest_parse --timeout 2400 "$@"
 	DRIVER=$driver in_guest "$log" /src/lab/guest/selftests
 	# run_all sums up itself and counts results that are missing as failed.
 	read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped\r?$/\1 \2 \3/p' "$log" | tail -n 1; echo 0 0 0)
@@ -106,8 +106,14 @@ check_selftests() {
 	part "$name" "$p" "$f" "$s" "$guest_status"
 }
 
-selftests_rust() { check_selftests rust rust; }
+# The ports with an XPCS take little more than a boot.
+selftests_rust() {
+	check_selftests rust rust
+	check_selftests sgmii-rust rust "${SGMII[@]}"
+	check_selftests sgmii-c c "${SGMII[@]}"
+}
 selftests_c() { check_selftests c c; }
+SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link ping")
 
 # The debug kernel, our driver: everything once plainly, and what moves data
 # with every buffer bounced, so that a forgotten sync shows, and behind an IOMMU,
@@ -188,6 +194,8 @@ check_release() {
 		say "nothing to boot: kunit and selftests did not run"
 		part kunit 0 0 0
 		part selftests-rust 0 0 0
+		part selftests-sgmii-rust 0 0 0
+		part selftests-sgmii-c 0 0 0
 		part selftests-c 0 0 0
 		return
 	fi
