@@ -142,7 +142,7 @@ fn on_lane<T>(
         .map_err(|Fault { step, err }| {
             dev_err!(
                 hw.dev,
-                "the SerDes does not {} ({:?}): is its reference clock there, and its lane assigned to Ethernet by firmware?\n",
+                "the SerDes does not {} ({:?}): no clock, or the lane is not for Ethernet?\n",
                 step,
                 err
             );

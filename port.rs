@@ -363,7 +363,7 @@ impl<'a> Port<'a> {
     }
 
     /// The network device.
-    pub(crate) fn dev(&self) -> &'a Device {
+    pub(crate) fn dev(&self) -> &Device {
         self.dev
     }
 

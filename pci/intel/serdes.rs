@@ -54,9 +54,9 @@ const PCLK: u16 = 0b111 << 12;
 /// 70 MHz.
 const PCLK_70MHZ: u16 = 1 << 12;
 
-/// Between two looks at the acknowledgement.
+/// Between two looks at the acknowledgment.
 const INTERVAL: Delta = Delta::from_micros(10);
-/// The longest an acknowledgement takes: it is a matter of microseconds.
+/// The longest an acknowledgment takes: it is a matter of microseconds.
 const TIMEOUT: Delta = Delta::from_millis(10);
 
 /// A request.

@@ -1163,8 +1163,8 @@ pub struct Config {
 ///
 /// - `raw` is a valid phylink instance, created with `config`, which is embedded in this object;
 ///   and with the operations of `Phylink<O>`.
-/// - `started` tells whether it is started, `suspended` whether it is suspended, which only one that
-///   is started can be; both only change with the rtnl lock held.
+/// - `started` tells whether it is started, `suspended` whether it is suspended, which only one
+///   that is started can be; both only change with the rtnl lock held.
 /// - `wol` tells whether the MAC is to wake the system, as phylink sees it.
 /// - `netdev` is the network device that it belongs to, which is valid for the duration of `'a`.
 #[pin_data(PinnedDrop)]
@@ -1463,8 +1463,8 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
     }
 
     /// Prepares for the system to sleep: as [`stop`](Self::stop), but if the MAC is to be woken by
-    /// a frame the link stays up, and only the carrier is turned off. Does nothing if phylink is not
-    /// started or suspended already.
+    /// a frame the link stays up, and only the carrier is turned off. Does nothing if phylink is
+    /// not started or suspended already.
     ///
     /// [`stop`](Self::stop) may follow as well as [`resume`](Self::resume).
     pub fn suspend(&self, _rtnl: &Rtnl) {

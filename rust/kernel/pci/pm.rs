@@ -125,7 +125,7 @@ impl<T: SystemSleep> PmOps<T> {
     /// device lock.
     unsafe fn with(
         dev: *mut bindings::device,
-        f: impl for<'bound> FnOnce(&'bound Device<device::Core<'_>>, Pin<&T::Data<'bound>>) -> Result,
+        f: impl for<'b> FnOnce(&'b Device<device::Core<'_>>, Pin<&T::Data<'b>>) -> Result,
     ) -> c_int {
         // SAFETY: By the safety requirements the device is valid for the duration of this function.
         //
