@@ -61,7 +61,7 @@ counters! {
         RX_REFILL_FAILED = c"rx_refill_failed",
         /// Frames received with a timestamp.
         RX_TIMESTAMPS = c"rx_timestamps",
-        /// Frames whose timestamp was announced and did not come, or makes no sense.
+        /// Frames whose timestamp was announced and did not come, was dropped, or makes no sense.
         RX_TIMESTAMPS_MISSED = c"rx_timestamps_missed",
         /// Descriptors that the DMA gave back.
         RX_DESCRIPTORS = c"rx_descriptors",
