@@ -608,7 +608,11 @@ impl Values<'_> {
 
 impl Extend<u64> for Values<'_> {
     fn extend<I: IntoIterator<Item = u64>>(&mut self, values: I) {
-        for (slot, value) in (&mut self.rest).zip(values) {
+        // Not `zip()`, which takes a slot before it finds that there is no value for it.
+        for value in values {
+            let Some(slot) = self.rest.next() else {
+                break;
+            };
             *slot = value;
         }
     }
@@ -1944,14 +1948,15 @@ mod tests {
         }
         assert_eq!(&names[1][..7], b"stat_1\0");
 
-        let mut values = [0; 3];
+        let mut values = [0; 5];
         let mut out = Values {
             rest: values.iter_mut(),
         };
         out.push(7);
-        out.extend(8..);
+        out.extend([8, 9]);
+        out.extend(10..);
         out.push(1);
-        assert_eq!(values, [7, 8, 9]);
+        assert_eq!(values, [7, 8, 9, 10, 11]);
     }
 
     #[test]
