@@ -346,6 +346,7 @@ impl Operations for Dwmac {
             tx_max: ring::MAX_LEN,
             rx: settings.rx_len,
             tx: settings.tx_len,
+            tcp_data_split: None,
         }
     }
 

@@ -380,6 +380,14 @@ impl Eee {
     }
 }
 
+// CAST: What the field holds is small.
+const DATA_SPLIT_UNKNOWN: u8 =
+    bindings::ethtool_tcp_data_split_ETHTOOL_TCP_DATA_SPLIT_UNKNOWN as u8;
+const DATA_SPLIT_DISABLED: u8 =
+    bindings::ethtool_tcp_data_split_ETHTOOL_TCP_DATA_SPLIT_DISABLED as u8;
+const DATA_SPLIT_ENABLED: u8 =
+    bindings::ethtool_tcp_data_split_ETHTOOL_TCP_DATA_SPLIT_ENABLED as u8;
+
 /// The sizes of the rings, in descriptors.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct RingParams {
@@ -391,11 +399,22 @@ pub struct RingParams {
     pub rx: u32,
     /// The size of a transmit ring.
     pub tx: u32,
+    /// Headers of received TCP packets are scattered to buffers of their own. `None`: the driver
+    /// does not say, or is to decide.
+    pub tcp_data_split: Option<bool>,
 }
 
 impl RingParams {
-    fn from_c(ring: &bindings::ethtool_ringparam) -> Self {
+    fn from_c(
+        ring: &bindings::ethtool_ringparam,
+        kernel: &bindings::kernel_ethtool_ringparam,
+    ) -> Self {
         Self {
+            tcp_data_split: match kernel.tcp_data_split {
+                DATA_SPLIT_DISABLED => Some(false),
+                DATA_SPLIT_ENABLED => Some(true),
+                _ => None,
+            },
             rx_max: ring.rx_max_pending,
             tx_max: ring.tx_max_pending,
             rx: ring.rx_pending,
@@ -403,7 +422,16 @@ impl RingParams {
         }
     }
 
-    fn store(&self, ring: &mut bindings::ethtool_ringparam) {
+    fn store(
+        &self,
+        ring: &mut bindings::ethtool_ringparam,
+        kernel: &mut bindings::kernel_ethtool_ringparam,
+    ) {
+        kernel.tcp_data_split = match self.tcp_data_split {
+            None => DATA_SPLIT_UNKNOWN,
+            Some(false) => DATA_SPLIT_DISABLED,
+            Some(true) => DATA_SPLIT_ENABLED,
+        };
         ring.rx_max_pending = self.rx_max;
         ring.tx_max_pending = self.tx_max;
         ring.rx_pending = self.rx;
@@ -814,6 +842,10 @@ pub trait Operations: Driver {
     /// empty if that is implemented.
     const SUPPORTED_COALESCE: CoalesceParams = CoalesceParams::NONE;
 
+    /// Whether [`set_ringparam`](Operations::set_ringparam) understands
+    /// [`tcp_data_split`](RingParams::tcp_data_split); else the core refuses to change it.
+    const TCP_DATA_SPLIT: bool = false;
+
     /// The frame sizes that [`get_rmon_stats`](Operations::get_rmon_stats) tells apart.
     const RMON_RANGES: RmonRanges = RmonRanges::NONE;
 
@@ -1145,6 +1177,11 @@ impl<T: Operations> VTable<T> {
 
         bindings::ethtool_ops {
             supported_coalesce_params: T::SUPPORTED_COALESCE.0,
+            supported_ring_params: if T::TCP_DATA_SPLIT {
+                bindings::ethtool_supported_ring_param_ETHTOOL_RING_USE_TCP_DATA_SPLIT
+            } else {
+                0
+            },
             get_link: Some(bindings::ethtool_op_get_link),
             get_ts_info: if T::HAS_GET_TS_INFO {
                 Some(Self::get_ts_info)
@@ -1600,14 +1637,15 @@ impl<T: Operations> VTable<T> {
     unsafe extern "C" fn get_ringparam(
         dev: *mut bindings::net_device,
         ring: *mut bindings::ethtool_ringparam,
-        _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
+        kernel_ring: *mut bindings::kernel_ethtool_ringparam,
         _extack: *mut bindings::netlink_ext_ack,
     ) {
         // SAFETY: By the safety requirements.
-        let ring = unsafe { &mut *ring };
+        let (ring, kernel_ring) = unsafe { (&mut *ring, &mut *kernel_ring) };
 
         // SAFETY: By the safety requirements.
-        unsafe { Self::with(dev, |dev, data, rtnl| T::get_ringparam(dev, data, rtnl)) }.store(ring);
+        unsafe { Self::with(dev, |dev, data, rtnl| T::get_ringparam(dev, data, rtnl)) }
+            .store(ring, kernel_ring);
     }
 
     /// # Safety
@@ -1616,11 +1654,11 @@ impl<T: Operations> VTable<T> {
     unsafe extern "C" fn set_ringparam(
         dev: *mut bindings::net_device,
         ring: *mut bindings::ethtool_ringparam,
-        _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
+        kernel_ring: *mut bindings::kernel_ethtool_ringparam,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> ffi::c_int {
         // SAFETY: By the safety requirements.
-        let params = RingParams::from_c(unsafe { &*ring });
+        let params = unsafe { RingParams::from_c(&*ring, &*kernel_ring) };
 
         from_result(|| {
             // SAFETY: By the safety requirements.
@@ -2028,15 +2066,18 @@ mod tests {
         coalesce.store(&mut c);
         assert_eq!(Coalesce::from_c(&c), coalesce);
 
-        let mut c = pin_init::zeroed();
-        let ring = RingParams {
-            rx_max: 1024,
-            tx_max: 2048,
-            rx: 512,
-            tx: 256,
-        };
-        ring.store(&mut c);
-        assert_eq!(RingParams::from_c(&c), ring);
+        for tcp_data_split in [None, Some(false), Some(true)] {
+            let (mut c, mut kernel) = (pin_init::zeroed(), pin_init::zeroed());
+            let ring = RingParams {
+                rx_max: 1024,
+                tx_max: 2048,
+                rx: 512,
+                tx: 256,
+                tcp_data_split,
+            };
+            ring.store(&mut c, &mut kernel);
+            assert_eq!(RingParams::from_c(&c, &kernel), ring);
+        }
 
         let mut c = pin_init::zeroed();
         let channels = Channels {
