@@ -52,6 +52,8 @@ pub enum Kind {
     StampLost,
     /// The time stamp of a received packet comes after the packet.
     StampLate,
+    /// An error of the safety package.
+    Safety,
 }
 
 use Kind::*;
@@ -208,6 +210,15 @@ const SPECS: &[Spec] = &[
         count: Some(1),
         help: "the time stamp of a received packet and its descriptor come us=US (100) after the packet and its RI",
     },
+    Spec {
+        name: "safety",
+        kind: Safety,
+        what: &safety::ERROR_NAMES,
+        keys: &["count", "every", "ms"],
+        count: Some(1),
+        help: "an error of the safety package, by the name of its status bit; it comes at once, and 'seen' says whether its \
+               detection is on; further ones every=US (100)",
+    },
 ];
 
 /// What heals a wedge.
@@ -299,11 +310,6 @@ pub fn help() -> String {
         let keys: Vec<String> = s.keys.iter().map(|k| format!("[{k}=]")).collect();
         out += &format!("  {head} {}\n      {}\n", keys.join(" "), s.help);
     }
-    out += &format!(
-        "  safety ERROR\n      an error of the safety package, by the name of its status bit; it comes at once, and \
-         'seen' says whether its detection is on: {}\n",
-        safety::error_names().collect::<Vec<_>>().join(", ")
-    );
     out += "count defaults to 1 where there is one; channel: all; ms: ends after so many milliseconds.\n";
     out
 }
@@ -315,7 +321,12 @@ fn names() -> String {
 
 impl Faults {
     /// Adds a fault from its words: the kind, perhaps what, and `key=value`.
-    fn add(&mut self, words: &[&str], channels: usize, now: Duration) -> Result<&Fault, String> {
+    fn add(
+        &mut self,
+        words: &[&str],
+        channels: usize,
+        now: Duration,
+    ) -> Result<&mut Fault, String> {
         let (name, args) = words.split_first().ok_or("no fault named")?;
         let spec = SPECS
             .iter()
@@ -402,7 +413,7 @@ impl Faults {
             }
         }
         self.list.push(fault);
-        self.list.last().ok_or_else(|| "lost".into())
+        self.list.last_mut().ok_or_else(|| "lost".into())
     }
 
     fn find(&mut self, kind: Kind, channel: usize) -> Option<&mut Fault> {
@@ -509,10 +520,22 @@ impl Gmac {
                 self.clear_faults(|f| f.kind == kind);
                 Ok(json!({}))
             }
-            ["safety", error] => {
-                let seen = self.safety_error(error)?;
+            ["safety", error, ..] => {
+                let name = error.to_ascii_uppercase();
+                let words: Vec<&str> = ["safety", name.as_str()]
+                    .into_iter()
+                    .chain(words[2..].iter().copied())
+                    .collect();
+                let seen = self.safety_error(&name)?;
+                let now = self.clock.now();
+                let fault = self.faults.add(&words, 0, now)?;
+                // That was the first one.
+                fault.hit();
+                fault.next = now + fault.every;
+                let mut shown = fault.show();
+                shown["seen"] = seen.into();
                 tracing::info!("{}: fault {spec}", self.cfg.name);
-                Ok(json!([{ "kind": "safety", "what": error, "seen": seen }]))
+                Ok(json!([shown]))
             }
             _ => {
                 let now = self.clock.now();
@@ -549,6 +572,7 @@ impl Gmac {
         }
         self.faults.list.retain(|f| f.ends.is_none_or(|t| now < t));
         let mut pulses = Vec::new();
+        let mut errors = Vec::new();
         for f in &mut self.faults.list {
             while f.alive() && now >= f.next {
                 match f.kind {
@@ -557,6 +581,13 @@ impl Gmac {
                         f.next += f.every;
                         f.hit();
                         // What a late worker missed is not made up for.
+                        f.next = f.next.max(now);
+                        break;
+                    }
+                    Safety => {
+                        errors.push(f.what);
+                        f.next += f.every;
+                        f.hit();
                         f.next = f.next.max(now);
                         break;
                     }
@@ -580,12 +611,16 @@ impl Gmac {
                 _ => self.pulses.common = true,
             }
         }
+        for name in errors {
+            // The name was good when the fault came.
+            let _ = self.safety_error(name);
+        }
         self.apply_faults();
     }
 
     /// When [`Gmac::run_faults`] has something to do.
     pub(crate) fn fault_deadline(&self) -> Option<Duration> {
-        let timed = |f: &&Fault| f.alive() && matches!(f.kind, IrqSpurious | LinkFlap);
+        let timed = |f: &&Fault| f.alive() && matches!(f.kind, IrqSpurious | LinkFlap | Safety);
         let next = self.faults.list.iter().filter(timed).map(|f| f.next);
         next.chain(self.faults.list.iter().filter_map(|f| f.ends))
             .min()

@@ -34,7 +34,7 @@ use Block::*;
 use Guard::*;
 
 /// Databook name of the status bit, register, bit, what enables it.
-static ERRORS: [(&str, Block, u32, Guard); 30] = [
+const ERRORS: [(&str, Block, u32, Guard); 30] = [
     ("TXCES", Mtl, 0, Ecc(ECC_MTXEE)),
     ("TXAMS", Mtl, 1, Ecc(ECC_MTXEE)),
     ("TXUES", Mtl, 2, Ecc(ECC_MTXEE)),
@@ -90,9 +90,15 @@ pub struct SafetyLines {
 }
 
 /// Names that [`Gmac::safety_error`] takes.
-pub fn error_names() -> impl Iterator<Item = &'static str> {
-    ERRORS.iter().map(|e| e.0)
-}
+pub const ERROR_NAMES: [&str; ERRORS.len()] = {
+    let mut names = [""; ERRORS.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = ERRORS[i].0;
+        i += 1;
+    }
+    names
+};
 
 impl Gmac {
     /// Makes an error happen, by the databook name of its status bit. Returns whether the core saw
@@ -100,10 +106,9 @@ impl Gmac {
     pub fn safety_error(&mut self, name: &str) -> Result<bool, String> {
         let Some(&(_, block, n, guard)) = ERRORS.iter().find(|e| e.0.eq_ignore_ascii_case(name))
         else {
-            let names: Vec<_> = error_names().collect();
             return Err(format!(
                 "no safety error '{name}'; there are: {}",
-                names.join(", ")
+                ERROR_NAMES.join(", ")
             ));
         };
         let needed = match guard {

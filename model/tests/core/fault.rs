@@ -308,3 +308,24 @@ fn spurious_interrupts_come_and_end() {
     assert_eq!(n, 3);
     assert!(!b.mac.lines().any());
 }
+
+#[test]
+fn errors_of_the_safety_package_come_again() {
+    let mut b = running(|_| {});
+    b.w(MTL_ECC_CONTROL, ECC_MRXEE);
+    fault(&mut b, "safety rxces count=3 every=10");
+    let mut n = 0;
+    for _ in 0..100 {
+        n += u32::from(b.r(MTL_ECC_STATUS) == 1 << 4);
+        b.w(MTL_ECC_STATUS, 1 << 4);
+        b.clock.advance(Duration::from_micros(5));
+        b.run();
+    }
+    assert_eq!(n, 3);
+    for (spec, word) in [
+        ("safety RXCE", "no safety error"),
+        ("safety RXCES channel=1", "takes no channel="),
+    ] {
+        assert!(b.mac.fault(spec).unwrap_err().contains(word));
+    }
+}
