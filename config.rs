@@ -56,6 +56,8 @@ pub(crate) struct Vectors {
     pub(crate) rx: (u32, u32),
     /// Transmit vector of channel 0 and distance to the next channel's.
     pub(crate) tx: (u32, u32),
+    /// Vectors of the safety package: errors that were corrected, and others.
+    pub(crate) safety: [u32; 2],
 }
 
 /// What the system time is made from.

@@ -25,6 +25,7 @@ pub(crate) mod mmc;
 pub(crate) mod mtl;
 pub(crate) mod ptp;
 mod regs;
+pub(crate) mod safety;
 pub(crate) mod vlan;
 
 /// Reads the version register.
@@ -43,6 +44,7 @@ pub(crate) const GMAC_5_10: Hwif = Hwif {
     min_snpsver: 0x51,
     max_snpsver: 0x5f,
     name: c"GMAC 5.10",
+    safety: Some(&safety::Safety),
     udp_segmentation: true,
     ..GMAC_4_10
 };
@@ -82,6 +84,7 @@ pub(crate) const GMAC_4: Hwif = Hwif {
         registers: dump::registers,
     },
     vlan: &vlan::Vlan,
+    safety: None,
     udp_segmentation: false,
     datapath: &datapath::DataPath::<desc::Gmac4>::new(),
 };

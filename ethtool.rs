@@ -476,6 +476,7 @@ impl Operations for Dwmac {
         } else {
             0
         };
+        let counters = counters.saturating_add(port.hw.safety.known().len());
         index_u32(channels.saturating_add(ONCE).saturating_add(counters))
     }
 
@@ -496,6 +497,9 @@ impl Operations for Dwmac {
             for name in mmc::other_names() {
                 names.push(fmt!("{}", text(name)));
             }
+        }
+        for known in port.hw.safety.known() {
+            names.push(fmt!("{}", text(known.name)));
         }
     }
 
@@ -523,5 +527,7 @@ impl Operations for Dwmac {
         if let Some(counters) = port.hw.counters() {
             values.extend(counters.others());
         }
+        let safety = &port.hw.safety;
+        values.extend((0..safety.known().len()).map(|index| safety.count(index)));
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     hwif::{
         self,
+        features::SafetyPackage,
         Duplex,
         Family,
         Features,
@@ -33,7 +34,8 @@ use crate::{
         Wake,
         REGS_SIZE, //
     },
-    mmc, //
+    mmc,
+    safety, //
 };
 
 /// What the MAC is to be set to whenever it comes out of reset.
@@ -77,6 +79,9 @@ pub(crate) struct Hw<'a> {
     /// Transmitted frames get a timestamp if their senders want one.
     pub(crate) tx_timestamps: Atomic<bool>,
     counters: mmc::Counters,
+    /// Errors that the core finds in itself.
+    #[pin]
+    pub(crate) safety: safety::Monitor,
 }
 
 impl<'a> Hw<'a> {
@@ -91,6 +96,10 @@ impl<'a> Hw<'a> {
         let (spec, hwif) = hwif::probe(dev, io, family)?;
         let features = (hwif.features)(io);
         let config = *config;
+        let safety = hwif
+            .safety
+            .filter(|_| features.safety != SafetyPackage::None);
+        let safety = safety::Monitor::new(safety)?;
         Ok(try_pin_init!(Self {
             dev,
             regs,
@@ -108,6 +117,7 @@ impl<'a> Hw<'a> {
             rx_overflows: Atomic::new(0),
             tx_timestamps: Atomic::new(false),
             counters: mmc::Counters::new(),
+            safety <- safety,
         }))
     }
 
@@ -130,7 +140,9 @@ impl<'a> Hw<'a> {
         let _no_access = self.mdio.lock();
 
         self.stop_counters();
-        self.hwif.dma.reset(self.dev, self.io())
+        self.hwif.dma.reset(self.dev, self.io())?;
+        self.safety.was_reset();
+        Ok(())
     }
 
     /// Collects what the MAC has counted, before it loses it.

@@ -23,6 +23,7 @@ use crate::{
         PtpClock, //
     },
     datapath,
+    safety,
     vlan::Vids, //
 };
 
@@ -517,6 +518,27 @@ pub(crate) trait Mmc: Sync {
     fn acknowledge(&self, io: Mmio<'_>);
 }
 
+/// Safety package, of those cores that have it.
+///
+/// The caller must not let the methods run at the same time.
+pub(crate) trait Safety: Sync {
+    /// The kinds of errors; those that this core cannot have do not come.
+    fn known(&self) -> &'static [safety::Known];
+
+    /// Has the core look for all errors that it can find, and interrupt on them. Its memories have
+    /// been empty since it was reset.
+    fn enable(&self, io: Mmio<'_>, features: &Features);
+
+    /// Nothing is looked for.
+    fn disable(&self, io: Mmio<'_>, features: &Features);
+
+    /// Lets errors that were corrected interrupt, or not. Others always do.
+    fn let_corrected(&self, io: Mmio<'_>, features: &Features, interrupt: bool);
+
+    /// Acknowledges and returns errors; none if none interrupts.
+    fn take(&self, io: Mmio<'_>) -> Option<safety::Errors>;
+}
+
 /// What a register dump shows.
 ///
 /// The dump is an image of the register space: a register is found at its offset. What is not
@@ -556,6 +578,8 @@ pub(crate) struct Hwif {
     pub(crate) dump: Dump,
     /// VLAN part of the MAC.
     pub(crate) vlan: &'static dyn Vlan,
+    /// Safety package, where a core claims it.
+    pub(crate) safety: Option<&'static dyn Safety>,
     /// A segmentation engine takes UDP as well; no capability bit tells.
     pub(crate) udp_segmentation: bool,
     /// Maker of data paths for this generation's descriptors.

@@ -47,6 +47,7 @@ use crate::{
         Fault,
         Faults, //
     },
+    safety::Action,
     stats::{
         self,
         poll,
@@ -152,6 +153,9 @@ impl<'a> napi::Poll for Poller<'a> {
                 tally.add(poll::BUS_ERRORS, 1);
                 let faults = Faults::new(Fault::BusError, self.ch);
                 self.dev.schedule_work(faults.bits());
+            }
+            if self.ch == 0 && self.hw.safety.take_alarm() {
+                self.dev.schedule_work(Faults::CORE.bits());
             }
         }
 
@@ -286,6 +290,8 @@ pub(crate) enum Source {
     Mac,
     /// One direction of a DMA channel.
     Channel(usize),
+    /// Errors that the core finds in itself.
+    Safety,
 }
 
 /// Handler of one vector.
@@ -310,19 +316,41 @@ impl Irq<'_> {
         }
         self.hw.mac_events();
     }
+
+    /// Sees to errors that the core has found in itself.
+    #[cold]
+    fn safety_events(&self) -> irq::IrqReturn {
+        let hw = &self.hw;
+        match hw.safety.interrupt(hw.io(), &hw.features) {
+            None => return irq::IrqReturn::None,
+            Some(Action::Count | Action::Mask) => (),
+            Some(Action::Reset) => {
+                // Its poll asks for it, for that cannot be done here.
+                if let Some(channel) = self.channels.first() {
+                    channel.napi.schedule();
+                }
+            }
+        }
+        irq::IrqReturn::Handled
+    }
 }
 
 impl irq::Handler for Irq<'_> {
     fn handle(&self) -> irq::IrqReturn {
-        if let Source::Channel(ch) = self.source {
-            if let Some(channel) = self.channels.get(ch) {
-                channel.interrupt();
+        match self.source {
+            Source::Channel(ch) => {
+                if let Some(channel) = self.channels.get(ch) {
+                    channel.interrupt();
+                }
+                return irq::IrqReturn::Handled;
             }
-            return irq::IrqReturn::Handled;
+            Source::Safety => return self.safety_events(),
+            Source::All | Source::Mac => (),
         }
         let summary = self.hw.hwif.dma.summary(self.hw.io());
         if summary.is_empty() {
-            return irq::IrqReturn::None;
+            // The safety package is not part of it.
+            return self.safety_events();
         }
         // Also with vectors of their own: those tell of frames only, a bus error or a ring without
         // descriptors comes here.

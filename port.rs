@@ -496,6 +496,7 @@ impl<'a> Port<'a> {
             rx_queues,
             ..
         } = *settings;
+        hw.safety.start(io, &hw.features);
         hw.hwif
             .mtl
             .init(io, &hw.features, &hw.config, tx_queues, rx_queues)?;
@@ -651,6 +652,7 @@ impl<'a> Port<'a> {
     /// As [`Port::shut`], and gives the vectors back.
     fn shut_down(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
         self.shut(control, rtnl);
+        self.hw.safety.stop(self.hw.io(), &self.hw.features);
         control.irqs = None;
         control.wake_irqs = None;
     }
@@ -699,7 +701,7 @@ impl<'a> Port<'a> {
 
     /// Requests the vectors.
     fn request_irqs(&self) -> Result<Irqs<'a>> {
-        let mut irqs = KVec::with_capacity(2 * MAX_CHANNELS + 1, GFP_KERNEL)?;
+        let mut irqs = KVec::with_capacity(2 * MAX_CHANNELS + 3, GFP_KERNEL)?;
         let mut request = |vector: u32, source: Source, flags: irq::Flags| -> Result<u32> {
             let request: irq::IrqRequest<'a> = self.vectors.index(vector.into_safe_cast())?.into();
             let number = request.irq();
@@ -729,6 +731,11 @@ impl<'a> Port<'a> {
             IrqPlan::PerQueue(vectors) => {
                 let flags = irq::Flags::TRIGGER_NONE;
                 request(vectors.mac, Source::Mac, flags)?;
+                if self.hw.safety.is_present() {
+                    for vector in vectors.safety {
+                        request(vector, Source::Safety, flags)?;
+                    }
+                }
                 for channel in self.channels.iter() {
                     let ch = channel.index;
                     let nth = |(first, step): (u32, u32)| {
@@ -799,6 +806,7 @@ impl<'a> Port<'a> {
             let mut control = self.control.lock();
             // If it fails there are no rings to be kept.
             let quiet = self.quiesce(&mut control.retired, rtnl);
+            self.hw.safety.stop(self.hw.io(), &self.hw.features);
             // Their handlers would find registers that are not there; a line may be shared.
             let irqs = control.irqs.take();
             if irqs.is_none() {

@@ -5,7 +5,8 @@
 //!
 //! A fault resets the smallest thing that may mend it: the channel, whose rings start over while
 //! the other channels and the link go on. If the channel does not obey, or shows a fault again
-//! soon, the core is reset. All of it is decided here, from times and counts only; who carries it
+//! soon, the core is reset. So it is for an error of the [safety package](crate::safety), which is
+//! no single channel's. All of it is decided here, from times and counts only; who carries it
 //! out is [`Port::recover()`](crate::port::Port::recover).
 
 use core::{
@@ -60,6 +61,12 @@ impl Fault {
 pub(crate) struct Faults(usize);
 
 impl Faults {
+    // CAST: Small numbers.
+    const CORE_BIT: u32 = (Fault::ALL.len() * MAX_CHANNELS) as u32;
+
+    /// The core has found an error in itself that it could not correct.
+    pub(crate) const CORE: Self = Self(1 << Self::CORE_BIT);
+
     /// Fault `fault` of channel `ch`; nothing for a channel that no core has.
     pub(crate) fn new(fault: Fault, ch: usize) -> Self {
         // CAST: Both are small.
@@ -73,9 +80,7 @@ impl Faults {
 
     /// Those among the events of scheduled work.
     pub(crate) fn from_bits(bits: usize) -> Self {
-        // CAST: A small product.
-        let all = 1usize.checked_shl((Fault::ALL.len() * MAX_CHANNELS) as u32);
-        Self(bits & all.unwrap_or(0).wrapping_sub(1))
+        Self(bits & (Self::CORE.0 | (Self::CORE.0 - 1)))
     }
 
     /// As events of scheduled work.
@@ -92,6 +97,11 @@ impl Faults {
         self.0 & Self::new(fault, ch).0 != 0
     }
 
+    /// Whether [`Faults::CORE`] is in the set.
+    pub(crate) const fn has_core(self) -> bool {
+        self.0 & Self::CORE.0 != 0
+    }
+
     /// Those of channel `ch`.
     pub(crate) fn of(self, ch: usize) -> Self {
         let mut own = Self::default();
@@ -105,6 +115,9 @@ impl Faults {
 
     /// The first of the faults, for a message.
     pub(crate) fn text(self) -> &'static str {
+        if self.has_core() {
+            return "safety error";
+        }
         let named = |fault: &Fault| (0..MAX_CHANNELS).any(|ch| self.has(*fault, ch));
         Fault::ALL.into_iter().find(named).map_or("", Fault::text)
     }
@@ -125,6 +138,8 @@ pub(crate) struct Past {
     pub(crate) core: Option<Delta>,
     /// How often in a row that failed.
     pub(crate) failures: u32,
+    /// How often in a row an error of the core was back soon after.
+    pub(crate) relapses: u32,
 }
 
 /// What to do about a fault.
@@ -151,6 +166,30 @@ pub(crate) fn decide(past: &Past) -> Step {
         Step::Core
     } else {
         Step::Channel
+    }
+}
+
+/// Decides whether the core is reset yet for an error of its own.
+pub(crate) fn decide_core(past: &Past) -> Step {
+    let pause = core_pause(past.failures.max(past.relapses));
+
+    if past.core.is_some_and(|ago| ago < pause) {
+        Step::Later
+    } else {
+        Step::Core
+    }
+}
+
+/// How often in a row an error of the core has come back, now that it is reset for one. It is back
+/// if the last reset, which waited for its turn, did not help for long.
+pub(crate) fn relapses(past: &Past) -> u32 {
+    let pause = core_pause(past.relapses).as_nanos();
+    let soon = |ago: Delta| ago.as_nanos() < pause.saturating_add(PROBATION.as_nanos());
+
+    if past.core.is_some_and(soon) {
+        past.relapses.saturating_add(1)
+    } else {
+        0
     }
 }
 

@@ -8,6 +8,7 @@
 //! - `netdev`, `ethtool`, `phylink`, `mdio`, `ptp`: callbacks of the kernel's subsystems, thin.
 //! - `port`: settings, rings and interrupts of a port, and how they change together.
 //! - `recovery`: which faults there are, and what is reset for them.
+//! - `safety`: errors that the core finds in itself.
 //! - `selftest`: tests by frames that the port sends to itself.
 //! - `napi`, `tx`, `rx`, `ring`, `desc`: the data paths, generic over the descriptor format.
 //! - `hwif`: which generation of the hardware; traits that each generation implements.
@@ -47,6 +48,7 @@ mod ptp;
 mod recovery;
 mod ring;
 mod rx;
+mod safety;
 mod selftest;
 mod stats;
 mod tx;
@@ -91,6 +93,9 @@ mod kunit_ptp;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/recovery.rs"]
 mod kunit_recovery;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/safety.rs"]
+mod kunit_safety;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/selftest.rs"]
 mod kunit_selftest;

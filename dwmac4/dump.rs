@@ -4,7 +4,9 @@
 
 use core::ops::RangeInclusive;
 
+use super::safety;
 use crate::hwif::{
+    features::SafetyPackage,
     Features,
     MAX_CHANNELS, //
 };
@@ -89,6 +91,30 @@ const TIME: Block = Block {
     registers: &[0x0b00..=0x0b18],
 };
 
+/// Safety package: ECC.
+const ECC: Block = Block {
+    stride: 0,
+    registers: &[
+        // MTL_ECC_Control to MTL_ECC_Interrupt_Status.
+        0x0cc0..=0x0ccc,
+        // DMA_Safety_Interrupt_Status to DMA_ECC_Interrupt_Status.
+        0x1080..=0x1088,
+    ],
+};
+
+/// Safety package: parity and timeouts.
+const PARITY: Block = Block {
+    stride: 0,
+    registers: &[
+        // MAC_DPP_FSM_Interrupt_Status.
+        0x0140..=0x0140,
+        // MAC_FSM_Control.
+        0x0148..=0x0148,
+        // MTL_DPP_Control.
+        0x0ce0..=0x0ce0,
+    ],
+};
+
 /// MAC_Q_Tx_Flow_Ctrl.
 const FLOW: Block = Block {
     stride: 4,
@@ -168,6 +194,8 @@ pub(crate) fn registers(features: &Features, f: &mut dyn FnMut(usize)) {
         ),
         (&COUNTERS, once(features.mmc)),
         (&TIME, once(features.timestamp)),
+        (&ECC, once(features.safety != SafetyPackage::None)),
+        (&PARITY, once(safety::has_parity(features))),
         (&TX_QUEUE, queues(features.tx_queues)),
         (&RX_QUEUE, queues(features.rx_queues)),
         (&CHANNEL, queues(channels)),

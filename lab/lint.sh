@@ -108,7 +108,7 @@ lint_guide() {
 	local name bad=0
 	while read -r name; do
 		grep -qw "$name" "$LAB_SRC_IN/Documentation/rust_stmmac.rst" || { say "not in the guide: $name"; bad=$((bad + 1)); }
-	done < <(cd "$LAB_SRC_IN" && { sed -nE 's/^ *[A-Z0-9_]+ = c"([a-z0-9_]+)".*/\1/p' stats.rs; sed -nE 's/^    c"([a-z0-9_]+)",$/\1/p' ethtool.rs; })
+	done < <(cd "$LAB_SRC_IN" && { sed -nE 's/^ *[A-Z0-9_]+ = c"([a-z0-9_]+)".*/\1/p' stats.rs; sed -nE 's/^    c"([a-z0-9_]+)",$/\1/p' ethtool.rs; sed -nE 's/.*c"(safety_[a-z0-9_]+)".*/\1/p' dwmac4/safety.rs; })
 	[ "$bad" = 0 ] || die "$bad counters are not in Documentation/rust_stmmac.rst"
 }
 

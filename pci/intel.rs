@@ -111,6 +111,7 @@ const EHL: Config = Config {
         mac: 29,
         rx: (0, 2),
         tx: (1, 2),
+        safety: [27, 26],
     }),
 };
 

@@ -34,6 +34,8 @@ use crate::{
     recovery::{
         core_pause,
         decide,
+        decide_core,
+        relapses,
         Fault,
         Faults,
         Past,
@@ -52,6 +54,7 @@ pub(super) struct History {
     channels: [Option<Instant<Monotonic>>; MAX_CHANNELS],
     core: Option<Instant<Monotonic>>,
     failures: u32,
+    relapses: u32,
 }
 
 impl History {
@@ -61,6 +64,7 @@ impl History {
             channel: ago(self.channels.get(ch).copied().flatten()),
             core: ago(self.core),
             failures: self.failures,
+            relapses: self.relapses,
         }
     }
 
@@ -140,10 +144,42 @@ impl<'a> Port<'a> {
             }
         }
         drop(health);
+        if receivers != 0 && self.watch_safety() {
+            faults |= Faults::CORE;
+        }
         if !faults.is_empty() {
             self.dev.schedule_work(faults.bits());
         }
         Some(WATCH_PERIOD)
+    }
+
+    /// Looks after errors that the core finds in itself; true if it has to be reset for one.
+    fn watch_safety(&self) -> bool {
+        let safety = &self.hw.safety;
+        let look = safety.watch(self.hw.io(), &self.hw.features);
+        if let Some(errors) = look.corrected {
+            netdev_warn!(
+                self.dev,
+                "the hardware corrected an error: {}\n",
+                safety.show(errors)
+            );
+        }
+        look.alarm
+    }
+
+    /// Whether the core still has to be reset for an error that it has found in itself, which is
+    /// told.
+    fn needs_reset(&self) -> bool {
+        let safety = &self.hw.safety;
+        let errors = safety.take_fatal();
+        if !errors.is_empty() {
+            netdev_err!(
+                self.dev,
+                "the hardware found an error that it cannot correct: {}\n",
+                safety.show(errors)
+            );
+        }
+        safety.is_tripped()
     }
 
     /// Resets as little of a running port as is needed to get rid of `faults`; the link stays up.
@@ -153,6 +189,12 @@ impl<'a> Port<'a> {
             return;
         }
         let mut beyond = Faults::default();
+        if faults.has_core() && self.needs_reset() {
+            match decide_core(&control.history.past(0)) {
+                Step::Later => self.health.lock().deferred |= Faults::CORE,
+                Step::Channel | Step::Core => beyond |= Faults::CORE,
+            }
+        }
         for channel in self.channels.iter() {
             let ch = channel.index;
             let own = faults.of(ch);
@@ -187,6 +229,9 @@ impl<'a> Port<'a> {
     fn recover_core(&self, control: &mut Control<'a>, faults: Faults, rtnl: &Rtnl) {
         let result = self.restart_core(control, rtnl);
         let history = &mut control.history;
+        if faults.has_core() {
+            history.relapses = relapses(&history.past(0));
+        }
         history.core = Some(Instant::now());
         for channel in self.channels.iter() {
             if !faults.of(channel.index).is_empty() {

@@ -13,6 +13,8 @@ mod tests {
         recovery::{
             core_pause,
             decide,
+            decide_core,
+            relapses,
             Fault,
             Faults,
             Past,
@@ -41,9 +43,15 @@ mod tests {
         assert_eq!(faults.of(MAX_CHANNELS - 1).text(), "receiver stands still");
         assert_eq!(Faults::from_bits(faults.bits()), faults);
         // No other event is taken for a fault, and no channel for another.
-        assert!(Faults::from_bits(1 << (3 * MAX_CHANNELS)).is_empty());
+        assert!(Faults::from_bits(1 << (3 * MAX_CHANNELS + 1)).is_empty());
         assert!(Faults::new(Fault::BusError, MAX_CHANNELS).is_empty());
         assert!(Faults::new(Fault::RxStall, usize::MAX).is_empty());
+        // An error of the core is no channel's.
+        assert!(!faults.has_core());
+        faults |= Faults::CORE;
+        assert!(faults.has_core() && Faults::from_bits(faults.bits()) == faults);
+        assert_eq!(faults.text(), "safety error");
+        assert!((0..MAX_CHANNELS).all(|ch| Faults::CORE.of(ch).is_empty()));
     }
 
     #[test]
@@ -69,9 +77,36 @@ mod tests {
                 channel,
                 core,
                 failures,
+                relapses: 0,
             };
             assert_eq!(decide(&past), step);
         }
+    }
+
+    #[test]
+    fn errors_of_the_core_reset_it() {
+        let past = |core, failures, relapses| Past {
+            channel: None,
+            core,
+            failures,
+            relapses,
+        };
+        assert_eq!(decide_core(&past(None, 0, 0)), Step::Core);
+        assert_eq!(decide_core(&past(Some(HOUR), 0, 0)), Step::Core);
+        assert_eq!(decide_core(&past(Some(SECOND), 0, 0)), Step::Later);
+        // One that comes back again and again resets it ever more rarely.
+        let mut count = 0;
+        for _ in 0..8 {
+            let pause = core_pause(count);
+            assert_eq!(decide_core(&past(Some(SECOND), 0, count)), Step::Later);
+            assert_eq!(decide_core(&past(Some(pause), 0, count)), Step::Core);
+            let next = relapses(&past(Some(pause), 0, count));
+            assert!(next > count);
+            count = next;
+        }
+        assert_eq!(relapses(&past(Some(HOUR), 0, count)), 0);
+        assert_eq!(relapses(&past(None, 0, 0)), 0);
+        assert_eq!(relapses(&past(Some(SECOND), 0, u32::MAX)), u32::MAX);
     }
 
     #[test]
