@@ -17,9 +17,10 @@ import os
 import re
 import time
 
-from lib import Failure, Skip, case, check, check_equal, main, noise, wait_for
+from lib import Failure, KernelLog, Skip, case, check, check_equal, main, noise, wait_for
 from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
 from stats import driver_stats
+from suspend import read, sleep
 
 # A fault is noticed by polling, a watchdog or the next frame.
 NOTICE = 20
@@ -270,14 +271,123 @@ def stamp_lost_tx(env):
     await_counter(env, before, r"timestamp.*(miss|drop|lost)")
 
 
-def safety(env):
-    """An error that the hardware corrects by itself is counted."""
-    need_model(env)
-    before = counters(env)
-    answer = json.loads(env.model.ctl(json.dumps({"cmd": "fault", "port": env.model.port, "spec": "safety RXCES"})))
+def inject(env, error, *words):
+    """An error of the safety package; whether the hardware saw it."""
+    spec = " ".join(["safety", error, *words])
+    answer = json.loads(env.model.ctl(json.dumps({"cmd": "fault", "port": env.model.port, "spec": spec})))
+    if "needs asp" in answer.get("error", ""):
+        raise Skip(answer["error"])
     check("ok" in answer, f"the model refuses: {answer}")
-    check(answer["ok"][0]["seen"], "the driver has not switched the detection of errors on")
-    await_counter(env, before, r"(?i)ecc|safety|error|rx.*ce")
+    return answer["ok"][0]["seen"]
+
+
+def counted_error(env, before, error):
+    """Waits until the error is counted; returns how often it was."""
+    pattern = rf"(?i)(^|_){error}$"
+    await_counter(env, before, pattern)
+    return sum(moved(before, counters(env), pattern).values())
+
+
+def interrupts(env):
+    """How often the device has interrupted."""
+    base = f"/sys/bus/pci/devices/{env.pci}"
+    vectors = set(os.listdir(f"{base}/msi_irqs") if os.path.isdir(f"{base}/msi_irqs") else [read(f"{base}/irq")])
+    total = 0
+    for line in read("/proc/interrupts").splitlines():
+        words = line.split()
+        if words[0].rstrip(":") in vectors:
+            total += sum(int(word) for word in words[1:1 + os.cpu_count()])
+    return total
+
+
+def mentioned(log, text):
+    """Waits for a line of the kernel's log with the text."""
+    wait_for(lambda: any(text.lower() in line.lower() for line in log.news()), f"a message about {text}", timeout=NOTICE)
+
+
+def safety(env):
+    """An error that the hardware corrects by itself is counted, no more, and traffic goes on."""
+    need_model(env)
+    env.flood()
+    changes = env.changes()
+    for error in ("RXCES", "TXCES", "TCES"):
+        before = counters(env)
+        check(inject(env, error), "the driver has not switched the detection of errors on")
+        check_equal(counted_error(env, before, error), 1, f"times that {error} was counted")
+        check_equal(moved(before, counters(env), r"recover|reset"), {}, "resets")
+    check_equal(env.changes(), changes, "changes of the carrier")
+    env.local.flood_stop()
+    env.peer.flood_stop()
+    flows(env)
+
+
+def safety_fatal(env):
+    """An error that the hardware cannot correct is counted, named, and the port recovers from it; again and again."""
+    need_model(env)
+    # Each further error may have to wait longer.
+    env.defer(env.reopen, env.local, env.ifname)
+    log = KernelLog()
+    for error in ("RXUES", "MPES", "FSMPES"):
+        before, changes = counters(env), env.changes()
+        wait_for(lambda: inject(env, error), "the detection of errors")
+        mentioned(log, error)
+        check_equal(counted_error(env, before, error), 1, f"times that {error} was counted")
+        await_counter(env, before, r"recover|reset")
+        wait_for(env.answers, "an answer to a ping", timeout=NOTICE)
+        check_equal(env.changes(), changes, f"changes of the carrier after {error}")
+    flows(env)
+
+
+def safety_storm(env):
+    """Errors that do not end neither drown the system in interrupts nor stop traffic for good."""
+    need_model(env)
+    env.need_pci()
+    env.defer(env.reopen, env.local, env.ifname)
+    before, start = counters(env), interrupts(env)
+    check(inject(env, "RXCES", "every=50", "ms=3000"), "the driver has not switched the detection of errors on")
+    time.sleep(3)
+    count = interrupts(env) - start
+    check(count < 300, f"{count} interrupts in 3 s of corrected errors")
+    check(counted_error(env, before, "RXCES") > 1, "RXCES was not counted more than once")
+    check_equal(moved(before, counters(env), r"recover|reset"), {}, "resets")
+    flows(env)
+    start = interrupts(env)
+    check(inject(env, "TXUES", "every=50", "ms=6000"), "the detection of errors is off")
+    time.sleep(6)
+    count = interrupts(env) - start
+    check(count < 600, f"{count} interrupts in 6 s of other errors")
+    # And when it is over it is.
+    fault(env, "clear")
+    wait_for(lambda: inject(env, "RXCES"), "the detection of errors", timeout=60)
+    flows(env)
+
+
+def safety_kept(env):
+    """The detection of errors is on whatever is changed, and off with the port."""
+    need_model(env)
+
+    def seen(after):
+        before = counters(env)
+        check(inject(env, "TXCES"), f"errors are not looked for after {after}")
+        check_equal(counted_error(env, before, "TXCES"), 1, f"times that TXCES was counted after {after}")
+    env.set_mtu(2000)
+    seen("a change of the MTU")
+    env.local.run("ethtool", "-K", env.ifname, "rx", "off")
+    env.defer(env.local.run, "ethtool", "-K", env.ifname, "rx", "on")
+    seen("a change of the features")
+    rings = re.search(r"Current hardware settings:.*?RX:\s+(\d+)", env.local.run("ethtool", "-g", env.ifname), re.S)[1]
+    env.defer(env.wait_link)
+    env.defer(env.local.run, "ethtool", "-G", env.ifname, "rx", rings)
+    env.local.run("ethtool", "-G", env.ifname, "rx", "128")
+    env.wait_link()
+    seen("a change of the rings")
+    sleep(env)
+    env.wait_link()
+    seen("a sleep of the system")
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    check(not inject(env, "TXCES"), "errors are looked for while the port is down")
+    env.bring_up()
+    seen("down and up")
     flows(env)
 
 
@@ -368,6 +478,9 @@ if __name__ == "__main__":
          stamp_late,
          stamp_lost_tx,
          safety,
+         safety_fatal,
+         safety_storm,
+         safety_kept,
          flap,
          phy_gone,
          case("mdio_timeout", refused, ("mdio-timeout",)),
