@@ -118,6 +118,8 @@ pub struct Stats {
     pub rx_filtered: u64,
     /// Frames that arrived in power-down.
     pub rx_asleep: u64,
+    /// Frames that woke the core.
+    pub wakeups: u64,
     /// Frames dropped because of an error.
     pub rx_errors: u64,
     /// Frames for a queue that was not enabled.

@@ -145,6 +145,7 @@ impl Gmac {
         self.regs.set_bits(MAC_PMT, received);
         self.regs.clear_bits(MAC_PMT, PMT_PWRDWN | PMT_RWKPFE);
         self.pmt.event = true;
+        self.stats.wakeups += 1;
         tracing::info!(
             "{}: woken by a {} packet",
             self.cfg.name,

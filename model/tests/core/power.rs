@@ -278,6 +278,7 @@ fn a_magic_packet_wakes_and_is_dropped() {
     assert!(!b.mac.take_pme());
     b.arrive(Frame::good(magic()));
     assert!(b.mac.lines().common && b.mac.take_pme());
+    assert_eq!(b.mac.stats.wakeups, 1);
     assert_eq!(b.r(MAC_INT_STATUS), INT_PMTIS);
     assert_eq!(b.mac.stats.rx_delivered, 0);
     assert_eq!(b.r(MAC_PMT), PMT_MGKPRCVD | PMT_MGKPKTEN);
