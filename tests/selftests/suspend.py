@@ -29,15 +29,15 @@ def write(path, text):
         file.write(text)
 
 
-def sleep(env):
-    """Returns when the system is awake again."""
+def sleep(env, level="platform", seconds=0):
+    """Returns when the system is awake again. With PM_DEBUG it sleeps as far as the level says, for some seconds at most."""
     state = f"{POWER}/state"
     if not os.path.exists(state) or "freeze" not in read(state).split():
         raise Skip("this kernel does not sleep")
     if os.path.exists(PM_TEST):
         delay = read(DELAY)
-        write(DELAY, "0")
-        write(PM_TEST, "platform")
+        write(DELAY, str(seconds))
+        write(PM_TEST, level)
         try:
             write(state, "freeze")
         finally:
