@@ -107,6 +107,8 @@ pub(crate) struct Config {
     pub(crate) rx_queues: u32,
     /// Address bits that the bus between core and memory carries, when fewer than the core drives.
     pub(crate) dma_bits: Option<u32>,
+    /// Headers may be split off received frames, if the core can.
+    pub(crate) split_header: bool,
     /// A vector per queue, where the platform has them.
     pub(crate) vectors: Option<Vectors>,
 }

@@ -107,6 +107,9 @@ pub(crate) trait Rx: Send {
     /// Bytes the DMA may write to a buffer.
     fn buf_len(&self) -> u32;
 
+    /// Headers have buffers of their own.
+    fn splits(&self) -> bool;
+
     /// Starts over with the first slot, where the DMA begins that is started again. The DMA has
     /// stopped, and the ring is [detached](Rx::detach).
     fn rewind(&mut self);
@@ -154,7 +157,7 @@ pub(crate) trait Factory: Sync {
         coalesce: &tx::Coalesce,
     ) -> Result<TxEnds<'a>>;
 
-    /// Makes a filled receive ring for channel `ch`.
+    /// Makes a filled receive ring for channel `ch`. `split`: headers get buffers of their own.
     fn rx<'a>(
         &self,
         hw: &Arc<Hw<'a>>,
@@ -162,6 +165,7 @@ pub(crate) trait Factory: Sync {
         len: u32,
         max_frame: u32,
         coalesce: &rx::Coalesce,
+        split: bool,
     ) -> Result<KBox<dyn Rx + 'a>>;
 }
 
@@ -200,11 +204,16 @@ impl<F: Format> Factory for DataPath<F> {
         len: u32,
         max_frame: u32,
         coalesce: &rx::Coalesce,
+        split: bool,
     ) -> Result<KBox<dyn Rx + 'a>> {
-        let ring: KBox<RxRing<'a, F>> = KBox::new(
-            RxRing::<F>::new(hw, ch, len, max_frame, coalesce)?,
-            GFP_KERNEL,
-        )?;
-        Ok(ring)
+        if split {
+            let ring = RxRing::<F, true>::new(hw, ch, len, max_frame, coalesce)?;
+            let ring: KBox<RxRing<'a, F, true>> = KBox::new(ring, GFP_KERNEL)?;
+            Ok(ring)
+        } else {
+            let ring = RxRing::<F, false>::new(hw, ch, len, max_frame, coalesce)?;
+            let ring: KBox<RxRing<'a, F, false>> = KBox::new(ring, GFP_KERNEL)?;
+            Ok(ring)
+        }
     }
 }

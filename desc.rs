@@ -172,8 +172,15 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// Composes a receive descriptor for the buffer at `addr`, OWN and IOC as told.
     fn rx_buffer(addr: u64, interrupt: bool) -> Words;
 
+    /// As [`Format::rx_buffer`], with the buffer at `payload` for what follows the headers.
+    fn rx_split_buffers(addr: u64, payload: u64, interrupt: bool) -> Words;
+
     /// Decodes a receive descriptor that the DMA gave back.
     fn rx_status(words: &Words) -> RxStatus;
+
+    /// Bytes of the headers, in the first descriptor of a frame, if those are split off; else zero.
+    /// Untrusted.
+    fn rx_header_len(words: &Words) -> u32;
 
     /// The timestamp in a context descriptor, if it makes sense.
     fn rx_timestamp(words: &Words) -> Option<Time>;

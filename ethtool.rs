@@ -162,6 +162,8 @@ impl Operations for Dwmac {
     const SUPPORTED_COALESCE: CoalesceParams =
         CoalesceParams::USECS.union(CoalesceParams::MAX_FRAMES);
 
+    const TCP_DATA_SPLIT: bool = true;
+
     const SELF_TESTS: &'static [&'static CStr] = &selftest::NAMES;
 
     const RMON_RANGES: RmonRanges = RmonRanges::new([
@@ -346,7 +348,7 @@ impl Operations for Dwmac {
             tx_max: ring::MAX_LEN,
             rx: settings.rx_len,
             tx: settings.tx_len,
-            tcp_data_split: None,
+            tcp_data_split: port.can_split().then(|| port.splits(&settings)),
         }
     }
 
@@ -360,7 +362,12 @@ impl Operations for Dwmac {
         if !lengths.contains(&params.tx) || !lengths.contains(&params.rx) {
             return Err(EINVAL);
         }
+        let data_split = params.tcp_data_split;
+        if data_split == Some(true) && !port.can_split() {
+            return Err(EOPNOTSUPP);
+        }
         let settings = Settings {
+            data_split,
             tx_len: ring::round_len(params.tx),
             rx_len: ring::round_len(params.rx),
             ..port.settings()

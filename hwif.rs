@@ -199,6 +199,10 @@ pub(crate) trait Mac: Sync {
     /// Largest frame, FCS not counted, that is to be sent and received.
     fn set_max_frame(&self, io: Mmio<'_>, bytes: u32);
 
+    /// Has the receiver tell channels that split frames where the headers end. Only for cores that
+    /// can.
+    fn find_headers(&self, io: Mmio<'_>);
+
     /// Sends what the transmitter emits back into the receiver.
     fn set_loopback(&self, io: Mmio<'_>, on: bool);
 
@@ -319,7 +323,8 @@ pub(crate) trait Dma: Sync {
         segmentation: bool,
     ) -> Result;
 
-    /// Programs channel `ch` for reception into buffers of `buf_len` bytes, stopped.
+    /// Programs channel `ch` for reception into buffers of `buf_len` bytes, stopped. `split`:
+    /// headers go to buffers of their own.
     fn init_rx(
         &self,
         io: Mmio<'_>,
@@ -327,6 +332,7 @@ pub(crate) trait Dma: Sync {
         config: &Config,
         ring: &RingSetup,
         buf_len: u32,
+        split: bool,
     ) -> Result;
 
     /// Starts the transmit process.

@@ -279,9 +279,9 @@ impl device::Driver for Dwmac {
         _dev: &Device,
         port: Pin<&Port<'a>>,
         features: Features,
-        _rtnl: &Rtnl,
+        rtnl: &Rtnl,
     ) -> Result {
-        port.apply_features(features)
+        port.set_features(features, rtnl)
     }
 
     fn fix_features<'a>(_dev: &Device, _port: Pin<&Port<'a>>, features: Features) -> Features {

@@ -125,6 +125,10 @@ pub(crate) struct Settings {
     pub(crate) tx_len: u32,
     /// Descriptors of each receive ring.
     pub(crate) rx_len: u32,
+    /// Whether headers are to be split off received frames; none: as the driver likes.
+    pub(crate) data_split: Option<bool>,
+    /// The checksum engine, which is what finds headers, is on.
+    pub(crate) rx_checksum: bool,
     /// Interrupt coalescing of each channel, in use or not.
     pub(crate) coalesce: [Coalesce; MAX_CHANNELS],
 }
@@ -272,6 +276,8 @@ impl<'a> Port<'a> {
             ),
             tx_len: ring::DEFAULT_LEN,
             rx_len: ring::DEFAULT_LEN,
+            data_split: None,
+            rx_checksum: features.rx_checksum,
             coalesce: [Coalesce::DEFAULT; MAX_CHANNELS],
         };
 
@@ -387,6 +393,7 @@ impl<'a> Port<'a> {
     /// Builds rings for `settings` and `mtu`; touches nothing that exists.
     fn build(&self, settings: &Settings, mtu: u32) -> Result<Rings<'a>> {
         let make = self.hw.hwif.datapath;
+        let split = self.splits(settings);
         let mut rings = KVec::with_capacity(self.channels.len(), GFP_KERNEL)?;
         for ch in 0..self.channels.len() {
             let mut channel = ChannelRings::default();
@@ -395,12 +402,22 @@ impl<'a> Port<'a> {
                 channel.tx = Some(make.tx(&self.hw, ch, settings.tx_len, &coalesce.tx)?);
             }
             if ch < settings.rx_queues.into_safe_cast() {
-                let frame = max_frame(mtu);
-                channel.rx = Some(make.rx(&self.hw, ch, settings.rx_len, frame, &coalesce.rx)?);
+                let (len, frame) = (settings.rx_len, max_frame(mtu));
+                channel.rx = Some(make.rx(&self.hw, ch, len, frame, &coalesce.rx, split)?);
             }
             rings.push(channel, GFP_KERNEL)?;
         }
         Ok(rings)
+    }
+
+    /// Whether headers can be split off received frames.
+    pub(crate) fn can_split(&self) -> bool {
+        self.hw.features.split_header && self.hw.config.split_header
+    }
+
+    /// Whether they are with `settings`.
+    pub(crate) fn splits(&self, settings: &Settings) -> bool {
+        self.can_split() && settings.rx_checksum && settings.data_split.unwrap_or(true)
     }
 
     /// The clock that timestamps are taken from; `EOPNOTSUPP` if there is none.
@@ -428,6 +445,9 @@ impl<'a> Port<'a> {
         let (hw, io) = (&self.hw, self.hw.io());
         self.reset()?;
         hw.hwif.mac.init(io);
+        if self.can_split() {
+            hw.hwif.mac.find_headers(io);
+        }
         hw.start_counters();
         hw.hwif.mac.set_address(io, 0, &self.dev.dev_addr())?;
         hw.hwif.dma.init(
@@ -441,8 +461,23 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
+    /// Makes `features` the ones in force.
+    pub(crate) fn set_features(&self, features: Features, rtnl: &Rtnl) -> Result {
+        let old = self.settings();
+        let settings = Settings {
+            rx_checksum: features.contains(Features::RXCSUM),
+            ..old
+        };
+        if self.splits(&settings) != self.splits(&old) {
+            self.replace(&settings, self.dev.mtu(), rtnl)?;
+        } else {
+            self.control.lock().settings = settings;
+        }
+        self.apply_features(features)
+    }
+
     /// Programs the offloads that are switches of the MAC.
-    pub(crate) fn apply_features(&self, features: Features) -> Result {
+    fn apply_features(&self, features: Features) -> Result {
         self.hw.configure_mac(|mac, io| {
             mac.set_rx_checksum(io, features.contains(Features::RXCSUM));
             mac.set_loopback(io, features.contains(Features::LOOPBACK));
@@ -516,9 +551,10 @@ impl<'a> Port<'a> {
                 continue;
             }
             if let Some(mut rx) = rings.rx {
+                let (setup, len) = (rx.setup(), rx.buf_len());
                 hw.hwif
                     .dma
-                    .init_rx(io, ch, &hw.config, &rx.setup(), rx.buf_len())?;
+                    .init_rx(io, ch, &hw.config, &setup, len, rx.splits())?;
                 hw.hwif
                     .dma
                     .set_rx_watchdog(io, ch, self.riwt(&settings.coalesce(ch).rx));

@@ -3,8 +3,10 @@
 //! Receive: from descriptors to the stack.
 //!
 //! Every buffer is a fragment of a page-pool page. A frame longer than a buffer spans several
-//! descriptors and becomes a fragmented skb. What the DMA wrote is not trusted: lengths are checked
-//! against what the buffers hold, and a sequence that makes no sense is counted and dropped.
+//! descriptors and becomes a fragmented skb. Where the hardware splits frames, each descriptor has
+//! a second buffer for what follows the headers. What the DMA wrote is not trusted: lengths are
+//! checked against what the buffers hold, and a sequence that makes no sense is counted and
+//! dropped.
 
 use core::marker::PhantomData;
 
@@ -106,6 +108,74 @@ pub(crate) fn buf_len(max_frame: u32) -> u32 {
     wanted.min(RxLayout::max_data(HEADROOM) / BUF_ALIGN * BUF_ALIGN)
 }
 
+/// Bytes in both buffers of a descriptor, where frames are split; none if they make no sense.
+///
+/// The descriptors before, if any, hold `got` bytes of the frame; with this one it is `total`. The
+/// headers, of `header` bytes, are in the first buffer of the first descriptor. A frame that is not
+/// split, with no `header`, starts there; what is left of either is in the second buffers.
+pub(crate) fn split_lens(got: u32, total: u32, header: u32, buf_len: u32) -> Option<(u32, u32)> {
+    let here = total.checked_sub(got).filter(|&here| here != 0)?;
+    let one = match (got, header) {
+        (0, 0) => here.min(buf_len),
+        (0, header) => header,
+        _ => 0,
+    };
+    let two = here.checked_sub(one)?;
+
+    (one <= buf_len && two <= buf_len).then_some((one, two))
+}
+
+/// Puts `len` bytes in `buffer` at the end of `skb`, or makes one of them. False if that cannot be;
+/// the buffer stays then.
+#[inline(always)]
+fn place(
+    cx: &napi::PollContext<'_>,
+    skb: &mut Option<SkBuff>,
+    buffer: Option<&mut Option<RxBuffer>>,
+    len: u32,
+) -> bool {
+    let Some(place) = buffer else {
+        return false;
+    };
+    let Some(taken) = place.take() else {
+        return false;
+    };
+    let unused = match skb.as_mut() {
+        None => match taken.into_skb(cx, len) {
+            Ok(new) => {
+                *skb = Some(new);
+                None
+            }
+            Err((_, taken)) => Some(taken),
+        },
+        Some(skb) => taken.add_to(cx, skb, len).err().map(|(_, taken)| taken),
+    };
+    let placed = unused.is_none();
+    if !placed {
+        *place = unused;
+    }
+    placed
+}
+
+/// Has a buffer in a slot of `buffers`; returns where the DMA finds it.
+#[inline(always)]
+fn fill(
+    pool: &mut PagePool<'_>,
+    buffers: &mut KVec<Option<RxBuffer>>,
+    slot: u32,
+    cx: Option<&napi::Context<'_>>,
+    gfp: kernel::alloc::Flags,
+) -> Result<u64> {
+    // CAST: `u32` fits `usize` on every architecture of the kernel.
+    let buffer = buffers.get_mut(slot as usize).ok_or(EINVAL)?;
+
+    Ok(match buffer {
+        // Kept from a descriptor whose contents were dropped, or that did not need it.
+        Some(kept) => kept.dma_address(),
+        None => buffer.insert(pool.alloc(cx, gfp)?).dma_address(),
+    })
+}
+
 /// Outcome of a poll.
 pub(crate) struct Polled {
     /// Frames taken from the ring.
@@ -124,10 +194,12 @@ struct Delivered {
     multicast: u64,
 }
 
-/// A receive ring.
-pub(crate) struct RxRing<'a, F: Format> {
+/// A receive ring. `SPLIT`: headers have buffers of their own.
+pub(crate) struct RxRing<'a, F: Format, const SPLIT: bool> {
     desc: DescRing,
     buffers: KVec<Option<RxBuffer>>,
+    /// Second buffers, if there are any.
+    payloads: KVec<Option<RxBuffer>>,
     /// Next descriptor to look at.
     current: Position,
     /// Next descriptor to fill; the DMA owns `current..dirty`.
@@ -150,7 +222,7 @@ pub(crate) struct RxRing<'a, F: Format> {
     _format: PhantomData<F>,
 }
 
-impl<'a, F: Format> RxRing<'a, F> {
+impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
     /// Makes a ring of `len` descriptors for channel `ch` and fills it with buffers for frames of
     /// up to `max_frame` bytes.
     pub(crate) fn new(
@@ -164,18 +236,22 @@ impl<'a, F: Format> RxRing<'a, F> {
         let pool = PagePool::new(
             hw.dev,
             &page_pool::Config {
-                pool_size: len,
+                pool_size: if SPLIT { len.saturating_mul(2) } else { len },
                 frag_size: RxLayout::new(HEADROOM, buf_len).frag_size,
                 headroom: HEADROOM,
             },
         )?;
-        let mut buffers = KVec::with_capacity(len.try_into()?, GFP_KERNEL)?;
-        for _ in 0..len {
-            buffers.push(None, GFP_KERNEL)?;
-        }
+        let slots = |count: u32| -> Result<_> {
+            let mut slots = KVec::with_capacity(count.try_into()?, GFP_KERNEL)?;
+            for _ in 0..count {
+                slots.push(None, GFP_KERNEL)?;
+            }
+            Ok(slots)
+        };
         let mut ring = Self {
             desc: DescRing::new(hw.dev, len)?,
-            buffers,
+            buffers: slots(len)?,
+            payloads: slots(if SPLIT { len } else { 0 })?,
             current: Position::default(),
             dirty: Position::default(),
             partial: None,
@@ -199,14 +275,14 @@ impl<'a, F: Format> RxRing<'a, F> {
         let mask = self.desc.mask();
         while self.dirty.ahead_of(self.current) < mask {
             let slot = self.dirty.slot(mask);
-            // CAST: `u32` fits `usize` on every architecture of the kernel.
-            let buffer = self.buffers.get_mut(slot as usize).ok_or(EINVAL)?;
-            let addr = match buffer {
-                // Kept from a descriptor whose contents were dropped.
-                Some(kept) => kept.dma_address(),
-                None => buffer.insert(self.pool.alloc(cx, gfp)?).dma_address(),
+            let interrupt = self.coalesce.interrupt(slot);
+            let addr = fill(&mut self.pool, &mut self.buffers, slot, cx, gfp)?;
+            let words = if SPLIT {
+                let payload = fill(&mut self.pool, &mut self.payloads, slot, cx, gfp)?;
+                F::rx_split_buffers(addr, payload, interrupt)
+            } else {
+                F::rx_buffer(addr, interrupt)
             };
-            let words = F::rx_buffer(addr, self.coalesce.interrupt(slot));
             self.desc.store_except(slot, &words, F::OWN_WORD);
             dma_mb(Write);
             self.desc.store_word(
@@ -279,32 +355,31 @@ impl<'a, F: Format> RxRing<'a, F> {
         }
 
         let got = self.partial.as_ref().map_or(0, |skb| skb.len());
-        let len = if status.last {
-            status.len.checked_sub(got)
+        let lens = if SPLIT {
+            // The length is that of the frame so far, in all descriptors.
+            let header = F::rx_header_len(words);
+            tally.add(poll::RX_SPLIT_HEADERS, (status.first && header != 0).into());
+            split_lens(got, status.len, header, self.buf_len)
         } else {
-            Some(self.buf_len)
+            let len = if status.last {
+                status.len.checked_sub(got)
+            } else {
+                Some(self.buf_len)
+            };
+            len.filter(|&len| (1..=self.buf_len).contains(&len))
+                .map(|len| (len, 0))
         };
-        let Some(len) = len.filter(|&len| (1..=self.buf_len).contains(&len)) else {
+        let Some((len, payload)) = lens else {
             self.abandon(status, tally);
             tally.add(poll::RX_BAD_DESCRIPTORS, 1);
             return None;
         };
-        // CAST: As in `refill()`.
-        let buffer = self.buffers.get_mut(slot as usize).and_then(Option::take)?;
-        let unused = match self.partial.as_mut() {
-            None => match buffer.into_skb(cx, len) {
-                Ok(skb) => {
-                    self.partial = Some(skb);
-                    None
-                }
-                Err((_, buffer)) => Some(buffer),
-            },
-            Some(skb) => buffer.add_to(cx, skb, len).err().map(|(_, buffer)| buffer),
-        };
-        if let Some(unused) = unused {
-            if let Some(place) = self.buffers.get_mut(slot as usize) {
-                *place = Some(unused);
-            }
+        // CAST: As in `fill()`.
+        let index = slot as usize;
+        let skb = &mut self.partial;
+        let placed = (SPLIT && len == 0 || place(cx, skb, self.buffers.get_mut(index), len))
+            && (!SPLIT || payload == 0 || place(cx, skb, self.payloads.get_mut(index), payload));
+        if !placed {
             tally.add(poll::RX_NO_MEMORY, 1);
             self.partial = None;
             self.skipping = !status.last;
@@ -380,7 +455,7 @@ impl<'a, F: Format> RxRing<'a, F> {
     }
 }
 
-impl<F: Format> datapath::Rx for RxRing<'_, F> {
+impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
     fn attach(&mut self, cx: &napi::Context<'_>) -> Result {
         self.pool.attach(cx)
     }
@@ -461,6 +536,10 @@ impl<F: Format> datapath::Rx for RxRing<'_, F> {
 
     fn buf_len(&self) -> u32 {
         self.buf_len
+    }
+
+    fn splits(&self) -> bool {
+        SPLIT
     }
 
     fn set_coalesce(&mut self, coalesce: &Coalesce) {

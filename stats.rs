@@ -43,6 +43,8 @@ counters! {
         RX_CSUM_BAD = c"rx_csum_bad",
         /// Frames whose VLAN tag the hardware removed.
         RX_VLAN_FRAMES = c"rx_vlan_frames",
+        /// Frames whose headers the hardware put into a buffer of their own.
+        RX_SPLIT_HEADERS = c"rx_split_headers",
         /// Bad frames, of whatever kind.
         RX_ERRORS = c"rx_errors",
         /// Frames with a wrong FCS.

@@ -161,6 +161,8 @@ bitfield! {
         25:25 buf2v => bool;
         /// BUF1V: there is a buffer 1.
         24:24 buf1v => bool;
+        /// BUF2AP: upper half of the address of buffer 2.
+        15:0 buf2ap;
     }
 }
 
@@ -183,6 +185,15 @@ bitfield! {
         3:3 iphe => bool;
         /// PT: payload.
         2:0 pt;
+    }
+}
+
+bitfield! {
+    /// RDES2, write-back format.
+    pub(super) struct RxHeader(u32) {
+        /// HL: bytes of the header, if it is in buffer 1 by itself. Counts in the first descriptor
+        /// of a frame.
+        9:0 hl;
     }
 }
 
@@ -366,6 +377,28 @@ impl Format for Gmac4 {
             .with_buf1v(true);
 
         [low, high, 0, des3.into()]
+    }
+
+    #[inline]
+    fn rx_split_buffers(addr: u64, payload: u64, interrupt: bool) -> Words {
+        let (low, high) = halves(addr);
+        let (payload_low, payload_high) = halves(payload);
+        // The mask lets no address, however wrong, reach the other fields.
+        let des3 = Rdes3::zeroed()
+            .with_own(true)
+            .with_ioc(interrupt)
+            .with_buf2v(true)
+            .with_buf1v(true)
+            .with_buf2ap(Bounded::from_expr(payload_high & Rdes3::BUF2AP_MASK));
+
+        [low, high, payload_low, des3.into()]
+    }
+
+    #[inline]
+    fn rx_header_len(words: &Words) -> u32 {
+        let [_, _, des2, _] = *words;
+
+        RxHeader::from(des2).hl().get()
     }
 
     #[inline]

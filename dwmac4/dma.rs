@@ -197,7 +197,8 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         let (base, base_high) = halves(ring.base);
         let (tail, _) = halves(ring.tail);
 
-        poke(io, ch, DMA_CH_CONTROL::zeroed().with_pblx8(config.burst.x8))?;
+        // What is the receiver's there has been set, or will be.
+        modify::<DMA_CH_CONTROL>(io, ch, |r| r.with_pblx8(config.burst.x8))?;
         poke(
             io,
             ch,
@@ -220,11 +221,18 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         config: &Config,
         ring: &RingSetup,
         buf_len: u32,
+        split: bool,
     ) -> Result {
         let (base, base_high) = halves(ring.base);
         let (tail, _) = halves(ring.tail);
 
-        poke(io, ch, DMA_CH_CONTROL::zeroed().with_pblx8(config.burst.x8))?;
+        poke(
+            io,
+            ch,
+            DMA_CH_CONTROL::zeroed()
+                .with_pblx8(config.burst.x8)
+                .with_sph(split),
+        )?;
         poke(
             io,
             ch,

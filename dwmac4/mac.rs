@@ -333,6 +333,12 @@ impl hwif::Mac for Mac {
         });
     }
 
+    fn find_headers(&self, io: Mmio<'_>) {
+        // 256 bytes, which is more than all headers up to the transport's make. Which headers count
+        // is left as it is after a reset: all up to the transport's.
+        io.update(MAC_EXT_CONFIGURATION, |r| r.with_const_hdsms::<2>());
+    }
+
     fn set_loopback(&self, io: Mmio<'_>, on: bool) {
         io.update(MAC_CONFIGURATION, |r| r.with_lm(on));
     }

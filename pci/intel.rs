@@ -105,6 +105,8 @@ const EHL: Config = Config {
     tx_queues: 8,
     rx_queues: 8,
     dma_bits: None,
+    // The core claims it, but it is not known to work here.
+    split_header: false,
     // Even numbers up to 14 are for reception, odd ones up to 15 for transmission.
     vectors: Some(Vectors {
         needed: 30,

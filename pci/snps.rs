@@ -47,6 +47,7 @@ pub(super) const GMAC5: Glue = Glue {
         tx_queues: 4,
         rx_queues: 4,
         dma_bits: None,
+        split_header: true,
         // Boards differ, and none says how.
         vectors: None,
     },

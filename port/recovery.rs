@@ -317,8 +317,9 @@ impl<'a> Port<'a> {
                         rx.detach(cx);
                         rx.rewind();
                         rx.attach(cx)?;
-                        let (setup, len) = (rx.setup(), rx.buf_len());
-                        hw.hwif.dma.init_rx(io, ch, &hw.config, &setup, len)?;
+                        let (setup, len, split) = (rx.setup(), rx.buf_len(), rx.splits());
+                        let dma = hw.hwif.dma;
+                        dma.init_rx(io, ch, &hw.config, &setup, len, split)?;
                         let coalesce = &settings.coalesce(ch).rx;
                         hw.hwif.dma.set_rx_watchdog(io, ch, self.riwt(coalesce));
                     }

@@ -112,6 +112,37 @@ mod tests {
     }
 
     #[test]
+    fn split_frames_fill_buffers() {
+        const SIZE: u32 = 1536;
+
+        for (got, total, header, lens) in [
+            // Headers and payload, headers only.
+            (0, 1514, 54, Some((54, 1460))),
+            (0, 54, 54, Some((54, 0))),
+            // Not split: the second buffer takes what the first does not hold.
+            (0, 60, 0, Some((60, 0))),
+            (0, SIZE, 0, Some((SIZE, 0))),
+            (0, 2000, 0, Some((SIZE, 2000 - SIZE))),
+            // The frame goes on in second buffers, also if none was used before.
+            (54 + SIZE, 54 + SIZE + 1, 0, Some((0, 1))),
+            (54, 1514, 0, Some((0, 1460))),
+            (1590, 3126, 54, Some((0, SIZE))),
+            // Nonsense.
+            (0, 0, 0, None),
+            (0, 0, 54, None),
+            (0, 53, 54, None),
+            (1514, 1514, 0, None),
+            (1514, 100, 0, None),
+            (0, 54 + SIZE + 1, 54, None),
+            (0, 2 * SIZE + 1, 0, None),
+            (0, u32::MAX, u32::MAX, None),
+            (1, u32::MAX, 0, None),
+        ] {
+            assert_eq!(rx::split_lens(got, total, header, SIZE), lens);
+        }
+    }
+
+    #[test]
     fn rx_buffers_hold_a_frame_or_a_page() {
         // A standard frame with two VLAN tags and FCS fits one buffer.
         assert!(rx::buf_len(1514) >= 1514 + 8 + 4);

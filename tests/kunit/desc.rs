@@ -320,6 +320,21 @@ mod tests {
         );
         // IOC.
         assert_eq!(Gmac4::rx_buffer(0x1000, true), [0x1000, 0, 0, 0xc100_0000]);
+        // BUF2V, and the upper half of buffer 2's address.
+        assert_eq!(
+            Gmac4::rx_split_buffers(0xab_cdef_0120, 0xcd_1234_5678, false),
+            [0xcdef_0120, 0xab, 0x1234_5678, 0x8300_00cd]
+        );
+        assert_eq!(
+            Gmac4::rx_split_buffers(0x1000, u64::MAX, true),
+            [0x1000, 0, 0xffff_ffff, 0xc300_ffff]
+        );
+    }
+
+    #[test]
+    fn rx_headers() {
+        assert_eq!(Gmac4::rx_header_len(&[!0, !0, 0xffff_fc36, !0]), 54);
+        assert_eq!(Gmac4::rx_header_len(&[!0, !0, 0xffff_fc00, !0]), 0);
     }
 
     #[test]
