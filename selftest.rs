@@ -114,7 +114,7 @@ const fn offline(name: &'static CStr, run: for<'b, 'a> fn(&Bench<'b, 'a>) -> Res
 }
 
 /// All tests. `EOPNOTSUPP` means that the hardware does not claim what is to be tested.
-const TESTS: [Test; 37] = [
+const TESTS: [Test; 38] = [
     online(c"link", link),
     online(c"version register", version),
     online(c"capability registers", capabilities),
@@ -159,6 +159,7 @@ const TESTS: [Test; 37] = [
     offline(c"find wrong checksum, UDP", |bench| {
         bench.checks_checksum(Ip::V6, L4::Udp, Flaw::Payload)
     }),
+    offline(c"split headers", split_headers),
     offline(c"filter, broadcast", filter_broadcast),
     offline(c"filter, other unicast", filter_strangers),
     offline(c"filter, unicast, perfect", filter_unicast),
@@ -199,6 +200,7 @@ pub(crate) fn run(port: &Port<'_>, test: &mut SelfTest<'_>, rtnl: &Rtnl) {
         rtnl,
         mtu: port.max_mtu(&settings),
         tx_queues: settings.tx_queues.into_safe_cast(),
+        splits: port.splits(&settings),
     };
 
     bench.run(test, false, Ok(()));
@@ -227,6 +229,8 @@ struct Bench<'b, 'a> {
     /// What the port is set up for in offline tests.
     mtu: u32,
     tx_queues: usize,
+    /// Headers are split off.
+    splits: bool,
 }
 
 /// Internet protocols.
@@ -673,25 +677,25 @@ impl Bench<'_, '_> {
         claims(self.port.hw.features.rx_checksum)?;
         let (mut frame, _) = self.segment(ip, l4, flaw, false)?;
         frame.checksum = None;
-        let before = self.verified();
+        let before = self.polled(poll::RX_CSUM_GOOD);
         let seen = self.exchange(&frame)?;
         if flaw == Flaw::None {
-            let verified = || Ok(self.verified().wrapping_sub(before));
+            let verified = || Ok(self.polled(poll::RX_CSUM_GOOD).wrapping_sub(before));
             hwif::wait_until(verified, |&count| count == 1, LOOK, COUNTED)?;
             expect(seen.intact == 1)
         } else {
             // It may be delivered, as long as nobody vouches for it.
             fsleep(COUNTED);
-            expect(self.verified() == before)
+            expect(self.polled(poll::RX_CSUM_GOOD) == before)
         }
     }
 
-    /// How many received frames had right checksums, by the hardware. It is counted when the poll
-    /// ends that has delivered them.
-    fn verified(&self) -> u64 {
+    /// A counter of all polls, of [`poll`]. A poll counts when it ends, after it has delivered
+    /// frames.
+    fn polled(&self, counter: usize) -> u64 {
         self.port.channels.iter().fold(0, |sum: u64, channel| {
             let counters = channel.poll_stats.read();
-            sum.wrapping_add(counters.get(poll::RX_CSUM_GOOD).copied().unwrap_or(0))
+            sum.wrapping_add(counters.get(counter).copied().unwrap_or(0))
         })
     }
 
@@ -847,6 +851,21 @@ fn jumbo(bench: &Bench<'_, '_>) -> Result {
 fn jumbo_queues(bench: &Bench<'_, '_>) -> Result {
     claims(bench.longest() > LONGEST && bench.tx_queues > 1)?;
     (0..bench.tx_queues).try_for_each(|ch| bench.returns(ch, bench.longest()))
+}
+
+/// The headers of a segment, and nothing else, arrive in a buffer of their own.
+fn split_headers(bench: &Bench<'_, '_>) -> Result {
+    claims(bench.splits)?;
+    for (ip, l4) in [(Ip::V4, L4::Tcp), (Ip::V6, L4::Udp)] {
+        let (mut frame, _) = bench.segment(ip, l4, Flaw::None, false)?;
+        frame.checksum = None;
+        let before = bench.polled(poll::RX_SPLIT_HEADERS);
+        let seen = bench.exchange(&frame)?;
+        let split = || Ok(bench.polled(poll::RX_SPLIT_HEADERS).wrapping_sub(before));
+        hwif::wait_until(split, |&count| count == 1, LOOK, COUNTED)?;
+        expect(seen.intact == 1)?;
+    }
+    Ok(())
 }
 
 fn filter_broadcast(bench: &Bench<'_, '_>) -> Result {
