@@ -106,14 +106,17 @@ check_selftests() {
 	part "$name" "$p" "$f" "$s" "$guest_status"
 }
 
-# The ports with an XPCS take little more than a boot.
+# Other ports, with what only they have.
 selftests_rust() {
 	check_selftests rust rust
 	check_selftests sgmii-rust rust "${SGMII[@]}"
 	check_selftests sgmii-c c "${SGMII[@]}"
+	check_selftests snps-rust rust "${SNPS[@]}"
 }
 selftests_c() { check_selftests c c; }
 SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link ping")
+# One vector, and what is off on Intel's.
+SNPS=(--ids 16c3:7102,8086:4ba0 --env "SELFTESTS=split hwfaults:safety,safety_fatal")
 
 # The debug kernel, our driver: everything once plainly, and what moves data
 # with every buffer bounced, so that a forgotten sync shows, and behind an IOMMU,
@@ -196,6 +199,7 @@ check_release() {
 		part selftests-rust 0 0 0
 		part selftests-sgmii-rust 0 0 0
 		part selftests-sgmii-c 0 0 0
+		part selftests-snps-rust 0 0 0
 		part selftests-c 0 0 0
 		return
 	fi

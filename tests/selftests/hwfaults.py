@@ -372,8 +372,7 @@ def safety_kept(env):
         check_equal(counted_error(env, before, "TXCES"), 1, f"times that TXCES was counted after {after}")
     env.set_mtu(2000)
     seen("a change of the MTU")
-    env.local.run("ethtool", "-K", env.ifname, "rx", "off")
-    env.defer(env.local.run, "ethtool", "-K", env.ifname, "rx", "on")
+    env.feature("rx-vlan-offload", False)
     seen("a change of the features")
     rings = re.search(r"Current hardware settings:.*?RX:\s+(\d+)", env.local.run("ethtool", "-g", env.ifname), re.S)[1]
     env.defer(env.wait_link)
@@ -384,6 +383,7 @@ def safety_kept(env):
     sleep(env)
     env.wait_link()
     seen("a sleep of the system")
+    env.defer(env.bring_up)
     env.local.run("ip", "link", "set", env.ifname, "down")
     check(not inject(env, "TXCES"), "errors are looked for while the port is down")
     env.bring_up()
