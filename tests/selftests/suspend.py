@@ -25,8 +25,9 @@ def read(path):
 
 
 def write(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+    # Without a buffer: what is refused would be written once more from there.
+    with open(path, "wb", buffering=0) as file:
+        file.write(text.encode())
 
 
 def sleep(env, level="platform", seconds=0):
