@@ -242,7 +242,11 @@ class Env:
         if not config.get("NETIF"):
             raise Skip("no device to test: set NETIF (and PEERIF, or REMOTE_TYPE and REMOTE_ARGS)")
         self.deferred = []
+        # What is undone at the program's end only.
+        self.at_end = []
         self.noted = set()
+        # Whether a change of the MTU was seen to.
+        self.mtu_loses_link = False
         self.kmsg = KernelLog()
         self.model = Model()
         self.ifname = config["NETIF"]
@@ -342,6 +346,10 @@ class Env:
     def changes(self):
         return [int(end.sys("carrier_changes")) for end in (self.local, self.peer)]
 
+    def ends(self):
+        """Both, each with its interface."""
+        return (self.local, self.ifname), (self.peer, self.peer_ifname)
+
     def wait_moved(self):
         """After what may cost the link: until that shows, or for a while."""
         try:
@@ -439,9 +447,13 @@ class Env:
     def undo(self):
         """Runs what was deferred, the last first; the first error is raised
         after everything has been tried."""
+        self.run_calls(self.deferred)
+
+    @staticmethod
+    def run_calls(calls):
         first = None
-        while self.deferred:
-            function, args = self.deferred.pop()
+        while calls:
+            function, args = calls.pop()
             try:
                 function(*args)
             except Exception as err:
@@ -449,11 +461,18 @@ class Env:
         if first:
             raise first
 
+    def all_queues(self):
+        """Again as many as before make_room()."""
+        self.run_calls(self.at_end)
+
     def finish(self):
-        if hasattr(self, "peer"):
-            self.peer.stop()
-        if self.made_netns and not os.environ.get("KEEP_PEER"):
-            self.release_peer()
+        try:
+            self.all_queues()
+        finally:
+            if hasattr(self, "peer"):
+                self.peer.stop()
+            if self.made_netns and not os.environ.get("KEEP_PEER"):
+                self.release_peer()
 
     def release_peer(self):
         # A device that has hardware goes back by itself, but under any name.
@@ -464,38 +483,58 @@ class Env:
 
     def set_mtu(self, mtu):
         """Both ends, undone after the case; a skip if the device cannot."""
-        for end, ifname in ((self.local, self.ifname), (self.peer, self.peer_ifname)):
-            old = int(end.sys("mtu"))
-            if old == mtu:
-                continue
+        ends = [(end, ifname, int(end.sys("mtu"))) for end, ifname in self.ends()]
+        ends = [end for end in ends if end[2] != mtu]
+        self.defer(self.restore_mtus, ends)
+        self.stop_lossy()
+        for end, ifname, _ in ends:
             self.make_room(end, ifname, mtu)
-            self.defer(self.restore_mtu, end, ifname, old)
+        if self.mtu_loses_link:
+            self.bring_up()
+
+    def restore_mtus(self, ends):
+        self.stop_lossy()
+        for end, ifname, mtu in ends:
+            end.run("ip", "link", "set", ifname, "mtu", mtu)
+        self.bring_up()
+
+    def stop_lossy(self):
+        """A change of the MTU may cost the link, each end's: then better both at once."""
+        if self.mtu_loses_link:
+            for end, ifname in self.ends():
+                end.run("ip", "link", "set", ifname, "down")
 
     def make_room(self, end, ifname, mtu):
-        """Sets an MTU, if need be with fewer transmit queues: they share a
-        FIFO, and a share may be too small for a frame."""
+        """Sets an MTU, if need be with fewer transmit queues from here on:
+        they share a FIFO, and a share may be too small for a frame."""
         if mtu > end.link().get("max_mtu", 65535):
             self.lacks(f"{ifname} does not support an MTU of {mtu}")
         argv = ["ip", "link", "set", ifname, "mtu", str(mtu)]
+        before = self.changes()
         status, _, err = end.command(argv)
         if not status:
-            # Not later: a change at the other end would hide this one's loss of the link.
-            self.wait_link()
+            self.mtu_changed(end, before)
             return
         queues = end.run("ls", f"/sys/class/net/{ifname}/queues").split()
         old = [sum(name.startswith(way) for name in queues) for way in ("rx-", "tx-")]
         for fewer in [count for count in (2, 1) if count < max(old)]:
             if end.command(["ethtool", "-L", ifname, "rx", str(min(fewer, old[0])), "tx", str(min(fewer, old[1]))])[0]:
                 break
-            self.defer(self.restore_queues, end, ifname, *old)
+            self.at_end.append((self.restore_queues, (end, ifname, *old)))
             if not end.command(argv)[0]:
                 text = f"{ifname} takes an MTU of {mtu} with {fewer} queues a direction, not with {max(old)}"
                 if text not in self.noted:
                     self.noted.add(text)
                     note(text)
-                self.wait_link()
+                self.mtu_changed(end, before)
                 return
         self.lacks(f"{ifname} refuses an MTU of {mtu}: {err.strip()}")
+
+    def mtu_changed(self, end, before):
+        if "UP" in end.link()["flags"]:
+            # Not later: a change at the other end would hide this one's loss of the link.
+            self.wait_link()
+            self.mtu_loses_link |= self.changes() != before
 
     def restore_queues(self, end, ifname, rx, tx):
         end.run("ethtool", "-L", ifname, "rx", rx, "tx", tx)

@@ -14,19 +14,12 @@ IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 
 
 def restore(env):
-    for end, ifname in ((env.local, env.ifname), (env.peer, env.peer_ifname)):
-        env.restore_mtu(end, ifname, 1500)
+    env.restore_mtus([(end, ifname, 1500) for end, ifname in env.ends()])
 
 
 def limits(env):
     link = env.local.link()
     return link["min_mtu"], link["max_mtu"]
-
-
-def largest(env):
-    for end, ifname in ((env.local, env.ifname), (env.peer, env.peer_ifname)):
-        env.make_room(end, ifname, 9000)
-    env.defer(restore, env)
 
 
 def verify(env, mtu):
@@ -44,7 +37,7 @@ def verify(env, mtu):
 
 
 def while_up(env, values):
-    largest(env)
+    env.set_mtu(9000)
     for mtu in values:
         env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
         # Below 1280 the stack drops IPv6 and its addresses; IPv4 stays.
@@ -54,7 +47,7 @@ def while_up(env, values):
 
 
 def while_down(env):
-    largest(env)
+    env.set_mtu(9000)
     for mtu in (9000, 68, 1500, 4000):
         env.local.run("ip", "link", "set", env.ifname, "down")
         env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
@@ -68,7 +61,7 @@ def while_down(env):
 
 def with_traffic(env):
     """Changes while frames of both directions are on their way."""
-    largest(env)
+    env.set_mtu(9000)
     env.flood()
     for mtu in (9000, 1500, 3000, 1500, 9000, 600):
         env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
@@ -82,6 +75,7 @@ def all_queues(env):
     """The largest MTU with as many queues as the driver chose."""
     if limits(env)[1] < 9000:
         env.lacks(f"the MTU of {env.ifname} ends at {limits(env)[1]}")
+    env.all_queues()
     env.defer(restore, env)
     env.local.run("ip", "link", "set", env.ifname, "mtu", 9000)
 

@@ -108,7 +108,7 @@ def channels(env):
 
 def quiet(env):
     """Nothing but our own frames on the wire."""
-    for end, ifname in ((env.local, env.ifname), (env.peer, env.peer_ifname)):
+    for end, ifname in env.ends():
         path = f"/proc/sys/net/ipv6/conf/{ifname}/disable_ipv6"
         env.defer(env.configure, end, ifname)
         env.defer(end.write, path, 0)

@@ -68,7 +68,7 @@ def while_up(env, times):
 def while_down(env):
     """Neither comes up by itself, and both do when told."""
     env.defer(env.bring_up)
-    for end, ifname in ((env.local, env.ifname), (env.peer, env.peer_ifname)):
+    for end, ifname in env.ends():
         end.run("ip", "link", "set", ifname, "down")
     sleep(env)
     check("UP" not in env.local.link()["flags"], "the interface came up while the system slept")

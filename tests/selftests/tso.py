@@ -135,6 +135,7 @@ def tcp_jumbo(env, v6):
 
 def tcp_queues(env):
     """Every transmit queue segments."""
+    env.all_queues()
     queues = len([name for name in env.local.run("ls", f"/sys/class/net/{env.ifname}/queues").split() if name.startswith("tx-")])
     counters = [f"q{queue}_tx_tso_frames" for queue in range(queues)]
     if not set(counters) <= set(env.statistics()):
