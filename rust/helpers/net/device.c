@@ -110,6 +110,16 @@ __rust_helper void rust_helper_netif_trans_update(struct net_device *dev)
 	netif_trans_update(dev);
 }
 
+__rust_helper void rust_helper_txq_trans_cond_update(struct netdev_queue *txq)
+{
+	txq_trans_cond_update(txq);
+}
+
+__rust_helper bool rust_helper_netif_tx_owned(struct netdev_queue *txq)
+{
+	return netif_tx_owned(txq, smp_processor_id());
+}
+
 __rust_helper netdev_features_t
 rust_helper_vlan_features_check(struct sk_buff *skb, netdev_features_t features)
 {

@@ -1041,10 +1041,17 @@ impl<T: Driver> Device<T> {
 
     /// Stops all transmit queues and waits until no CPU is within [`Driver::start_xmit`].
     ///
-    /// Takes the transmit locks: whoever holds a [`TxQueue`] must not call this.
+    /// The transmit watchdog does not hold what follows to the device's account: its time starts
+    /// over. Takes the transmit locks: whoever holds a [`TxQueue`] must not call this.
     pub fn tx_disable(&self, _rtnl: &Rtnl) {
         // SAFETY: By the type invariant the device is valid.
         unsafe { bindings::netif_tx_disable(self.as_raw()) };
+
+        for index in 0..self.num_tx_queues() {
+            if let Some(queue) = self.tx_queue(index) {
+                queue.restart_watchdog();
+            }
+        }
     }
 
     /// Wakes all transmit queues.
@@ -1244,7 +1251,7 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
             bindings::disable_delayed_work(Opaque::cast_into(watch));
             bindings::SET_NETDEV_DEV(raw, parent.as_raw());
             bindings::netdev_init_noop_qdisc(raw);
-            // A shared buffer could not be owned by `SkBuff`.
+            // A buffer that its other holder sends again could not be owned by `SkBuff`.
             bindings::netdev_change_priv_flags(
                 raw,
                 0,
@@ -1654,7 +1661,7 @@ impl<T: Driver> Adapter<T> {
     /// # Safety
     ///
     /// `dev` must be a valid device whose operations are [`Self::OPS`], `skb` a valid buffer for it
-    /// whose ownership is passed; called with the lock of the queue that `skb` is mapped to.
+    /// whose ownership is passed; called with the lock of a transmit queue.
     unsafe extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
@@ -1662,8 +1669,9 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: By the safety requirements `dev` is a `Device<T>`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
 
-        // SAFETY: By the safety requirements we own the buffer. Its reference is the only one, as
-        // the device does not have `IFF_TX_SKB_SHARING`; the core has taken it off all lists.
+        // SAFETY: By the safety requirements we own the buffer, and the core has taken it off all
+        // lists. As the device does not have `IFF_TX_SKB_SHARING`, whoever else holds a reference
+        // does nothing but drop it.
         let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         let raw = skb.as_raw();
         let mapping = skb.queue_mapping();
@@ -1675,8 +1683,18 @@ impl<T: Driver> Adapter<T> {
             return bindings::netdev_tx::NETDEV_TX_OK;
         };
 
-        // SAFETY: The device does not use `lltx`, so the core holds the transmit lock of the queue
-        // of the buffer. It calls this function once at a time with it.
+        // The device does not use `lltx`, so the core holds the transmit lock of the queue that it
+        // has picked. A filter of that queue's qdisc may have mapped the buffer to another one
+        // since.
+        //
+        // SAFETY: The queue is valid, and bottom halves are disabled.
+        if !unsafe { bindings::netif_tx_owned(queue.as_raw()) } {
+            skb.drop_reason(DropReason::NotSpecified);
+            return bindings::netdev_tx::NETDEV_TX_OK;
+        }
+
+        // SAFETY: This CPU holds the transmit lock of the queue, as was just checked. The core
+        // calls this function once at a time with it.
         let mut queue = unsafe { TxQueue::in_xmit(queue) };
 
         // SAFETY: Packets are only transmitted while the device is registered.

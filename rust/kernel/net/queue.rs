@@ -4,8 +4,8 @@
 //!
 //! A transmit queue of a network device has two sides that run concurrently:
 //!
-//! - The producer side, which is serialized by the transmit lock of the queue. The networking core
-//!   holds it when it calls [`Driver::start_xmit`], any other code takes it by [`Queue::lock()`].
+//! - The producer side, which is serialized by the transmit lock of the queue. It is held while
+//!   [`Driver::start_xmit`] is called, any other code takes it by [`Queue::lock()`].
 //!   Whoever holds it has a [`TxQueue`], which opens a [`TxLocked`]: this is where a driver keeps
 //!   the producer's state of a ring, without another lock.
 //! - The completion side, usually in a NAPI poll. It is represented by the only [`Completion`] of
@@ -146,6 +146,14 @@ impl Queue {
     pub fn wake(&self) {
         // SAFETY: By the type invariant the queue is valid and has a qdisc.
         unsafe { bindings::netif_tx_wake_queue(self.as_raw()) };
+    }
+
+    /// Has the transmit watchdog measure from now on how long the queue makes no progress.
+    #[inline]
+    pub fn restart_watchdog(&self) {
+        // SAFETY: By the type invariant the queue is valid. The field is written without a lock
+        // elsewhere, too.
+        unsafe { bindings::txq_trans_cond_update(self.as_raw()) };
     }
 
     /// Returns whether the driver has stopped the queue.
