@@ -128,13 +128,16 @@ __rust_helper unsigned int rust_helper_skb_pkt_type(const struct sk_buff *skb)
 	return skb->pkt_type;
 }
 
-/* Clones share the place, and may be looked at. */
+/*
+ * Clones share the place, and may be looked at. A sender's destructor may have
+ * something else there: AF_XDP does.
+ */
 __rust_helper void rust_helper_skb_set_hwtstamp(struct sk_buff *skb,
 						ktime_t hwtstamp)
 {
 	struct skb_shared_hwtstamps *hwtstamps = skb_hwtstamps(skb);
 
-	if (skb_cloned(skb))
+	if (skb_cloned(skb) || skb->destructor)
 		return;
 
 	memset(hwtstamps, 0, sizeof(*hwtstamps));

@@ -377,15 +377,16 @@ impl PollContext<'_> {
         }
 
         // SAFETY: The buffer is valid.
-        let cloned = unsafe { bindings::skb_cloned(raw) } != 0;
+        let shared = unsafe { bindings::skb_cloned(raw) != 0 || bindings::skb_shared(raw) };
         let skb = skb.into_raw().as_ptr();
 
         // SAFETY: By the type invariants this context runs the poll function, in softirq context
         // because this is not netpoll. Both functions take over the ownership of the buffer, which
         // was prepared for being received. GRO moves fragments, which it must not do to those that
-        // a clone refers to: a packet that was transmitted has clones.
+        // a clone refers to, and frees what it has merged whatever its count is: a packet that was
+        // transmitted has clones, and those of pktgen have a second reference.
         unsafe {
-            if cloned {
+            if shared {
                 bindings::netif_receive_skb(skb);
             } else {
                 bindings::napi_gro_receive(self.core().as_raw(), skb);

@@ -474,8 +474,9 @@ impl SkBuffRef {
 ///
 /// # Invariants
 ///
-/// The pointer is valid and this object owns the only reference to the `sk_buff`; it is on no list.
-/// The data may be shared with clones.
+/// The pointer is valid and this object owns a reference to the `sk_buff`; it is on no list. Whoever
+/// else holds a reference does nothing with the `sk_buff` but drop it. The data may be shared with
+/// clones.
 pub struct SkBuff(NonNull<bindings::sk_buff>);
 
 // SAFETY: A `sk_buff` is not bound to a task or CPU; by the type invariant nobody else uses it.
@@ -656,7 +657,8 @@ impl SkBuff {
 
     /// Stores when the device received the packet.
     ///
-    /// Does nothing if the data is shared with clones, as it is with packets that are transmitted.
+    /// Does nothing with a packet that is shared with clones or belongs to a socket, as those do
+    /// that are transmitted.
     #[inline]
     pub fn set_hwtstamp(&mut self, time: Timestamp) {
         // SAFETY: By the type invariant we own the `sk_buff`.
