@@ -544,6 +544,13 @@ impl<'a, B: Bus + 'a> Drop for Registration<'a, B> {
 
         // Until a moment ago a PHY could still be found by its firmware node, and be connected.
         phys.disconnect();
+        if phys.in_use() {
+            // Nothing can take it away from a driver that has got it by other means, and that will
+            // look at the bus when it lets go. A bus that stays is better than one that is gone.
+            //
+            // SAFETY: The bus is valid as we own a reference.
+            unsafe { bindings::get_device(&raw mut (*bus).dev) };
+        }
         drop(phys);
 
         // SAFETY: The bus was registered, and this drops the reference that we own.
@@ -571,7 +578,8 @@ impl Phys {
     /// order of the two is the user's choice if they belong to different devices, and a driver's
     /// mistake if they belong to the same. Neither must end in the use of a PHY that is gone.
     fn disconnect(&self) {
-        let _rtnl = rtnl::lock();
+        let rtnl = rtnl::lock();
+        let mut taken = false;
 
         for phy in self.iter() {
             // SAFETY: `phy` is valid by the type invariants. `phylink` is set and cleared under
@@ -582,8 +590,27 @@ impl Phys {
                 // SAFETY: A PHY is disconnected, which clears this pointer, before its phylink is
                 // destroyed. We hold rtnl.
                 unsafe { bindings::phylink_disconnect_phy(phylink) };
+                taken = true;
             }
         }
+
+        drop(rtnl);
+        if taken {
+            // Packets that are on their way may look at the PHY that their device had.
+            //
+            // SAFETY: Takes no argument, and the caller may sleep.
+            unsafe { bindings::synchronize_net() };
+        }
+    }
+
+    /// Whether a network device that has no phylink uses one of them.
+    fn in_use(&self) -> bool {
+        let _rtnl = rtnl::lock();
+
+        self.iter().any(|phy| {
+            // SAFETY: `phy` is valid by the type invariants. `attached_dev` is set under rtnl.
+            !unsafe { (*phy).attached_dev }.is_null()
+        })
     }
 }
 
