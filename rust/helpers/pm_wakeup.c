@@ -14,12 +14,6 @@ __rust_helper bool rust_helper_device_may_wakeup(struct device *dev)
 }
 
 #ifndef CONFIG_PM_SLEEP
-__rust_helper void rust_helper_device_set_wakeup_capable(struct device *dev,
-							 bool capable)
-{
-	device_set_wakeup_capable(dev, capable);
-}
-
 __rust_helper int rust_helper_device_set_wakeup_enable(struct device *dev,
 						       bool enable)
 {
