@@ -2,6 +2,8 @@
 
 //! What `ethtool` shows and sets.
 
+use core::ops::RangeInclusive;
+
 use kernel::{
     io::Io,
     net::{
@@ -13,6 +15,7 @@ use kernel::{
             Eee,
             EthCtrlStats,
             EthMacStats,
+            ExtAck,
             LinkSettings,
             Operations,
             PauseParam,
@@ -33,6 +36,7 @@ use kernel::{
         },
         rtnl::Rtnl, //
     },
+    netdev_err,
     num::casts::IntoSafeCast,
     prelude::*,
     sync::atomic::Relaxed, //
@@ -133,13 +137,50 @@ fn show_coalesce(port: &Port<'_>, queue: u32) -> Result<Coalesce> {
     Ok(shown)
 }
 
-/// The transmit side of `coalesce`; `EINVAL` if it is out of range.
-fn tx_coalesce(coalesce: &Coalesce) -> Result<tx::Coalesce> {
-    let (usecs, frames) = (coalesce.tx_usecs, coalesce.tx_max_frames);
-    // Without a time limit every frame has to interrupt, or the last ones would wait for ever.
-    if usecs > MAX_TX_USECS || frames > MAX_FRAMES || usecs == 0 && frames != 1 {
-        return Err(EINVAL);
+/// Limits of interrupt coalescing for one direction.
+struct Limits {
+    /// As `ethtool -C` names the direction.
+    way: &'static str,
+    max_usecs: u32,
+    /// Fewest frames and most that go without a time limit: with more, the last ones would wait for
+    /// ever.
+    timeless: RangeInclusive<u32>,
+}
+
+const TX_LIMITS: Limits = Limits {
+    way: "tx",
+    max_usecs: MAX_TX_USECS,
+    timeless: 1..=1,
+};
+
+const RX_LIMITS: Limits = Limits {
+    way: "rx",
+    max_usecs: MAX_RX_USECS,
+    // Zero frames are one.
+    timeless: 0..=1,
+};
+
+impl Limits {
+    /// `EINVAL`, and why, if it is out of range.
+    fn check(&self, usecs: u32, frames: u32, extack: &mut ExtAck<'_>) -> Result {
+        let way = self.way;
+        if usecs > self.max_usecs {
+            extack.set(fmt!("{}-usecs: at most {}", way, self.max_usecs));
+        } else if frames > MAX_FRAMES {
+            extack.set(fmt!("{}-frames: at most {}", way, MAX_FRAMES));
+        } else if usecs == 0 && !self.timeless.contains(&frames) {
+            extack.set(fmt!("{}-usecs 0 needs {}-frames 1", way, way));
+        } else {
+            return Ok(());
+        }
+        Err(EINVAL)
     }
+}
+
+/// The transmit side of `coalesce`; `EINVAL` if it is out of range.
+fn tx_coalesce(coalesce: &Coalesce, extack: &mut ExtAck<'_>) -> Result<tx::Coalesce> {
+    let (usecs, frames) = (coalesce.tx_usecs, coalesce.tx_max_frames);
+    TX_LIMITS.check(usecs, frames, extack)?;
     Ok(tx::Coalesce {
         frames,
         usecs,
@@ -148,12 +189,9 @@ fn tx_coalesce(coalesce: &Coalesce) -> Result<tx::Coalesce> {
 }
 
 /// The receive side of `coalesce`; `EINVAL` if it is out of range.
-fn rx_coalesce(coalesce: &Coalesce) -> Result<rx::Coalesce> {
+fn rx_coalesce(coalesce: &Coalesce, extack: &mut ExtAck<'_>) -> Result<rx::Coalesce> {
     let (usecs, frames) = (coalesce.rx_usecs, coalesce.rx_max_frames);
-    // As for transmission; without a time limit, zero frames are one.
-    if usecs > MAX_RX_USECS || frames > MAX_FRAMES || usecs == 0 && frames > 1 {
-        return Err(EINVAL);
-    }
+    RX_LIMITS.check(usecs, frames, extack)?;
     Ok(rx::Coalesce { frames, usecs })
 }
 
@@ -356,10 +394,13 @@ impl Operations for Dwmac {
         dev: &Device,
         port: Pin<&Port<'a>>,
         params: &RingParams,
+        extack: &mut ExtAck<'_>,
         rtnl: &Rtnl,
     ) -> Result {
         let lengths = ring::MIN_LEN..=ring::MAX_LEN;
         if !lengths.contains(&params.tx) || !lengths.contains(&params.rx) {
+            let (min, max) = (ring::MIN_LEN, ring::MAX_LEN);
+            extack.set(fmt!("rings have {} to {} descriptors", min, max));
             return Err(EINVAL);
         }
         let data_split = params.tcp_data_split;
@@ -403,7 +444,15 @@ impl Operations for Dwmac {
             ..port.settings()
         };
         // More queues share the same FIFOs.
-        if dev.mtu() > port.max_mtu(&settings) {
+        let max = port.max_mtu(&settings);
+        if dev.mtu() > max {
+            netdev_err!(
+                dev,
+                "{} TX and {} RX queues leave room for an MTU of {} at most\n",
+                settings.tx_queues,
+                settings.rx_queues,
+                max
+            );
             return Err(EINVAL);
         }
         port.replace(&settings, dev.mtu(), rtnl)
@@ -418,9 +467,11 @@ impl Operations for Dwmac {
         _dev: &Device,
         port: Pin<&Port<'a>>,
         coalesce: &Coalesce,
+        extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
-        let (tx, rx) = (tx_coalesce(coalesce)?, rx_coalesce(coalesce)?);
+        let tx = tx_coalesce(coalesce, extack)?;
+        let rx = rx_coalesce(coalesce, extack)?;
         port.set_coalesce(None, Some(tx), Some(rx));
         Ok(())
     }
@@ -443,8 +494,11 @@ impl Operations for Dwmac {
     ) -> Result {
         // What is said of a direction that the queue does not have does not count.
         let (has_tx, has_rx) = directions(&port.settings(), queue)?;
-        let tx = has_tx.then(|| tx_coalesce(coalesce)).transpose()?;
-        let rx = has_rx.then(|| rx_coalesce(coalesce)).transpose()?;
+        // An ioctl, which takes no reasons.
+        let mut extack = ExtAck::none();
+        let tx = has_tx.then(|| tx_coalesce(coalesce, &mut extack));
+        let rx = has_rx.then(|| rx_coalesce(coalesce, &mut extack));
+        let (tx, rx) = (tx.transpose()?, rx.transpose()?);
         port.set_coalesce(Some(queue.into_safe_cast()), tx, rx);
         Ok(())
     }

@@ -127,6 +127,19 @@ def ring_refused(env):
     env.ping()
 
 
+def reasons(env):
+    """What is refused is refused with a reason that helps."""
+    need_hardware(env)
+    if env.driver != "rust_stmmac":
+        raise Skip(f"{env.driver} gives no reasons")
+    for option, words, reason in (("-G", ("tx", "1"), "rings have 64 to 1024 descriptors"),
+                                  ("-C", ("tx-usecs", "0", "tx-frames", "0"), "tx-usecs 0 needs tx-frames 1"),
+                                  ("-C", ("rx-usecs", "100000000"), "rx-usecs: at most 10000"),
+                                  ("-C", ("rx-frames", "100000000"), "rx-frames: at most 256")):
+        status, _, err = env.local.command(["ethtool", option, env.ifname, *words])
+        check(status and reason in err, f"ethtool {option} {' '.join(words)} says {err.strip()!r}, not {reason!r}")
+
+
 def number(value):
     return value if isinstance(value, int) else 0
 
@@ -311,7 +324,7 @@ def coalesce_refused(env):
 
 
 if __name__ == "__main__":
-    main(ring_sizes, ring_change, ring_change_traffic, case("ring_filter", filter_kept, "-g"), ring_refused,
+    main(ring_sizes, ring_change, ring_change_traffic, case("ring_filter", filter_kept, "-g"), ring_refused, reasons,
          channels, channels_change, case("channels_filter", filter_kept, "-l"), channels_refused,
          coalesce, coalesce_change, coalesce_kept, coalesce_queues, coalesce_queues_kept, coalesce_extremes,
          coalesce_refused)

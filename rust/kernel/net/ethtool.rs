@@ -169,6 +169,35 @@ fn write_str(buf: &mut [u8], text: fmt::Arguments<'_>) {
     }
 }
 
+/// Where the reason for a refusal is left, for the user to see beside the error.
+///
+/// C counterpart: `struct netlink_ext_ack`.
+pub struct ExtAck<'a>(Option<&'a mut bindings::netlink_ext_ack>);
+
+impl<'a> ExtAck<'a> {
+    /// # Safety
+    ///
+    /// `raw` must be null or valid for the lifetime `'a`, and not be used otherwise meanwhile.
+    unsafe fn from_raw(raw: *mut bindings::netlink_ext_ack) -> Self {
+        // SAFETY: By the safety requirements.
+        Self(unsafe { raw.as_mut() })
+    }
+
+    /// One whose reason goes nowhere, for requests that take none.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Sets the reason. What does not fit into some 80 bytes is cut off, and a user that does not
+    /// come by netlink is not told.
+    pub fn set(&mut self, reason: fmt::Arguments<'_>) {
+        if let Some(extack) = self.0.as_mut() {
+            write_str(&mut extack._msg_buf, reason);
+            extack._msg = (&raw const extack._msg_buf).cast();
+        }
+    }
+}
+
 /// What `ethtool -i` shows.
 ///
 /// What is not set is filled in by the networking core: the name of the driver, the version of the
@@ -1008,6 +1037,7 @@ pub trait Operations: Driver {
         _dev: &Device<Self>,
         _data: Pin<&Self::Data<'a>>,
         _params: &RingParams,
+        _extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -1050,6 +1080,7 @@ pub trait Operations: Driver {
         _dev: &Device<Self>,
         _data: Pin<&Self::Data<'a>>,
         _coalesce: &Coalesce,
+        _extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -1655,16 +1686,21 @@ impl<T: Operations> VTable<T> {
         dev: *mut bindings::net_device,
         ring: *mut bindings::ethtool_ringparam,
         kernel_ring: *mut bindings::kernel_ethtool_ringparam,
-        _extack: *mut bindings::netlink_ext_ack,
+        extack: *mut bindings::netlink_ext_ack,
     ) -> ffi::c_int {
         // SAFETY: By the safety requirements.
-        let params = unsafe { RingParams::from_c(&*ring, &*kernel_ring) };
+        let (params, mut extack) = unsafe {
+            (
+                RingParams::from_c(&*ring, &*kernel_ring),
+                ExtAck::from_raw(extack),
+            )
+        };
 
         from_result(|| {
             // SAFETY: By the safety requirements.
             unsafe {
                 Self::with(dev, |dev, data, rtnl| {
-                    T::set_ringparam(dev, data, &params, rtnl)
+                    T::set_ringparam(dev, data, &params, &mut extack, rtnl)
                 })
             }
             .map(|()| 0)
@@ -1734,16 +1770,17 @@ impl<T: Operations> VTable<T> {
         dev: *mut bindings::net_device,
         coalesce: *mut bindings::ethtool_coalesce,
         _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
-        _extack: *mut bindings::netlink_ext_ack,
+        extack: *mut bindings::netlink_ext_ack,
     ) -> ffi::c_int {
         // SAFETY: By the safety requirements.
-        let coalesce = Coalesce::from_c(unsafe { &*coalesce });
+        let (coalesce, mut extack) =
+            unsafe { (Coalesce::from_c(&*coalesce), ExtAck::from_raw(extack)) };
 
         from_result(|| {
             // SAFETY: By the safety requirements.
             unsafe {
                 Self::with(dev, |dev, data, rtnl| {
-                    T::set_coalesce(dev, data, &coalesce, rtnl)
+                    T::set_coalesce(dev, data, &coalesce, &mut extack, rtnl)
                 })
             }
             .map(|()| 0)
