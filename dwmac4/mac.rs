@@ -30,8 +30,11 @@ use crate::hwif::{
 /// Bytes of the frame check sequence.
 const FCS: u32 = 4;
 
-/// Largest frame that is no giant by default: 1518 bytes, 1522 with a VLAN tag.
-const STANDARD_MAX: u32 = 1522;
+/// A tag that the limits do not allow for by themselves: the second one, or an S-tag.
+const TAG: u32 = 4;
+
+/// Largest frame that is no giant by default.
+const STANDARD_MAX: u32 = 1518;
 
 /// Largest frame that the receiver's watchdog lets pass by default.
 const WATCHDOG_MAX: u32 = 2048;
@@ -62,11 +65,13 @@ impl FrameLimit {
     pub(crate) fn new(bytes: u32) -> Self {
         let total = bytes.saturating_add(FCS);
 
-        if total <= STANDARD_MAX {
+        let tagged = total.saturating_add(TAG);
+
+        if tagged <= STANDARD_MAX {
             Self::default()
-        } else if total <= WATCHDOG_MAX {
+        } else if tagged <= WATCHDOG_MAX {
             Self {
-                giant: Some(total),
+                giant: Some(tagged),
                 ..Self::default()
             }
         } else if total <= JUMBO_MAX {
@@ -78,7 +83,7 @@ impl FrameLimit {
             // JE has a limit of its own, so it has to be off for GPSL to count.
             Self {
                 no_timers: true,
-                giant: Some(total.min(FRAME_MAX)),
+                giant: Some(tagged.min(FRAME_MAX)),
                 ..Self::default()
             }
         }

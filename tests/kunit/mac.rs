@@ -211,17 +211,18 @@ mod tests {
             ..giant(bytes)
         };
 
-        // With and without FCS: 4 bytes.
         for (bytes, limit) in [
             (0, standard),
-            (1514, standard),
-            (1518, standard),
-            (1519, giant(1523)),
-            (2044, giant(2048)),
-            (2045, jumbo),
+            // Beside the FCS there is room for a second tag: MTU 1500 with both is 1526.
+            (1510, standard),
+            (1511, giant(1519)),
+            (1518, giant(1526)),
+            (2040, giant(2048)),
+            (2041, jumbo),
             (9014, jumbo),
             (9018, jumbo),
-            (9019, beyond(9023)),
+            (9019, beyond(9027)),
+            (16375, beyond(16383)),
             (16379, beyond(16383)),
             (16380, beyond(16383)),
             (u32::MAX, beyond(16383)),
