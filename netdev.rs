@@ -15,6 +15,7 @@ use kernel::{
         queue::TxQueue,
         rtnl::Rtnl,
         skbuff::{
+            Checksum,
             DropReason,
             SkBuff,
             SkBuffRef,
@@ -47,6 +48,10 @@ use crate::{
     tx,
     vlan, //
 };
+
+/// Ethertypes of IP, as in `linux/if_ether.h`.
+pub(crate) const ETH_P_IP: u16 = 0x0800;
+pub(crate) const ETH_P_IPV6: u16 = 0x86dd;
 
 /// Bytes of a VLAN tag.
 const VLAN_HLEN: u32 = 4;
@@ -101,12 +106,14 @@ impl device::Driver for Dwmac {
         skb: &SkBuffRef,
         features: Features,
     ) -> Features {
+        if !skb.is_gso() && skb.ip_summed() != Checksum::Partial {
+            return features;
+        }
         let checksums = Features::IP_CSUM | Features::IPV6_CSUM;
         // The checksum engine works on a frame that the FIFO holds whole.
         let frame_max = port.max_checksummed();
         let segmentation = Features::TSO | Features::TSO6 | Features::GSO_UDP_L4;
-        if has_two_tags(skb) {
-            // Neither engine finds the headers behind the second one.
+        if !shows_ip(skb) {
             return features - checksums - segmentation;
         }
         let tag = if skb.has_vlan_tag() { VLAN_HLEN } else { 0 };
@@ -154,8 +161,14 @@ impl device::Driver for Dwmac {
             stats.add_tx_dropped(sent(xmit::TX_NOT_RUNNING));
             stats.add_tx_dropped(sent(xmit::TX_GSO_ERRORS));
         }
+        // The FIFO drops bad frames, so the descriptors tell of few. What it has no room for counts
+        // as missed; of these the MAC's counter knows at once.
+        let count = |counter| port.hw.counter(counter).unwrap_or(0);
+        stats.add_rx_crc_errors(count(mac::RX_CRC_ERROR));
+        stats.add_rx_frame_errors(count(mac::RX_ALIGNMENT_ERROR));
+        stats
+            .add_rx_errors(count(mac::RX_CRC_ERROR).saturating_add(count(mac::RX_ALIGNMENT_ERROR)));
         let missed = port.hw.counter(mac::RX_FIFO_OVERFLOW);
-        // Without a counter of frames, as many as there were interrupts at least.
         let missed = missed.unwrap_or_else(|| port.hw.rx_overflows.load(Relaxed));
         stats.add_rx_missed_errors(missed);
         if port.hw.features.half_duplex {
@@ -362,16 +375,25 @@ impl device::Driver for Dwmac {
     }
 }
 
-/// Whether a frame gets on the wire with at least two VLAN tags.
-fn has_two_tags(skb: &SkBuffRef) -> bool {
-    /// Offset of the Ethertype behind the first tag of a frame.
-    const INNER: u32 = 16;
+/// Whether the engines find the IP header of a frame: behind the Ethertype or one VLAN tag. Neither
+/// looks behind a second tag, or behind the tag of a switch ([`SkBuffRef::protocol`] does).
+fn shows_ip(skb: &SkBuffRef) -> bool {
+    /// Offset of the Ethertype.
+    const ETHERTYPE: u32 = 12;
 
-    if VlanProtocol::from_ethertype(skb.protocol()).is_none() {
+    let mut data = [0; 6];
+    if skb.copy_bits(ETHERTYPE, &mut data).is_err() {
         return false;
     }
-    let mut inner = [0; 2];
-    skb.has_vlan_tag()
-        || skb.copy_bits(INNER, &mut inner).is_ok()
-            && VlanProtocol::from_ethertype(u16::from_be_bytes(inner)).is_some()
+    let [a, b, _, _, c, d] = data;
+    let (outer, inner) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    if VlanProtocol::from_ethertype(outer).is_none() {
+        is_ip(outer)
+    } else {
+        is_ip(inner) && !skb.has_vlan_tag()
+    }
+}
+
+fn is_ip(ethertype: u16) -> bool {
+    matches!(ethertype, ETH_P_IP | ETH_P_IPV6)
 }

@@ -118,6 +118,16 @@ def counted(env, words, to_peer, pattern):
     flows(env)
 
 
+def rx_crc(env):
+    """A bad cable shows in the interface's statistics."""
+    need_model(env)
+    before = int(env.local.sys("statistics/rx_crc_errors"))
+    fault(env, "rx-crc", "count=5")
+    acts(env, "rx-crc", False)
+    flows(env)
+    check_equal(int(env.local.sys("statistics/rx_crc_errors")) - before, 5, "FCS errors in the interface's statistics")
+
+
 def restored(env, words, to_peer):
     """A fault that lasts, and is taken away: traffic flows again."""
     need_model(env)
@@ -446,7 +456,7 @@ def spurious(env):
 
 
 if __name__ == "__main__":
-    main(case("rx_crc", counted, ("rx-crc", "count=5"), False, None),
+    main(rx_crc,
          case("rx_overflow", counted, ("rx-overflow", "count=5"), False, r"overflow|missed"),
          case("tx_underflow", counted, ("tx-underflow", "count=3"), True, r"underflow|undeflow|fifo"),
          case("rx_length", garbage, "length", 4, r"rx.*(length|err|bad)"),
