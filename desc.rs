@@ -163,7 +163,8 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// True while the DMA owns the descriptor whose [`Format::OWN_WORD`] is `word`.
     fn owned(word: u32) -> bool;
 
-    /// Decodes a transmit descriptor that the DMA gave back.
+    /// Decodes a transmit descriptor that the DMA gave back; only [`Format::OWN_WORD`] need be
+    /// there.
     fn tx_status(words: &Words) -> TxStatus;
 
     /// The timestamp in the last descriptor of a frame, if there is one.

@@ -175,12 +175,16 @@ impl DescRing {
         ))
     }
 
-    /// Loads a whole descriptor.
+    /// Loads a descriptor of which word `known` has been loaded: `value`.
     #[inline(always)]
-    pub(crate) fn load(&self, index: u32) -> Words {
+    pub(crate) fn load_rest(&self, index: u32, known: usize, value: u32) -> Words {
         let mut words = Words::default();
         for (i, word) in words.iter_mut().enumerate() {
-            *word = self.load_word(index, i);
+            *word = if i == known {
+                value
+            } else {
+                self.load_word(index, i)
+            };
         }
         words
     }

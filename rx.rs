@@ -476,11 +476,12 @@ impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
                 break;
             }
             let slot = self.current.slot(mask);
-            if F::owned(self.desc.load_word(slot, F::OWN_WORD)) {
+            let word = self.desc.load_word(slot, F::OWN_WORD);
+            if F::owned(word) {
                 break;
             }
             dma_mb(Read);
-            let words = self.desc.load(slot);
+            let words = self.desc.load_rest(slot, F::OWN_WORD, word);
             self.current = self.current.next();
             looked = looked.wrapping_add(1);
             let status = F::rx_status(&words);

@@ -190,11 +190,16 @@ impl<'a, F: Format> TxRing<'a, F> {
     /// segmented, for every buffer, and for what of these has to be split.
     const MAX_PER_FRAME: u32 = 1 + 1 + inflight::MAX_SEGMENTS + MAX_SEGMENTED / F::TX_BUFFER_MAX;
 
-    /// The queue is stopped below this many free descriptors, so that a frame always fits.
-    const STOP_BELOW: u32 = Self::MAX_PER_FRAME;
+    /// The queue is stopped below this many free descriptors, so that a frame always fits. One
+    /// stays free: with all of them handed over the tail pointer would be where the DMA is, which
+    /// says that there are none.
+    const STOP_BELOW: u32 = Self::MAX_PER_FRAME + 1;
 
-    /// A stopped queue is woken at this many free descriptors: room for a few frames at once.
-    const WAKE_AT: u32 = 2 * Self::MAX_PER_FRAME;
+    /// A stopped queue of a ring of `len` is woken at this many free descriptors: room for a few
+    /// frames at once, as far as the ring has it.
+    fn wake_at(len: u32) -> u32 {
+        (2 * Self::MAX_PER_FRAME).min(len.saturating_sub(1))
+    }
 
     /// Makes both ends of an empty ring of `len` descriptors for channel `ch`.
     pub(crate) fn new(
@@ -222,6 +227,17 @@ impl<'a, F: Format> TxRing<'a, F> {
             _format: PhantomData,
         };
         Ok((ring, cleaner))
+    }
+
+    /// Stops the queue if there may be too few descriptors for another frame.
+    #[inline(always)]
+    fn make_room(&mut self, queue: &mut Sender<'_>) {
+        let wake_at = Self::wake_at(self.desc.len());
+        queue.maybe_stop(
+            || self.slots.free_at_least(wake_at),
+            Self::STOP_BELOW,
+            wake_at,
+        );
     }
 
     #[inline(always)]
@@ -339,7 +355,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
         if let Some((err, skb)) = refused {
             let (xmit, counter) = if err == EBUSY {
                 // Only if somebody else restarted the queue: we stop it well before.
-                queue.stop();
+                self.make_room(queue);
                 (Xmit::Busy(skb), xmit::TX_BUSY)
             } else {
                 skb.drop_reason(DropReason::NoMem);
@@ -369,11 +385,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
                 }
             });
         }
-        queue.maybe_stop(
-            || self.slots.free_at_least(Self::WAKE_AT),
-            Self::STOP_BELOW,
-            Self::WAKE_AT,
-        );
+        self.make_room(queue);
         let rung = queue.sent(bytes, more);
         if rung {
             self.ring_doorbell(stats);
@@ -443,11 +455,20 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
                 break;
             };
             pending = true;
-            if F::owned(self.desc.load_word(frame.last, F::OWN_WORD)) {
+            let word = self.desc.load_word(frame.last, F::OWN_WORD);
+            if F::owned(word) {
                 break;
             }
             dma_mb(Read);
-            let words = self.desc.load(frame.last);
+            let words = if frame.timestamp {
+                self.desc.load_rest(frame.last, F::OWN_WORD, word)
+            } else {
+                let mut words = Words::default();
+                if let Some(status) = words.get_mut(F::OWN_WORD) {
+                    *status = word;
+                }
+                words
+            };
             let status = F::tx_status(&words);
             if status.error {
                 tally.add(poll::TX_ERRORS, 1);
@@ -469,7 +490,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
         if packets != 0 {
             self.slots.release();
             let free = self.slots.free_after_release();
-            completion.completed(packets, bytes, free, TxRing::<F>::WAKE_AT);
+            completion.completed(packets, bytes, free, TxRing::<F>::wake_at(self.desc.len()));
         }
         pending
     }
