@@ -99,6 +99,8 @@ pub(crate) struct Config {
     pub(crate) ptp: Option<PtpClock>,
     /// Burst lengths.
     pub(crate) burst: BurstLength,
+    /// The transmit clock may stop in low-power idle, if the PHY can do without.
+    pub(crate) lpi_stops_clock: bool,
     /// AXI behaviour; none: leave the reset values.
     pub(crate) axi: Option<Axi>,
     /// Most transmit queues to use; the core may have fewer.

@@ -12,9 +12,13 @@ use kernel::{
     pci,
     prelude::*,
     sync::{
-        atomic::Atomic,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Mutex, //
-    }, //
+    },
+    time::Delta, //
 };
 
 use crate::{
@@ -38,6 +42,9 @@ use crate::{
     safety, //
 };
 
+/// A FIFO is empty after this, if the DMA can empty it: 64 KiB at 1 Gbit/s take half a millisecond.
+const DRAIN_TIMEOUT: Delta = Delta::from_millis(5);
+
 /// What the MAC is to be set to whenever it comes out of reset.
 pub(crate) struct LinkState {
     /// The link, while it is up.
@@ -48,6 +55,8 @@ pub(crate) struct LinkState {
     pub(crate) wake: Wake,
     /// Transmit queues in use; flow control is programmed for each.
     pub(crate) tx_queues: u32,
+    /// No frame may pass, whatever the link: FIFOs and rings are not there.
+    pub(crate) held: bool,
 }
 
 /// A core and its registers.
@@ -74,7 +83,7 @@ pub(crate) struct Hw<'a> {
     /// Serialises accesses to the MDIO bus with resets of the core.
     #[pin]
     pub(crate) mdio: Mutex<()>,
-    /// Times a receive FIFO overflowed.
+    /// Frames dropped because a receive FIFO was full.
     pub(crate) rx_overflows: Atomic<u64>,
     /// Transmitted frames get a timestamp if their senders want one.
     pub(crate) tx_timestamps: Atomic<bool>,
@@ -112,6 +121,7 @@ impl<'a> Hw<'a> {
                 lpi: None,
                 wake: Wake::default(),
                 tx_queues: 1,
+                held: true,
             }),
             mdio <- new_mutex!(()),
             rx_overflows: Atomic::new(0),
@@ -142,6 +152,27 @@ impl<'a> Hw<'a> {
         self.stop_counters();
         self.hwif.dma.reset(self.dev, self.io())?;
         self.safety.was_reset();
+        Ok(())
+    }
+
+    /// Counts the frames that receive queue `queue` had no room for. Asked for now and then: an
+    /// interrupt for each would keep a CPU that has too much to do from doing any of it.
+    pub(crate) fn count_overflows(&self, queue: usize) {
+        let overflows = self.hwif.mtl.take_overflows(self.io(), queue);
+        if overflows != 0 {
+            self.rx_overflows.fetch_add(overflows.into(), Relaxed);
+        }
+    }
+
+    /// Waits until receive queue `queue`'s FIFO is empty, when frames have stopped coming in.
+    pub(crate) fn drain_rx(&self, queue: usize) -> Result {
+        hwif::wait_until(
+            || Ok(self.hwif.mtl.rx_waiting(self.io(), queue)),
+            |waiting| !waiting,
+            hwif::POLL_INTERVAL,
+            DRAIN_TIMEOUT,
+        )?;
+        self.count_overflows(queue);
         Ok(())
     }
 
@@ -193,10 +224,12 @@ impl<'a> Hw<'a> {
         }
     }
 
-    /// A link came up: programs it and lets frames pass.
+    /// A link came up: programs it and lets frames pass, now or when they may.
     pub(crate) fn link_up(&self, link: Link) -> Result {
         let mut state = self.link.lock();
-        self.apply_link(&link, state.tx_queues)?;
+        if !state.held {
+            self.apply_link(&link, state.tx_queues)?;
+        }
         state.link = Some(link);
         Ok(())
     }
@@ -212,6 +245,7 @@ impl<'a> Hw<'a> {
     pub(crate) fn restore_link(&self, tx_queues: u32) -> Result {
         let mut state = self.link.lock();
         state.tx_queues = tx_queues;
+        state.held = false;
         if let Some(link) = state.link {
             self.apply_link(&link, tx_queues)?;
         }
@@ -242,7 +276,8 @@ impl<'a> Hw<'a> {
 
     /// Stops frames while the link stays up; [`Hw::restore_link`] lets them pass again.
     pub(crate) fn suspend_link(&self) {
-        let _state = self.link.lock();
+        let mut state = self.link.lock();
+        state.held = true;
         self.hwif.mac.enable(self.io(), false, false);
     }
 

@@ -238,11 +238,9 @@ pub(crate) trait Mtl: Sync {
     /// Shares the FIFOs among `tx` and `rx` queues and maps receive queue i to DMA channel i.
     fn init(&self, io: Mmio<'_>, features: &Features, config: &Config, tx: u32, rx: u32) -> Result;
 
-    /// Acknowledges queue `queue`'s events; true if its receive FIFO overflowed.
-    fn events(&self, io: Mmio<'_>, queue: usize) -> bool;
-
-    /// Bitmap of the queues that have an event pending.
-    fn pending(&self, io: Mmio<'_>) -> u32;
+    /// Frames that receive queue `queue` has dropped since the last call because its FIFO was full;
+    /// less if they were more than the hardware counts.
+    fn take_overflows(&self, io: Mmio<'_>, queue: usize) -> u32;
 
     /// Empties transmit queue `queue`'s FIFO; bounded wait.
     fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result;
@@ -256,8 +254,6 @@ pub(crate) trait Mtl: Sync {
 pub(crate) struct Summary {
     /// Bit i: DMA channel i.
     pub(crate) channels: u32,
-    /// A queue of the MTL.
-    pub(crate) mtl: bool,
     /// The MAC.
     pub(crate) mac: bool,
 }

@@ -37,7 +37,10 @@ use crate::{
         TxClean, //
     },
     hw::Hw,
-    hwif::ChannelIrqs,
+    hwif::{
+        ChannelIrqs,
+        MAX_CHANNELS, //
+    },
     netdev::{
         Device,
         Dwmac, //
@@ -61,6 +64,9 @@ use crate::{
 
 /// How long to wait before a ring that memory was short for is tried again.
 const STARVING_RETRY: Delta = Delta::from_millis(2);
+
+/// Most looks at an interrupt beside the first one.
+const LOOKS: u32 = 3;
 
 /// How long to wait before a timestamp that was not there yet is looked for again.
 const STAMP_RETRY: Delta = Delta::from_micros(50);
@@ -286,12 +292,49 @@ pub(crate) type Channels<'a> = Arc<KVec<Arc<Channel<'a>>>>;
 pub(crate) enum Source {
     /// Everything.
     All,
-    /// MAC and MTL, and what of a DMA channel is neither a frame sent nor received.
+    /// The MAC, and what of a DMA channel is neither a frame sent nor received.
     Mac,
-    /// One direction of a DMA channel.
-    Channel(usize),
+    /// Frames received on a DMA channel.
+    Rx(usize),
+    /// Frames sent on a DMA channel.
+    Tx(usize),
     /// Errors that the core finds in itself.
     Safety,
+}
+
+impl Source {
+    /// The vector's name in `/proc/interrupts`, which has the function's address beside it.
+    pub(crate) fn name(self) -> &'static CStr {
+        const RX: [&CStr; MAX_CHANNELS] = [
+            c"rust_stmmac-rx-0",
+            c"rust_stmmac-rx-1",
+            c"rust_stmmac-rx-2",
+            c"rust_stmmac-rx-3",
+            c"rust_stmmac-rx-4",
+            c"rust_stmmac-rx-5",
+            c"rust_stmmac-rx-6",
+            c"rust_stmmac-rx-7",
+        ];
+        const TX: [&CStr; MAX_CHANNELS] = [
+            c"rust_stmmac-tx-0",
+            c"rust_stmmac-tx-1",
+            c"rust_stmmac-tx-2",
+            c"rust_stmmac-tx-3",
+            c"rust_stmmac-tx-4",
+            c"rust_stmmac-tx-5",
+            c"rust_stmmac-tx-6",
+            c"rust_stmmac-tx-7",
+        ];
+        let nth = |names: [&'static CStr; MAX_CHANNELS], ch: usize| names.get(ch).copied();
+        match self {
+            Self::All => None,
+            Self::Mac => Some(c"rust_stmmac-mac"),
+            Self::Rx(ch) => nth(RX, ch),
+            Self::Tx(ch) => nth(TX, ch),
+            Self::Safety => Some(c"rust_stmmac-safety"),
+        }
+        .unwrap_or(crate::NAME)
+    }
 }
 
 /// Handler of one vector.
@@ -299,24 +342,11 @@ pub(crate) struct Irq<'a> {
     pub(crate) hw: Arc<Hw<'a>>,
     pub(crate) channels: Channels<'a>,
     pub(crate) source: Source,
+    /// The vector is a message, and there is one for everything.
+    pub(crate) edge: bool,
 }
 
 impl Irq<'_> {
-    /// MAC and MTL events are rare: they are acknowledged and seen to here.
-    #[cold]
-    fn core_events(&self) {
-        let io = self.hw.io();
-        let pending = self.hw.hwif.mtl.pending(io);
-        for queue in 0..self.channels.len() {
-            if pending & 1u32.checked_shl(index_u32(queue)).unwrap_or(0) != 0
-                && self.hw.hwif.mtl.events(io, queue)
-            {
-                self.hw.rx_overflows.fetch_add(1, Relaxed);
-            }
-        }
-        self.hw.mac_events();
-    }
-
     /// Sees to errors that the core has found in itself.
     #[cold]
     fn safety_events(&self) -> irq::IrqReturn {
@@ -333,24 +363,13 @@ impl Irq<'_> {
         }
         irq::IrqReturn::Handled
     }
-}
 
-impl irq::Handler for Irq<'_> {
-    fn handle(&self) -> irq::IrqReturn {
-        match self.source {
-            Source::Channel(ch) => {
-                if let Some(channel) = self.channels.get(ch) {
-                    channel.interrupt();
-                }
-                return irq::IrqReturn::Handled;
-            }
-            Source::Safety => return self.safety_events(),
-            Source::All | Source::Mac => (),
-        }
+    /// Looks once at all that the summary tells of; false if there was nothing.
+    #[inline]
+    fn look(&self) -> bool {
         let summary = self.hw.hwif.dma.summary(self.hw.io());
         if summary.is_empty() {
-            // The safety package is not part of it.
-            return self.safety_events();
+            return false;
         }
         // Also with vectors of their own: those tell of frames only, a bus error or a ring without
         // descriptors comes here.
@@ -359,8 +378,39 @@ impl irq::Handler for Irq<'_> {
                 channel.interrupt();
             }
         }
-        if summary.mac || summary.mtl {
-            self.core_events();
+        // MAC events are rare: they are acknowledged and seen to here.
+        if summary.mac {
+            self.hw.mac_events();
+        }
+        true
+    }
+}
+
+impl irq::Handler for Irq<'_> {
+    fn handle(&self) -> irq::IrqReturn {
+        match self.source {
+            Source::Rx(ch) | Source::Tx(ch) => {
+                if let Some(channel) = self.channels.get(ch) {
+                    channel.interrupt();
+                }
+                return irq::IrqReturn::Handled;
+            }
+            Source::Safety => return self.safety_events(),
+            Source::All | Source::Mac => (),
+        }
+        if !self.look() {
+            // The safety package is not part of it.
+            return self.safety_events();
+        }
+        // A message is sent when the common line rises: with all of it seen to it has fallen. What
+        // will not be quiet does so anyway, and must not keep the CPU.
+        if self.edge {
+            for _ in 0..LOOKS {
+                if !self.look() {
+                    break;
+                }
+            }
+            self.safety_events();
         }
         irq::IrqReturn::Handled
     }

@@ -80,7 +80,7 @@ impl MacOps for LinkOps<'_> {
     fn enable_tx_lpi(&self, timer: u32, stop_clock: bool) -> Result {
         self.hw.set_lpi(Some(hwif::Lpi {
             idle_usecs: timer,
-            stop_clock,
+            stop_clock: stop_clock && self.hw.config.lpi_stops_clock,
         }));
         Ok(())
     }

@@ -444,10 +444,12 @@ impl<'a> Port<'a> {
     fn reset_core(&self) -> Result {
         let (hw, io) = (&self.hw, self.hw.io());
         self.reset()?;
-        hw.hwif.mac.init(io);
-        if self.can_split() {
-            hw.hwif.mac.find_headers(io);
-        }
+        hw.configure_mac(|mac, io| {
+            mac.init(io);
+            if self.can_split() {
+                mac.find_headers(io);
+            }
+        });
         hw.start_counters();
         hw.hwif.mac.set_address(io, 0, &self.dev.dev_addr())?;
         hw.hwif.dma.init(
@@ -635,7 +637,9 @@ impl<'a> Port<'a> {
         hw.suspend_link();
         let (_, rx_channels) = self.max_queues();
         for channel in self.channels.iter().take(rx_channels.into_safe_cast()) {
-            halted &= hw.hwif.dma.stop_rx(io, channel.index).is_ok();
+            // What stays in a FIFO would be spoilt if that is shared out anew.
+            halted &= hw.drain_rx(channel.index).is_ok()
+                && hw.hwif.dma.stop_rx(io, channel.index).is_ok();
         }
         // Nothing is counted any more, and nobody may be there to hear the interrupt.
         hw.collect_counters();
@@ -667,12 +671,16 @@ impl<'a> Port<'a> {
             return Ok(Quiet::Stopped);
         }
         self.reset().inspect_err(|_| {
-            dev_err!(
-                hw.dev,
-                "the DMA neither stops nor resets: leaking its rings, reboot to get them back\n"
-            );
+            let mut lost = 0;
             while let Some(rings) = rings.pop() {
+                lost += usize::from(rings.tx.is_some() || rings.rx.is_some());
                 mem::forget(rings);
+            }
+            if lost != 0 {
+                dev_err!(
+                    hw.dev,
+                    "the DMA neither stops nor resets: leaking its rings, reboot to get them back\n"
+                );
             }
         })?;
         Ok(Quiet::Reset)
@@ -745,10 +753,11 @@ impl<'a> Port<'a> {
                 hw: self.hw.clone(),
                 channels: self.channels.clone(),
                 source,
+                edge: matches!(self.plan, IrqPlan::Single { shared: false }),
             };
+            let name = source.name();
             // SAFETY: The registration is stored in `Control::irqs` and dropped with it.
-            let registration =
-                unsafe { irq::Registration::new(request, flags, crate::NAME, Ok(handler)) };
+            let registration = unsafe { irq::Registration::new(request, flags, name, Ok(handler)) };
             irqs.push(KBox::pin_init(registration, GFP_KERNEL)?, GFP_KERNEL)?;
             Ok(number)
         };
@@ -777,8 +786,8 @@ impl<'a> Port<'a> {
                     let nth = |(first, step): (u32, u32)| {
                         first.saturating_add(step.saturating_mul(index_u32(ch)))
                     };
-                    let rx = request(nth(vectors.rx), Source::Channel(ch), flags)?;
-                    request(nth(vectors.tx), Source::Channel(ch), flags)?;
+                    let rx = request(nth(vectors.rx), Source::Rx(ch), flags)?;
+                    request(nth(vectors.tx), Source::Tx(ch), flags)?;
                     // There are two, and room for one.
                     channel.napi.set_irq(Some(rx))?;
                 }
@@ -804,17 +813,18 @@ impl<'a> Port<'a> {
 
         // The receive clock that the reset needs comes from the PHY, or the PCS.
         self.connect_phy(rtnl)?;
-        let result = pcs::power_up(&self.hw, &self.mdio, self.phylink.ops().interface())
+        let result = self
+            .power_up()
             .and_then(|()| self.reset_core())
             .and_then(|()| self.request_irqs())
             .and_then(|irqs| {
                 control.irqs = Some(irqs);
                 control.history = History::default();
                 self.start(&settings, mtu, &mut rings, rtnl)
+                    .inspect_err(|_| self.shut_down(&mut control, rtnl))
             });
         if let Err(err) = result {
-            self.shut_down(&mut control, rtnl);
-            pcs::power_down(&self.hw, &self.mdio);
+            self.power_down();
             self.phylink.disconnect(rtnl);
             return Err(err);
         }
@@ -829,8 +839,17 @@ impl<'a> Port<'a> {
         let mut control = self.control.lock();
         self.shut_down(&mut control, rtnl);
         drop(control);
-        pcs::power_down(&self.hw, &self.mdio);
+        self.power_down();
         self.phylink.disconnect(rtnl);
+    }
+
+    /// Starts what the receive clock comes from, below the PHY.
+    fn power_up(&self) -> Result {
+        pcs::power_up(&self.hw, &self.mdio, self.phylink.ops().interface())
+    }
+
+    fn power_down(&self) {
+        pcs::power_down(&self.hw, &self.mdio);
     }
 
     /// Brings the port to rest, down or up, for the system to sleep. What it was is kept for
@@ -851,6 +870,8 @@ impl<'a> Port<'a> {
             }
             if self.hw.wakes() && self.wait_for_wake(quiet).is_ok() {
                 control.wake_irqs = irqs;
+            } else {
+                self.power_down();
             }
         }
         if let Ok(clock) = self.clock() {
@@ -913,6 +934,7 @@ impl<'a> Port<'a> {
 
     fn try_resume(&self, control: &mut Control<'a>, rtnl: &Rtnl) -> Result {
         control.wake_irqs = None;
+        self.power_up()?;
         // Nothing interrupts before there are rings.
         control.irqs = Some(self.request_irqs()?);
         let settings = control.settings;

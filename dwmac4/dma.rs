@@ -303,7 +303,6 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
 
         Summary {
             channels: status.dcis().get(),
-            mtl: status.mtlis(),
             mac: status.macis(),
         }
     }

@@ -115,14 +115,14 @@ impl hwif::Mtl for Mtl {
         }
         for queue in 0..usize::try_from(rx)? {
             poke(io, queue, mode)?;
-            poke(
-                io,
-                queue,
-                MTL_Q_INTERRUPT_CONTROL_STATUS::zeroed()
-                    .with_rxoie(true)
-                    // An overflow from before is no news.
-                    .with_rxovfis(true),
-            )?;
+        }
+
+        // What an earlier set of queues had of the FIFOs is others' now.
+        for queue in usize::try_from(tx)?..usize::try_from(features.tx_queues)? {
+            poke(io, queue, MTL_TXQ_OPERATION_MODE::zeroed())?;
+        }
+        for queue in usize::try_from(rx)?..usize::try_from(features.rx_queues)? {
+            poke(io, queue, MTL_RXQ_OPERATION_MODE::zeroed())?;
         }
 
         // A core with one queue has no map.
@@ -142,21 +142,12 @@ impl hwif::Mtl for Mtl {
         Ok(())
     }
 
-    fn events(&self, io: Mmio<'_>, queue: usize) -> bool {
-        let Ok(status) = peek::<MTL_Q_INTERRUPT_CONTROL_STATUS>(io, queue) else {
-            return false;
-        };
-
-        // Writing back what was read clears the events that were set and keeps the enables.
-        if poke(io, queue, status).is_err() {
-            return false;
-        }
-
-        status.rxovfis()
-    }
-
-    fn pending(&self, io: Mmio<'_>) -> u32 {
-        io.read(MTL_INTERRUPT_STATUS).qis().get()
+    fn take_overflows(&self, io: Mmio<'_>, queue: usize) -> u32 {
+        peek::<MTL_RXQ_MISSED_PACKET_OVERFLOW_CNT>(io, queue).map_or(0, |r| {
+            r.ovfpktcnt()
+                .get()
+                .saturating_add(if r.ovfcntovf() { 1 << 11 } else { 0 })
+        })
     }
 
     fn rx_waiting(&self, io: Mmio<'_>, queue: usize) -> bool {

@@ -812,12 +812,6 @@ register! {
         1:1 dtxsts => bool;
     }
 
-    /// Which queues have an event.
-    pub(super) MTL_INTERRUPT_STATUS(u32) @ 0x0c20 {
-        /// Bit i: queue i.
-        7:0 qis;
-    }
-
     /// DMA channels of receive queues, four a register.
     pub(super) MTL_RXQ_DMA_MAP(u32)[2] @ 0x0c30 {
         /// Q3DDMACH: channel by address filter.
@@ -858,22 +852,6 @@ register! {
         20:0 iscqw;
     }
 
-    /// Events of a queue, with their enables. Events are cleared by writing 1.
-    pub(super) MTL_Q_INTERRUPT_CONTROL_STATUS(u32)[8, stride = 0x40] @ 0x0d2c {
-        /// RXOIE: receive FIFO overflow interrupts.
-        24:24 rxoie => bool;
-        /// RXOVFIS: receive FIFO overflowed.
-        16:16 rxovfis => bool;
-        /// ABPSIE: average bits per slot interrupts.
-        9:9 abpsie => bool;
-        /// TXUIE: transmit FIFO underflow interrupts.
-        8:8 txuie => bool;
-        /// ABPSIS: average bits per slot is up to date.
-        1:1 abpsis => bool;
-        /// TXUNFIS: transmit FIFO ran dry.
-        0:0 txunfis => bool;
-    }
-
     /// Receive queue.
     pub(super) MTL_RXQ_OPERATION_MODE(u32)[8, stride = 0x40] @ 0x0d30 {
         /// RQS: share of the FIFO, units of 256 bytes, less one.
@@ -895,6 +873,14 @@ register! {
         3:3 fup => bool;
         /// RTC: threshold, unless RSF.
         1:0 rtc;
+    }
+
+    /// Frames that a receive queue dropped. Reading clears it.
+    pub(super) MTL_RXQ_MISSED_PACKET_OVERFLOW_CNT(u32)[8, stride = 0x40] @ 0x0d34 {
+        /// OVFCNTOVF: OVFPKTCNT has wrapped.
+        11:11 ovfcntovf => bool;
+        /// OVFPKTCNT: because the FIFO was full.
+        10:0 ovfpktcnt;
     }
 
     /// State of a receive queue.

@@ -117,9 +117,9 @@ selftests_rust_1() {
 selftests_rust_2() { check_selftests rust-2 rust --env PART=2/2; }
 selftests_c_1() { check_selftests c-1 c --env PART=1/2; }
 selftests_c_2() { check_selftests c-2 c --env PART=2/2; }
-SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link ping")
+SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link ping suspend:up,down_after")
 # One vector, and what is off on Intel's.
-SNPS=(--ids 16c3:7102,8086:4ba0 --env "SELFTESTS=split hwfaults:safety,safety_fatal")
+SNPS=(--ids 16c3:7102,8086:4ba0 --env "SELFTESTS=stream split hwfaults:safety,safety_fatal")
 
 # The debug kernel, our driver: everything once plainly, and what moves data
 # with every buffer bounced, so that a forgotten sync shows, and behind an IOMMU,

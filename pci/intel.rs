@@ -93,6 +93,7 @@ const EHL: Config = Config {
         rx: 16,
         x8: true,
     },
+    lpi_stops_clock: false,
     axi: Some(Axi {
         write_outstanding: 1,
         read_outstanding: 1,

@@ -34,6 +34,7 @@ pub(super) const GMAC5: Glue = Glue {
             rx: 32,
             x8: true,
         },
+        lpi_stops_clock: false,
         axi: Some(Axi {
             // As many as the fields hold.
             write_outstanding: 15,

@@ -120,6 +120,7 @@ impl<'a> Port<'a> {
             // The position first: frames that come in between are none that do not come out.
             let (_, position) = hw.hwif.dma.position(io, ch);
             let waiting = hw.hwif.mtl.rx_waiting(io, ch);
+            hw.count_overflows(ch);
             let counters = channel.poll_stats.read();
             let get = |index: usize| counters.get(index).copied().unwrap_or(0);
             match watch.look(&Sample {
@@ -301,6 +302,10 @@ impl<'a> Port<'a> {
                 side.ring.take()
             })
             .flatten();
+        if let Some(queue) = self.dev.tx_queue(index_u32(ch)) {
+            // Stopped by us, not stuck.
+            queue.restart_watchdog();
+        }
         channel.napi.irq().mask();
         channel.napi.disable();
         // A poll may have unmasked after it completed; it has ended when this returns.
@@ -331,6 +336,13 @@ impl<'a> Port<'a> {
                         let (setup, segmentation) = (clean.setup(), self.segmentation.is_some());
                         let dma = hw.hwif.dma;
                         dma.init_tx(io, ch, &hw.config, &setup, segmentation)?;
+                    }
+                    // After a start that failed there may be none, and nothing for a DMA to work
+                    // on.
+                    if irqs.rx != poller.rx.is_some()
+                        || irqs.tx != (tx.is_some() && poller.clean.is_some())
+                    {
+                        return Err(ENODEV);
                     }
                     Ok(())
                 })
