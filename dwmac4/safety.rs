@@ -232,6 +232,10 @@ impl hwif::Safety for Safety {
 
     fn take(&self, io: Mmio<'_>) -> Option<Errors> {
         let summary = io.read(DMA_SAFETY_INTERRUPT_STATUS);
+        // A device that is gone, or whose registers have lost their clock, reads as that.
+        if summary.into_raw() == u32::MAX {
+            return None;
+        }
         let mtl = summary.mscis() || summary.msuis();
         let dma = summary.decis() || summary.deuis();
         if !(summary.mcsis() || mtl || dma) {
