@@ -816,7 +816,8 @@ impl<T: Driver> Device<T> {
     /// # Safety
     ///
     /// Must only be called by callbacks that the networking core calls between the registration
-    /// and the unregistration of the device, or by the work that is enabled for that time.
+    /// and the unregistration of the device, by the work that is enabled for that time, or with the
+    /// rtnl mutex held while the device is registered.
     #[inline]
     pub(crate) unsafe fn with_data<R>(
         &self,
@@ -830,6 +831,26 @@ impl<T: Driver> Device<T> {
         let data = unsafe { Pin::new_unchecked(data.cast::<T::Data<'_>>().as_ref()) };
 
         f(self, data)
+    }
+
+    /// Calls `f` with the data of the registration, if the device is registered.
+    ///
+    /// This is for callbacks of other subsystems.
+    #[cfg_attr(
+        not(any(CONFIG_RUST_DEVLINK_ABSTRACTIONS, CONFIG_RUST_NETDEV_KUNIT_TEST)),
+        expect(dead_code, reason = "only devlink needs it")
+    )]
+    pub(super) fn with_registered<R>(
+        &self,
+        _rtnl: &Rtnl,
+        f: impl for<'b> FnOnce(&Device<T>, Pin<&'b T::Data<'b>>) -> R,
+    ) -> Option<R> {
+        if self.reg_state() != bindings::netdev_reg_state_NETREG_REGISTERED {
+            return None;
+        }
+
+        // SAFETY: The device is registered, and stays so as the rtnl mutex is held.
+        Some(unsafe { self.with_data(f) })
     }
 
     /// Returns a copy of the name, which is `eth%d` before the registration.
@@ -2433,6 +2454,7 @@ mod tests {
         // Only the `UnregisteredDevice` may change the address, and there is no data for work.
         assert_eq!(dev.hw_addr_set(&[2, 0, 0, 0, 0, 2], &rtnl), Err(ENODEV));
         dev.attach(&rtnl);
+        assert!(dev.with_registered(&rtnl, |_, _| ()).is_none());
         dev.schedule_work(1);
         dev.watch_after(Delta::ZERO);
         // SAFETY: The work is initialized.
@@ -2557,6 +2579,9 @@ mod tests {
 
         assert_eq!(dev.hw_addr_set(&[2, 0, 0, 0, 0, 8], &rtnl), Ok(()));
         assert_eq!(dev.dev_addr(), [2, 0, 0, 0, 0, 8]);
+
+        let opened = dev.with_registered(&rtnl, |_, data| data.seen.open.load(Relaxed));
+        assert_eq!(opened, Some(1));
 
         drop(rtnl);
 
