@@ -24,7 +24,8 @@ use kernel::{
 use crate::{
     desc::{
         Format,
-        SegmentationLimits, //
+        SegmentationLimits,
+        Words, //
     },
     hw::Hw,
     hwif::RingSetup,
@@ -63,6 +64,9 @@ pub(crate) trait Tx: Send {
 
     /// Goes on with the first slot; see [`rewind()`].
     fn rewind(&mut self) -> Result;
+
+    /// Index of the next descriptor to be handed over.
+    fn next(&self) -> u32;
 }
 
 /// Consumer side of a transmit ring; owned by the channel's poll.
@@ -77,6 +81,12 @@ pub(crate) trait TxClean: Send {
 
     /// Where the ring is.
     fn setup(&self) -> RingSetup;
+
+    /// Index of the first descriptor that was not taken back; none if all were.
+    fn next(&self) -> Option<u32>;
+
+    /// The descriptor at `index`, for a report.
+    fn descriptor(&self, index: u32) -> Words;
 
     /// Drops all that is in flight. The DMA has stopped.
     fn drain(&mut self);
@@ -103,6 +113,12 @@ pub(crate) trait Rx: Send {
 
     /// Where the ring is and how far it is filled.
     fn setup(&self) -> RingSetup;
+
+    /// Index of the next descriptor to be looked at.
+    fn next(&self) -> u32;
+
+    /// The descriptor at `index`, for a report.
+    fn descriptor(&self, index: u32) -> Words;
 
     /// Bytes the DMA may write to a buffer.
     fn buf_len(&self) -> u32;

@@ -82,6 +82,7 @@ pub(crate) const GMAC_4: Hwif = Hwif {
     dump: Dump {
         end: dump::END,
         registers: dump::registers,
+        channel: dump::channel,
     },
     vlan: &vlan::Vlan,
     safety: None,

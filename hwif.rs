@@ -372,6 +372,9 @@ pub(crate) trait Dma: Sync {
 
     /// Descriptor addresses of channel `ch` that the DMA works on now, for a report: (tx, rx).
     fn position(&self, io: Mmio<'_>, ch: usize) -> (u32, u32);
+
+    /// What the processes of channel `ch` do, in the databook's words: (tx, rx).
+    fn activity(&self, io: Mmio<'_>, ch: usize) -> (&'static CStr, &'static CStr);
 }
 
 /// Station management.
@@ -550,6 +553,8 @@ pub(crate) struct Dump {
     pub(crate) end: usize,
     /// Calls the function with the offset of each register to read.
     pub(crate) registers: fn(&Features, &mut dyn FnMut(usize)),
+    /// Calls the function with names and offsets of those that tell of a DMA channel.
+    pub(crate) channel: fn(usize, &mut dyn FnMut(&'static CStr, usize)),
 }
 
 /// One generation of the hardware.

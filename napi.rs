@@ -36,6 +36,10 @@ use crate::{
         Tx,
         TxClean, //
     },
+    health::{
+        self,
+        Devlink, //
+    },
     hw::Hw,
     hwif::{
         ChannelIrqs,
@@ -121,6 +125,7 @@ impl ChannelIrq<'_> {
 pub(crate) struct Poller<'a> {
     hw: Arc<Hw<'a>>,
     dev: &'a Device,
+    devlink: &'a Devlink,
     ch: usize,
     /// Consumer side of the transmit ring, while there is one.
     pub(crate) clean: Option<KBox<dyn TxClean + 'a>>,
@@ -157,11 +162,10 @@ impl<'a> napi::Poll for Poller<'a> {
             tally.add(poll::RX_STARVED, events.rx_starved.into());
             if events.bus_error {
                 tally.add(poll::BUS_ERRORS, 1);
-                let faults = Faults::new(Fault::BusError, self.ch);
-                self.dev.schedule_work(faults.bits());
+                health::report(self.devlink, Faults::new(Fault::BusError, self.ch));
             }
             if self.ch == 0 && self.hw.safety.take_alarm() {
-                self.dev.schedule_work(Faults::CORE.bits());
+                health::report(self.devlink, Faults::CORE);
             }
         }
 
@@ -225,6 +229,7 @@ impl<'a> Channel<'a> {
     /// Makes channel `index` without rings.
     pub(crate) fn new(
         dev: &'a Device,
+        devlink: &'a Devlink,
         hw: &Arc<Hw<'a>>,
         index: usize,
         config: NapiConfig<'a, Dwmac>,
@@ -245,6 +250,7 @@ impl<'a> Channel<'a> {
         let poller = Poller {
             hw: hw.clone(),
             dev,
+            devlink,
             ch: index,
             clean: None,
             rx: None,

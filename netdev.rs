@@ -35,6 +35,7 @@ use kernel::{
 };
 
 use crate::{
+    health,
     mmc::mac,
     port::Port,
     recovery::{
@@ -363,11 +364,7 @@ impl device::Driver for Dwmac {
             tx
         );
         let faults = Faults::new(Fault::TxTimeout, queue as usize);
-        dev.schedule_work(faults.bits());
-    }
-
-    fn work<'a>(_dev: &Device, port: Pin<&Port<'a>>, events: usize, rtnl: &Rtnl) {
-        port.recover(Faults::from_bits(events), rtnl);
+        health::report(port.devlink, faults);
     }
 
     fn watch<'a>(_dev: &Device, port: Pin<&Port<'a>>) -> Option<Delta> {

@@ -43,6 +43,7 @@ use kernel::{
 };
 
 mod recovery;
+mod report;
 
 use crate::{
     config::Vectors,
@@ -52,6 +53,10 @@ use crate::{
     },
     debugfs,
     desc::SegmentationLimits,
+    health::{
+        self,
+        Devlink, //
+    },
     hw::Hw,
     hwif::{
         ChannelIrqs,
@@ -73,6 +78,7 @@ use crate::{
     pcs,
     phylink::LinkOps,
     ptp::Clock,
+    recovery::Faults,
     ring,
     rx,
     tx,
@@ -248,6 +254,8 @@ pub(crate) struct Port<'a> {
     vectors: &'a pci::IrqVectorRegistration<'a>,
     plan: IrqPlan,
     dev: &'a Device,
+    /// Who is told of faults.
+    pub(crate) devlink: &'a Devlink,
     /// The core.
     pub(crate) hw: Arc<Hw<'a>>,
 }
@@ -284,6 +292,7 @@ impl<'a> Port<'a> {
         let mut unregistered =
             UnregisteredDevice::<Dwmac>::new(hw.dev, settings.tx_queues, settings.rx_queues)?;
         let dev = unregistered.device();
+        let devlink = Devlink::new(&unregistered)?;
 
         let mut offloads = Features::SG | Features::HIGHDMA;
         if features.tx_checksum {
@@ -327,7 +336,8 @@ impl<'a> Port<'a> {
         let mut completions = unregistered.take_completions()?.into_iter();
         let configs = unregistered.take_napi_configs()?;
         for (index, config) in configs.into_iter().enumerate() {
-            let channel = Channel::new(dev, &hw, index, config, completions.next())?;
+            let completion = completions.next();
+            let channel = Channel::new(dev, devlink, &hw, index, config, completion)?;
             channels.push(Arc::pin_init(channel, GFP_KERNEL)?, GFP_KERNEL)?;
         }
         let channels = Arc::new(channels, GFP_KERNEL)?;
@@ -363,6 +373,7 @@ impl<'a> Port<'a> {
             vectors,
             plan,
             dev,
+            devlink,
             hw,
         });
         Ok((unregistered, data))
@@ -601,6 +612,14 @@ impl<'a> Port<'a> {
         }
         hw.restore_link(tx_queues)?;
         self.watch_start(rx_queues);
+        health::over(
+            self.devlink,
+            if hw.safety.is_tripped() {
+                Faults::CHANNELS
+            } else {
+                Faults::ALL
+            },
+        );
         self.dev.tx_wake_all(rtnl);
         Ok(())
     }
@@ -626,6 +645,8 @@ impl<'a> Port<'a> {
         for channel in self.channels.iter() {
             channel.napi.irq().mask();
         }
+        // What stands still needs not be mended.
+        health::withdraw(self.devlink, Faults::CHANNELS);
 
         // In the databook's order: senders stop first, so that the MAC can empty the FIFOs;
         // receivers last, when nothing comes in any more.

@@ -14,7 +14,10 @@ use core::{
     ops::BitOrAssign, //
 };
 
-use kernel::time::Delta;
+use kernel::{
+    fmt,
+    time::Delta, //
+};
 
 use crate::hwif::MAX_CHANNELS;
 
@@ -43,7 +46,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 3] = [Self::BusError, Self::TxTimeout, Self::RxStall];
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::BusError, Self::TxTimeout, Self::RxStall];
 
     /// For messages.
     const fn text(self) -> &'static str {
@@ -56,7 +60,7 @@ impl Fault {
 }
 
 /// A set of faults of channels; fits the events of
-/// [`Device::schedule_work()`](kernel::net::device::Device::schedule_work).
+/// [`Devlink::report()`](kernel::net::devlink::Devlink::report).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults(usize);
 
@@ -66,6 +70,12 @@ impl Faults {
 
     /// The core has found an error in itself that it could not correct.
     pub(crate) const CORE: Self = Self(1 << Self::CORE_BIT);
+
+    /// All faults of all channels.
+    pub(crate) const CHANNELS: Self = Self(Self::CORE.0 - 1);
+
+    /// All faults.
+    pub(crate) const ALL: Self = Self(Self::CORE.0 | Self::CHANNELS.0);
 
     /// Fault `fault` of channel `ch`; nothing for a channel that no core has.
     pub(crate) fn new(fault: Fault, ch: usize) -> Self {
@@ -78,12 +88,12 @@ impl Faults {
         })
     }
 
-    /// Those among the events of scheduled work.
+    /// Those among reported events.
     pub(crate) fn from_bits(bits: usize) -> Self {
-        Self(bits & (Self::CORE.0 | (Self::CORE.0 - 1)))
+        Self(bits & Self::ALL.0)
     }
 
-    /// As events of scheduled work.
+    /// As events to be reported.
     pub(crate) const fn bits(self) -> usize {
         self.0
     }
@@ -102,15 +112,34 @@ impl Faults {
         self.0 & Self::CORE.0 != 0
     }
 
+    /// What is not a channel's.
+    pub(crate) const fn of_core(self) -> Self {
+        Self(self.0 & Self::CORE.0)
+    }
+
     /// Those of channel `ch`.
     pub(crate) fn of(self, ch: usize) -> Self {
-        let mut own = Self::default();
-        for fault in Fault::ALL {
-            if self.has(fault, ch) {
-                own |= Self::new(fault, ch);
-            }
+        self.filter(|_, of| of == ch)
+    }
+
+    /// Those of channels that `wanted` holds for.
+    pub(crate) fn filter(self, wanted: impl Fn(Fault, usize) -> bool) -> Self {
+        let mut found = Self::default();
+        for (fault, ch) in self.iter().filter(|&(fault, ch)| wanted(fault, ch)) {
+            found |= Self::new(fault, ch);
         }
-        own
+        found
+    }
+
+    /// Those that are not in `other`.
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// All of channels, each with its channel.
+    pub(crate) fn iter(self) -> impl Iterator<Item = (Fault, usize)> {
+        let all = (0..MAX_CHANNELS).flat_map(|ch| Fault::ALL.map(|fault| (fault, ch)));
+        all.filter(move |&(fault, ch)| self.has(fault, ch))
     }
 
     /// The first of the faults, for a message.
@@ -120,6 +149,22 @@ impl Faults {
         }
         let named = |fault: &Fault| (0..MAX_CHANNELS).any(|ch| self.has(*fault, ch));
         Fault::ALL.into_iter().find(named).map_or("", Fault::text)
+    }
+}
+
+/// As in `safety error, channel 2: transmit timeout`.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.has_core() {
+            f.write_str(self.of_core().text())?;
+        }
+        for (n, (fault, ch)) in self.iter().enumerate() {
+            if n != 0 || self.has_core() {
+                f.write_str(", ")?;
+            }
+            f.write_fmt(kernel::prelude::fmt!("channel {}: {}", ch, fault.text()))?;
+        }
+        Ok(())
     }
 }
 

@@ -21,7 +21,10 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::desc::Words;
+use crate::{
+    desc::Words,
+    hwif::RingSetup, //
+};
 
 /// Fewest descriptors a ring may have: a frame of the most buffers must fit with room to spare.
 pub(crate) const MIN_LEN: u32 = 64;
@@ -72,6 +75,73 @@ impl Position {
     #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
     pub(crate) const fn new(raw: u32) -> Self {
         Self(raw)
+    }
+}
+
+/// Index of the descriptor whose bus address ends in `low`, if it is one of the ring.
+pub(crate) fn index_of(ring: &RingSetup, low: u32) -> Option<u32> {
+    // CAST: Truncates, as intended: a ring does not cross a boundary of 4 GiB.
+    let index = low.wrapping_sub(ring.base as u32) / STRIDE as u32;
+
+    (index < ring.len).then_some(index)
+}
+
+/// What a report shows of a ring: where driver and DMA are, and the descriptors around the DMA.
+pub(crate) struct View {
+    /// Descriptors in the ring.
+    pub(crate) len: u32,
+    /// Where the driver hands descriptors over.
+    pub(crate) head: u32,
+    /// Where the driver takes them back.
+    pub(crate) tail: u32,
+    /// Where the DMA is; none if it has not begun.
+    pub(crate) dma: Option<u32>,
+    descriptors: [Words; Self::SHOWN],
+}
+
+impl View {
+    /// Descriptors shown, half of them before the DMA.
+    const SHOWN: usize = 16;
+
+    /// Takes a look by `load` at the ring that is at `ring`, whose DMA is at the address that ends
+    /// in `dma`.
+    pub(crate) fn new(
+        ring: &RingSetup,
+        dma: u32,
+        head: u32,
+        tail: u32,
+        load: impl Fn(u32) -> Words,
+    ) -> Self {
+        let mut view = Self {
+            len: ring.len,
+            head,
+            tail,
+            dma: index_of(ring, dma),
+            descriptors: Default::default(),
+        };
+        for (i, index) in view.indices().enumerate() {
+            if let Some(words) = view.descriptors.get_mut(i) {
+                *words = load(index);
+            }
+        }
+        view
+    }
+
+    fn indices(&self) -> impl Iterator<Item = u32> {
+        let len = self.len;
+        // CAST: A small constant.
+        let first = self
+            .dma
+            .unwrap_or(self.tail)
+            .wrapping_sub(Self::SHOWN as u32 / 2);
+
+        (0..Self::SHOWN as u32)
+            .map(move |i| first.wrapping_add(i).checked_rem(len).unwrap_or_default())
+    }
+
+    /// The descriptors, each with its index.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (u32, &Words)> {
+        self.indices().zip(self.descriptors.iter())
     }
 }
 
@@ -173,6 +243,15 @@ impl DescRing {
         Ok(u32::from_le(
             io_read!(self.words(), [try: index as usize][try: word]),
         ))
+    }
+
+    /// Loads a whole descriptor, whoever has it.
+    pub(crate) fn load(&self, index: u32) -> Words {
+        let mut words = Words::default();
+        for (i, word) in words.iter_mut().enumerate() {
+            *word = self.load_word(index, i);
+        }
+        words
     }
 
     /// Loads a descriptor of which word `known` has been loaded: `value`.

@@ -9,6 +9,7 @@
 //! - `port`: settings, rings and interrupts of a port, and how they change together.
 //! - `recovery`: which faults there are, and what is reset for them.
 //! - `safety`: errors that the core finds in itself.
+//! - `health`: what devlink tells of them.
 //! - `selftest`: tests by frames that the port sends to itself.
 //! - `napi`, `tx`, `rx`, `ring`, `desc`: the data paths, generic over the descriptor format.
 //! - `hwif`: which generation of the hardware; traits that each generation implements.
@@ -34,6 +35,7 @@ mod debugfs;
 mod desc;
 mod dwmac4;
 mod ethtool;
+mod health;
 mod hw;
 mod hwif;
 mod mdio;

@@ -535,6 +535,14 @@ impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
         }
     }
 
+    fn next(&self) -> u32 {
+        self.current.slot(self.desc.mask())
+    }
+
+    fn descriptor(&self, index: u32) -> Words {
+        self.desc.load(index)
+    }
+
     fn buf_len(&self) -> u32 {
         self.buf_len
     }

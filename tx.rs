@@ -413,6 +413,10 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
         self.unrung = false;
         Ok(())
     }
+
+    fn next(&self) -> u32 {
+        self.slots.index()
+    }
 }
 
 /// Consumer side of a transmit ring.
@@ -501,6 +505,14 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
             len: self.desc.len(),
             tail: self.desc.addr(0),
         }
+    }
+
+    fn next(&self) -> Option<u32> {
+        self.slots.front().map(|frame| frame.first)
+    }
+
+    fn descriptor(&self, index: u32) -> Words {
+        self.desc.load(index)
     }
 
     fn drain(&mut self) {

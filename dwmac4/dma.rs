@@ -361,4 +361,8 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
             peek::<DMA_CH_CURRENT_APP_RXDESC>(io, ch).map_or(0, |r| r.into_raw()),
         )
     }
+
+    fn activity(&self, io: Mmio<'_>, ch: usize) -> (&'static CStr, &'static CStr) {
+        process_state(io, ch).map_or((c"unknown", c"unknown"), |(tx, rx)| (tx.name(), rx.name()))
+    }
 }

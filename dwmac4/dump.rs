@@ -4,6 +4,8 @@
 
 use core::ops::RangeInclusive;
 
+use kernel::prelude::*;
+
 use super::safety;
 use crate::hwif::{
     features::SafetyPackage,
@@ -208,4 +210,45 @@ pub(crate) fn registers(features: &Features, f: &mut dyn FnMut(usize)) {
             }
         }
     }
+}
+
+/// Registers that tell what a channel and its queues do: name, the first one's offset, stride.
+const TELLING: [(&CStr, usize, usize); 20] = [
+    (c"DMA_CH_Control", 0x1100, 0x80),
+    (c"DMA_CH_Tx_Control", 0x1104, 0x80),
+    (c"DMA_CH_Rx_Control", 0x1108, 0x80),
+    (c"DMA_CH_TxDesc_List_Address", 0x1114, 0x80),
+    (c"DMA_CH_RxDesc_List_Address", 0x111c, 0x80),
+    (c"DMA_CH_TxDesc_Tail_Pointer", 0x1120, 0x80),
+    (c"DMA_CH_RxDesc_Tail_Pointer", 0x1128, 0x80),
+    (c"DMA_CH_TxDesc_Ring_Length", 0x112c, 0x80),
+    (c"DMA_CH_RxDesc_Ring_Length", 0x1130, 0x80),
+    (c"DMA_CH_Interrupt_Enable", 0x1134, 0x80),
+    (c"DMA_CH_Current_App_TxDesc", 0x1144, 0x80),
+    (c"DMA_CH_Current_App_RxDesc", 0x114c, 0x80),
+    (c"DMA_CH_Current_App_TxBuffer", 0x1154, 0x80),
+    (c"DMA_CH_Current_App_RxBuffer", 0x115c, 0x80),
+    (c"DMA_CH_Status", 0x1160, 0x80),
+    (c"MTL_TxQ_Operation_Mode", 0x0d00, 0x40),
+    (c"MTL_TxQ_Debug", 0x0d08, 0x40),
+    (c"MTL_Q_Interrupt_Control_Status", 0x0d2c, 0x40),
+    (c"MTL_RxQ_Operation_Mode", 0x0d30, 0x40),
+    (c"MTL_RxQ_Debug", 0x0d38, 0x40),
+];
+
+/// First of the registers that hold what the channels' processes do, see
+/// [`process_state()`](super::regs::process_state).
+const DEBUG_STATUS: usize = 0x100c;
+
+/// Calls `f` with names and offsets of the registers that tell of channel `ch`, of those that
+/// [`registers()`] is about.
+pub(crate) fn channel(ch: usize, f: &mut dyn FnMut(&'static CStr, usize)) {
+    for (name, first, stride) in TELLING {
+        f(name, first.saturating_add(ch.saturating_mul(stride)));
+    }
+    let register = ch.saturating_add(1) / 4;
+    f(
+        c"DMA_Debug_Status",
+        DEBUG_STATUS.saturating_add(register.saturating_mul(4)),
+    );
 }

@@ -1348,6 +1348,20 @@ impl TxState {
     pub(super) fn is_quiet(self) -> bool {
         matches!(self.0, 0 | 6)
     }
+
+    /// For a report.
+    pub(super) fn name(self) -> &'static CStr {
+        match self.0 {
+            0 => c"stopped",
+            1 => c"fetching a descriptor",
+            2 => c"waiting for status",
+            3 => c"reading a buffer",
+            4 => c"writing a timestamp",
+            6 => c"suspended",
+            7 => c"closing a descriptor",
+            _ => c"unknown",
+        }
+    }
 }
 
 impl RxState {
@@ -1359,6 +1373,20 @@ impl RxState {
     /// True if the process is stopped (0) or suspended (4): it does not touch memory.
     pub(super) fn is_quiet(self) -> bool {
         matches!(self.0, 0 | 4)
+    }
+
+    /// For a report.
+    pub(super) fn name(self) -> &'static CStr {
+        match self.0 {
+            0 => c"stopped",
+            1 => c"fetching a descriptor",
+            3 => c"waiting for a frame",
+            4 => c"suspended",
+            5 => c"closing a descriptor",
+            6 => c"writing a timestamp",
+            7 => c"writing a buffer",
+            _ => c"unknown",
+        }
     }
 }
 

@@ -2,8 +2,6 @@
 
 //! A port that recovers from faults; what is reset when is decided by [`crate::recovery`].
 
-use core::mem;
-
 use kernel::{
     net::rtnl::Rtnl,
     netdev_err,
@@ -26,6 +24,7 @@ use super::{
 };
 use crate::{
     datapath,
+    health,
     hwif::{
         ChannelIrqs,
         MAX_CHANNELS, //
@@ -68,6 +67,11 @@ impl History {
         }
     }
 
+    /// How often in a row the core could not be reset.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Something was reset for a fault of channel `ch`.
     fn note(&mut self, ch: usize) {
         if let Some(channel) = self.channels.get_mut(ch) {
@@ -82,7 +86,7 @@ pub(super) struct Health {
     /// Receivers to look after; none while the registers are not to be touched.
     receivers: usize,
     rx: [RxWatch; MAX_CHANNELS],
-    /// Faults that were too early to be seen to.
+    /// Faults that could not be mended yet: to be tried again.
     deferred: Faults,
 }
 
@@ -108,7 +112,8 @@ impl<'a> Port<'a> {
     pub(crate) fn watch(&self) -> Option<Delta> {
         let (hw, io) = (&self.hw, self.hw.io());
         let mut health = self.health.lock();
-        let mut faults = mem::take(&mut health.deferred);
+        let mut faults = Faults::default();
+        let deferred = health.deferred;
         let receivers = health.receivers;
         for (channel, watch) in self
             .channels
@@ -148,9 +153,8 @@ impl<'a> Port<'a> {
         if receivers != 0 && self.watch_safety() {
             faults |= Faults::CORE;
         }
-        if !faults.is_empty() {
-            self.dev.schedule_work(faults.bits());
-        }
+        health::retry(self.devlink, deferred);
+        health::report(self.devlink, faults);
         Some(WATCH_PERIOD)
     }
 
@@ -184,16 +188,23 @@ impl<'a> Port<'a> {
     }
 
     /// Resets as little of a running port as is needed to get rid of `faults`; the link stays up.
-    pub(crate) fn recover(&self, faults: Faults, rtnl: &Rtnl) {
+    ///
+    /// After an error it is to be tried again, which the watchdog sees to. `EAGAIN`: the core was
+    /// reset just now. `on_demand`: that does not matter.
+    pub(crate) fn recover(&self, faults: Faults, on_demand: bool, rtnl: &Rtnl) -> Result {
         let mut control = self.control.lock();
+        let (mut beyond, mut later) = (Faults::default(), Faults::default());
+        let mut health = self.health.lock();
+        health.deferred = health.deferred.without(faults);
+        drop(health);
+        // It will start without faults.
         if control.irqs.is_none() {
-            return;
+            return Ok(());
         }
-        let mut beyond = Faults::default();
         if faults.has_core() && self.needs_reset() {
             match decide_core(&control.history.past(0)) {
-                Step::Later => self.health.lock().deferred |= Faults::CORE,
-                Step::Channel | Step::Core => beyond |= Faults::CORE,
+                Step::Later if !on_demand => later |= Faults::CORE,
+                Step::Later | Step::Channel | Step::Core => beyond |= Faults::CORE,
             }
         }
         for channel in self.channels.iter() {
@@ -203,8 +214,8 @@ impl<'a> Port<'a> {
                 continue;
             }
             match decide(&control.history.past(ch)) {
-                Step::Later => self.health.lock().deferred |= own,
-                Step::Core => beyond |= own,
+                Step::Later if !on_demand => later |= own,
+                Step::Later | Step::Core => beyond |= own,
                 Step::Channel => {
                     control.history.note(ch);
                     match self.restart_channel(channel, &control.settings, rtnl) {
@@ -223,11 +234,16 @@ impl<'a> Port<'a> {
             }
         }
         if !beyond.is_empty() {
-            self.recover_core(&mut control, beyond, rtnl);
+            self.recover_core(&mut control, beyond, rtnl)
+        } else if !later.is_empty() {
+            self.health.lock().deferred |= later;
+            Err(EAGAIN)
+        } else {
+            Ok(())
         }
     }
 
-    fn recover_core(&self, control: &mut Control<'a>, faults: Faults, rtnl: &Rtnl) {
+    fn recover_core(&self, control: &mut Control<'a>, faults: Faults, rtnl: &Rtnl) -> Result {
         let result = self.restart_core(control, rtnl);
         let history = &mut control.history;
         if faults.has_core() {
@@ -239,7 +255,7 @@ impl<'a> Port<'a> {
                 history.note(channel.index);
             }
         }
-        match result {
+        match &result {
             Ok(()) => {
                 history.failures = 0;
                 self.rare.recoveries.fetch_add(1, Relaxed);
@@ -258,6 +274,7 @@ impl<'a> Port<'a> {
                 self.dev.watch_after(WATCH_PERIOD);
             }
         }
+        result
     }
 
     /// Resets the core. The rings start over; no memory is needed for that unless an attempt before
@@ -311,6 +328,8 @@ impl<'a> Port<'a> {
         // A poll may have unmasked after it completed; it has ended when this returns.
         self.dev.synchronize(rtnl);
         channel.napi.irq().mask();
+        // One restart is for all that has been noticed.
+        health::withdraw(self.devlink, Faults::ALL.of(ch));
 
         let result = self.halt_channel(ch, irqs).and_then(|()| {
             // What it reported before is seen to.
@@ -369,6 +388,7 @@ impl<'a> Port<'a> {
         if let Some(watch) = self.health.lock().rx.get_mut(ch) {
             *watch = RxWatch::default();
         }
+        health::over(self.devlink, Faults::ALL.of(ch));
         Ok(())
     }
 
@@ -387,7 +407,7 @@ impl<'a> Port<'a> {
 }
 
 /// Directions that channel `ch` is in use for.
-fn in_use(settings: &Settings, ch: usize) -> ChannelIrqs {
+pub(super) fn in_use(settings: &Settings, ch: usize) -> ChannelIrqs {
     ChannelIrqs {
         tx: ch < settings.tx_queues.into_safe_cast(),
         rx: ch < settings.rx_queues.into_safe_cast(),

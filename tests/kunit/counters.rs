@@ -67,6 +67,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_of_a_channel_is_part_of_a_dump() {
+        for ch in 0..8 {
+            let features = Features {
+                tx_queues: 8,
+                rx_queues: 8,
+                tx_channels: 8,
+                rx_channels: 8,
+                ..Features::default()
+            };
+            let mut shown = 0;
+
+            dump::channel(ch, &mut |name, offset| {
+                let mut found = name.is_empty();
+                dump::registers(&features, &mut |other| found |= other == offset);
+                assert!(found);
+                shown += 1;
+            });
+            assert!(shown > 20);
+        }
+    }
+
+    #[test]
     fn a_dump_leaves_out_what_is_not_there() {
         let features = Features {
             tx_queues: 1,

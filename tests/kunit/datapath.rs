@@ -12,9 +12,12 @@ mod tests {
     };
 
     use crate::{
+        hwif::RingSetup,
         ring::{
+            index_of,
             round_len,
             Position,
+            View,
             MAX_LEN,
             MIN_LEN, //
         },
@@ -50,6 +53,41 @@ mod tests {
         assert_eq!(wrapped.ahead_of(last), 1);
         assert_eq!(last.ahead_of(wrapped), u32::MAX);
         assert_eq!(Position::new(5).ahead_of(Position::new(u32::MAX - 4)), 10);
+    }
+
+    #[test]
+    fn descriptors_are_found_by_address() {
+        let ring = RingSetup {
+            base: 0x1_ffff_f000,
+            len: 64,
+            tail: 0,
+        };
+        assert_eq!(index_of(&ring, 0xffff_f000), Some(0));
+        assert_eq!(index_of(&ring, 0xffff_f3f0), Some(63));
+        assert_eq!(index_of(&ring, 0xffff_f400), None);
+        assert_eq!(index_of(&ring, 0xffff_eff0), None);
+        assert_eq!(index_of(&ring, 0), None);
+    }
+
+    #[test]
+    fn a_view_is_centred_on_the_dma() {
+        let ring = RingSetup {
+            base: 0x1000,
+            len: 64,
+            tail: 0,
+        };
+        let load = |index| [index, 0, 0, 0];
+        let view = View::new(&ring, 0x1030, 5, 2, load);
+        assert!(view.dma == Some(3) && view.head == 5 && view.tail == 2);
+        let shown = view.descriptors();
+        assert!(shown
+            .zip([59, 60, 61, 62, 63, 0, 1, 2, 3].into_iter().chain(4..11))
+            .all(|((index, words), expected)| index == expected && *words == [expected, 0, 0, 0]));
+        assert_eq!(view.descriptors().count(), 16);
+        // Or on where the driver waits for it.
+        let view = View::new(&ring, 0, 5, 20, load);
+        assert!(view.dma.is_none());
+        assert_eq!(view.descriptors().map(|(index, _)| index).next(), Some(12));
     }
 
     #[test]

@@ -6,7 +6,11 @@ use kernel::prelude::*;
 
 #[kunit_tests(rust_stmmac_recovery)]
 mod tests {
-    use kernel::time::Delta;
+    use kernel::{
+        prelude::*,
+        str::CString,
+        time::Delta, //
+    };
 
     use crate::{
         hwif::MAX_CHANNELS,
@@ -42,8 +46,19 @@ mod tests {
         assert_eq!(faults.text(), "transmit timeout");
         assert_eq!(faults.of(MAX_CHANNELS - 1).text(), "receiver stands still");
         assert_eq!(Faults::from_bits(faults.bits()), faults);
+        assert_eq!(faults.without(faults.of(2)), faults.of(MAX_CHANNELS - 1));
+        assert_eq!(
+            faults.filter(|fault, _| fault == Fault::RxStall),
+            faults.of(MAX_CHANNELS - 1)
+        );
+        let text = CString::try_from_fmt(fmt!("{}", faults));
+        let expected = c"channel 2: transmit timeout, channel 7: receiver stands still";
+        assert!(text.is_ok_and(|text| text.to_bytes() == expected.to_bytes()));
         // No other event is taken for a fault, and no channel for another.
-        assert!(Faults::from_bits(1 << (3 * MAX_CHANNELS + 1)).is_empty());
+        assert!(Faults::from_bits(1 << (Fault::ALL.len() * MAX_CHANNELS + 1)).is_empty());
+        assert!(Fault::ALL
+            .into_iter()
+            .all(|fault| Faults::ALL.has(fault, MAX_CHANNELS - 1)));
         assert!(Faults::new(Fault::BusError, MAX_CHANNELS).is_empty());
         assert!(Faults::new(Fault::RxStall, usize::MAX).is_empty());
         // An error of the core is no channel's.
@@ -51,6 +66,11 @@ mod tests {
         faults |= Faults::CORE;
         assert!(faults.has_core() && Faults::from_bits(faults.bits()) == faults);
         assert_eq!(faults.text(), "safety error");
+        assert!(
+            faults.of_core() == Faults::CORE && faults.without(Faults::CHANNELS) == Faults::CORE
+        );
+        let text = CString::try_from_fmt(fmt!("{}", Faults::CORE));
+        assert!(text.is_ok_and(|text| text.to_bytes() == c"safety error".to_bytes()));
         assert!((0..MAX_CHANNELS).all(|ch| Faults::CORE.of(ch).is_empty()));
     }
 
