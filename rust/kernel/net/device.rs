@@ -661,13 +661,6 @@ pub trait Driver: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sees to the events that were passed to [`Device::schedule_work()`], a set of bits.
-    ///
-    /// Called in process context, once for all events since the last time.
-    fn work<'a>(_dev: &Device<Self>, _data: Pin<&Self::Data<'a>>, _events: usize, _rtnl: &Rtnl) {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
     /// Looks after the device from time to time, see [`Device::watch_after()`]. Returns the delay
     /// until it is called again, if it is to be.
     ///
@@ -1086,30 +1079,6 @@ impl<T: Driver> Device<T> {
     pub fn synchronize(&self, _rtnl: &Rtnl) {
         // SAFETY: Takes no argument, and the caller may sleep as it holds a mutex.
         unsafe { bindings::synchronize_net() };
-    }
-
-    /// Has [`Driver::work`] called soon, with `events` and whatever else is pending.
-    ///
-    /// May be called in process and softirq context with interrupts enabled. Elsewhere it does
-    /// nothing: schedule a NAPI in an interrupt handler and call this in its poll, unless it is
-    /// polled by netpoll. The events are dropped if the device is not registered (any more).
-    pub fn schedule_work(&self, events: usize) {
-        // The function takes a lock that disables bottom halves.
-        //
-        // SAFETY: No requirements.
-        if unsafe { bindings::in_hardirq() || bindings::irqs_disabled() } {
-            return;
-        }
-
-        // Work that is pending does not keep a device from being freed that was never registered,
-        // and would find no data.
-        if self.reg_state() == bindings::netdev_reg_state_NETREG_UNINITIALIZED {
-            return;
-        }
-
-        // SAFETY: By the type invariant the device is valid. The function looks itself whether the
-        // unregistration has begun, which drops the work.
-        unsafe { bindings::netdev_work_sched(self.as_raw(), events) };
     }
 
     /// Has [`Driver::watch`] called after about `delay`, unless that is planned already.
@@ -1616,7 +1585,6 @@ impl<T: Driver> Adapter<T> {
         } else {
             None
         },
-        ndo_work: if T::HAS_WORK { Some(Self::work) } else { None },
         ndo_tx_timeout: if T::HAS_TX_TIMEOUT {
             Some(Self::tx_timeout)
         } else {
@@ -2139,20 +2107,6 @@ impl<T: Driver> Adapter<T> {
         })
     }
 
-    /// # Safety
-    ///
-    /// `dev` must be a valid device whose operations are [`Self::OPS`].
-    unsafe extern "C" fn work(dev: *mut bindings::net_device, events: c_ulong) {
-        // SAFETY: By the safety requirements of this function.
-        let dev = unsafe { Device::<T>::from_raw(dev) };
-        // SAFETY: `ndo_work` is called with the rtnl mutex held.
-        let rtnl = unsafe { Rtnl::assume_held() };
-
-        // SAFETY: The device is registered: `Device::schedule_work()` sees to it, and pending work
-        // is cancelled under the rtnl mutex when it is unregistered.
-        unsafe { dev.with_data(|dev, data| T::work(dev, data, events, rtnl)) };
-    }
-
     /// What the work of the device calls.
     const WATCH: unsafe extern "C" fn(*mut bindings::work_struct) = if T::HAS_WATCH {
         Self::watch
@@ -2225,7 +2179,6 @@ mod tests {
         busy: Atomic<u32>,
         mtu: Atomic<u32>,
         address: Atomic<u32>,
-        work: Atomic<u32>,
         watched: Atomic<u32>,
         watches: Atomic<u32>,
     }
@@ -2239,7 +2192,6 @@ mod tests {
                 busy: Atomic::new(0),
                 mtu: Atomic::new(0),
                 address: Atomic::new(0),
-                work: Atomic::new(0),
                 watched: Atomic::new(0),
                 watches: Atomic::new(0),
             }
@@ -2348,11 +2300,6 @@ mod tests {
             Ok(())
         }
 
-        fn work<'a>(_dev: &Device<Self>, data: Pin<&ProbeData<'a>>, events: usize, _rtnl: &Rtnl) {
-            // CAST: A few bits.
-            data.seen.work.store(events as u32, Relaxed);
-        }
-
         fn watch<'a>(_dev: &Device<Self>, data: Pin<&ProbeData<'a>>) -> Option<Delta> {
             count(&data.seen.watched);
             let more = data.seen.watched.load(Relaxed) < data.seen.watches.load(Relaxed);
@@ -2451,18 +2398,13 @@ mod tests {
         let as_ref: &device::Device = dev.device().as_ref();
         assert_eq!(as_ref.as_raw(), parent.as_raw());
 
-        // Only the `UnregisteredDevice` may change the address, and there is no data for work.
+        // Only the `UnregisteredDevice` may change the address, and there is no data to be seen.
         assert_eq!(dev.hw_addr_set(&[2, 0, 0, 0, 0, 2], &rtnl), Err(ENODEV));
         dev.attach(&rtnl);
         assert!(dev.with_registered(&rtnl, |_, _| ()).is_none());
-        dev.schedule_work(1);
         dev.watch_after(Delta::ZERO);
         // SAFETY: The work is initialized.
         assert!(!unsafe { bindings::delayed_work_pending(dev.watch()) });
-        // SAFETY: The device is valid.
-        let node = unsafe { &raw const (*dev.as_raw()).work_node };
-        // SAFETY: The list was initialized when the device was allocated.
-        assert!(ptr::eq(unsafe { (*node).next }, node));
 
         Ok(())
     }
@@ -2584,9 +2526,6 @@ mod tests {
         assert_eq!(opened, Some(1));
 
         drop(rtnl);
-
-        dev.schedule_work(4);
-        assert!(eventually(|| seen.work.load(Relaxed) == 4));
 
         // As often as it wants to be called, and once more.
         seen.watches.store(3, Relaxed);
