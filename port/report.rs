@@ -25,8 +25,8 @@ use crate::{
 };
 
 impl<'a> Port<'a> {
-    /// Shows the channels that have `faults`, or all if none has, as far as `reporter` is about them: registers
-    /// and rings.
+    /// Shows the channels that have `faults`, or all if none has, as far as `reporter` is about
+    /// them: registers and rings.
     pub(crate) fn dump(&self, reporter: Reporter, faults: Option<Faults>, out: &mut Object<'_>) {
         if let Some(faults) = faults {
             out.text(c"fault", fmt!("{}", faults));
