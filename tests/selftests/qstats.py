@@ -219,5 +219,31 @@ def napi_kept(env):
     env.ping()
 
 
+def remapped(env):
+    """A filter of one queue that maps packets to another, whose lock the core does not hold then: whatever becomes of them,
+    nothing else suffers."""
+    now, _ = channels(env)
+    if now["tx"] < 2:
+        raise Skip("there is one transmit queue")
+    env.defer(env.local.command, ["tc", "qdisc", "del", "dev", env.ifname, "root"])
+    env.local.run("tc", "qdisc", "replace", "dev", env.ifname, "root", "handle", "1:", "mq")
+    for queue in range(1, now["tx"] + 1):
+        handle = f"{queue + 1}0:"
+        env.local.run("tc", "qdisc", "replace", "dev", env.ifname, "parent", f"1:{queue}", "handle", handle, "fq_codel")
+        status, _, err = env.local.command(["tc", "filter", "add", "dev", env.ifname, "parent", handle, "protocol", "all", "u32",
+                                            "match", "u32", "0", "0", "flowid", f"{handle}1",
+                                            "action", "skbedit", "queue_mapping", str(queue % now["tx"])])
+        if status:
+            raise Skip(f"no filter: {err.strip()}")
+    env.flood()
+    # Not answered: every packet is mapped away from its queue.
+    for _ in range(20):
+        env.answers()
+    env.local.run("tc", "qdisc", "del", "dev", env.ifname, "root")
+    env.wait_ping()
+    env.tcp(True)
+    env.tcp(False)
+
+
 if __name__ == "__main__":
-    main(queues, exact, kept, interrupts, napi_kept)
+    main(queues, exact, kept, interrupts, napi_kept, remapped)
