@@ -657,10 +657,11 @@ impl<'a> Port<'a> {
         }
         hw.suspend_link();
         let (_, rx_channels) = self.max_queues();
+        let mut drained = true;
         for channel in self.channels.iter().take(rx_channels.into_safe_cast()) {
             // What stays in a FIFO would be spoilt if that is shared out anew.
-            halted &= hw.drain_rx(channel.index).is_ok()
-                && hw.hwif.dma.stop_rx(io, channel.index).is_ok();
+            drained &= hw.drain_rx(channel.index).is_ok();
+            halted &= hw.hwif.dma.stop_rx(io, channel.index).is_ok();
         }
         // Nothing is counted any more, and nobody may be there to hear the interrupt.
         hw.collect_counters();
@@ -688,10 +689,14 @@ impl<'a> Port<'a> {
                 mem::forget(full);
             }
         }
-        if halted {
+        if halted && drained {
             return Ok(Quiet::Stopped);
         }
         self.reset().inspect_err(|_| {
+            // A DMA that has stopped does not touch them.
+            if halted {
+                return;
+            }
             let mut lost = 0;
             while let Some(rings) = rings.pop() {
                 lost += usize::from(rings.tx.is_some() || rings.rx.is_some());
