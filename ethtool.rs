@@ -521,6 +521,8 @@ impl Operations for Dwmac {
         let (hw, io) = (&port.hw, port.hw.io());
         regs.set_version(DUMP_VERSION << 16 | u32::from(hw.spec.snpsver));
         let words = regs.words();
+        // While an access is under way it is undefined what MAC_MDIO_Data shows.
+        let _no_access = hw.mdio.lock();
         (hw.hwif.dump.registers)(&hw.features, &mut |offset| {
             if let Some(word) = words.get_mut(offset / size_of::<u32>()) {
                 *word = io.try_read32(offset).unwrap_or(0);

@@ -80,7 +80,7 @@ pub(crate) struct Hw<'a> {
     /// Serialises link changes with resets of the MAC.
     #[pin]
     pub(crate) link: Mutex<LinkState>,
-    /// Serialises accesses to the MDIO bus with resets of the core.
+    /// Serialises accesses to the MDIO bus with resets of the core and dumps of its registers.
     #[pin]
     pub(crate) mdio: Mutex<()>,
     /// Frames dropped because a receive FIFO was full.
