@@ -20,8 +20,10 @@ INJECTORS = ("failslab", "fail_page_alloc")
 DENSE = 60
 # An interrupt vector that is not to be had is out of space.
 OUT_OF_MEMORY = (errno.ENOMEM, errno.ENOSPC)
-# What __mdiobus_register() makes of any failure to register the bus.
+# What others make of it: __mdiobus_register() of any failure to register the bus, __request_region() of a region that it
+# cannot allocate.
 NO_BUS = errno.EINVAL
+NO_REGION = errno.EBUSY
 
 
 def set_injector(kind, **values):
@@ -128,7 +130,7 @@ def probe(env):
         check(env.driver_of_pci(env.pci) is None, "the device is bound although its probe failed")
         check(env.netdev_of(env.pci) is None, "the interface is there although its probe failed")
         check_equal(mappings(env), 0, "DMA mappings that are left")
-    each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS))
+    each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS, NO_REGION))
     env.adopt()
     env.tcp(True)
     env.tcp(False)

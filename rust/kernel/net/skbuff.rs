@@ -474,9 +474,9 @@ impl SkBuffRef {
 ///
 /// # Invariants
 ///
-/// The pointer is valid and this object owns a reference to the `sk_buff`; it is on no list. Whoever
-/// else holds a reference does nothing with the `sk_buff` but drop it. The data may be shared with
-/// clones.
+/// The pointer is valid and this object owns a reference to the `sk_buff`; it is on no list.
+/// Whoever else holds a reference does nothing with the `sk_buff` but drop it. The data may be
+/// shared with clones.
 pub struct SkBuff(NonNull<bindings::sk_buff>);
 
 // SAFETY: A `sk_buff` is not bound to a task or CPU; by the type invariant nobody else uses it.
