@@ -526,7 +526,7 @@ impl<'a> Port<'a> {
             .inspect_err(|_| {
                 dev_err!(
                     hw.dev,
-                    "the VLAN filter does not react (MAC_VLAN_Tag_Ctrl.OB): no receive clock from the PHY?\n"
+                    "the VLAN filter does not react (MAC_VLAN_Tag_Ctrl.OB): no receive clock?\n"
                 );
             });
         drop(state);
