@@ -106,17 +106,14 @@ check_selftests() {
 	part "$name" "$p" "$f" "$s" "$guest_status"
 }
 
-# In two parts side by side: half of the time the tests wait for a link or a
-# timer. Other ports, with what only they have, take little more than a boot.
-selftests_rust_1() {
-	check_selftests rust-1 rust --env PART=1/2
+# Other ports, with what only they have, take little more than a boot.
+selftests_rust() {
+	check_selftests rust rust
 	check_selftests sgmii-rust rust "${SGMII[@]}"
 	check_selftests sgmii-c c "${SGMII[@]}"
 	check_selftests snps-rust rust "${SNPS[@]}"
 }
-selftests_rust_2() { check_selftests rust-2 rust --env PART=2/2; }
-selftests_c_1() { check_selftests c-1 c --env PART=1/2; }
-selftests_c_2() { check_selftests c-2 c --env PART=2/2; }
+selftests_c() { check_selftests c c; }
 SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link ping suspend:up,down_after")
 # One vector, and what is off on Intel's.
 SNPS=(--ids 16c3:7102,8086:4ba0 --env "SELFTESTS=stream split hwfaults:safety,safety_fatal")
@@ -210,7 +207,8 @@ check_release() {
 	for name in "${SELFTESTS_RELEASE[@]}"; do start "$name"; done
 	for name in "${SELFTESTS_RELEASE[@]}"; do finish "$name"; done
 }
-SELFTESTS_RELEASE=(selftests_rust_1 selftests_rust_2 selftests_c_1 selftests_c_2)
+# More side by side would take as long: two guests keep two CPUs busy.
+SELFTESTS_RELEASE=(selftests_rust selftests_c)
 
 build_debug() {
 	use_kernel debug
