@@ -148,7 +148,7 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// Most bytes that one transmit descriptor can point at.
     const TX_BUFFER_MAX: u32;
 
-    /// Word that holds OWN; it is stored last.
+    /// Word that holds OWN, and what became of a frame that was sent; it is stored last.
     const OWN_WORD: usize;
 
     /// What may be asked of [`TxBuffer::segmentation`].
@@ -163,9 +163,8 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// True while the DMA owns the descriptor whose [`Format::OWN_WORD`] is `word`.
     fn owned(word: u32) -> bool;
 
-    /// Decodes a transmit descriptor that the DMA gave back; only [`Format::OWN_WORD`] need be
-    /// there.
-    fn tx_status(words: &Words) -> TxStatus;
+    /// Decodes [`Format::OWN_WORD`] of the last descriptor of a frame that the DMA gave back.
+    fn tx_status(word: u32) -> TxStatus;
 
     /// The timestamp in the last descriptor of a frame, if there is one.
     fn tx_timestamp(words: &Words) -> Option<Time>;

@@ -58,7 +58,10 @@ use crate::{
         Features,
         RingSetup, //
     },
-    ring::DescRing,
+    ring::{
+        DescRing,
+        MIN_LEN, //
+    },
     stats::{
         poll,
         xmit,
@@ -195,11 +198,14 @@ impl<'a, F: Format> TxRing<'a, F> {
     /// says that there are none.
     const STOP_BELOW: u32 = Self::MAX_PER_FRAME + 1;
 
-    /// A stopped queue of a ring of `len` is woken at this many free descriptors: room for a few
-    /// frames at once, as far as the ring has it.
-    fn wake_at(len: u32) -> u32 {
-        (2 * Self::MAX_PER_FRAME).min(len.saturating_sub(1))
-    }
+    /// A stopped queue is woken at this many free descriptors: room for a few frames at once, as far
+    /// as the shortest ring has it.
+    const WAKE_AT: u32 = {
+        let few = 2 * Self::MAX_PER_FRAME;
+        let wake_at = if few < MIN_LEN { few } else { MIN_LEN - 1 };
+        assert!(wake_at >= Self::STOP_BELOW);
+        wake_at
+    };
 
     /// Makes both ends of an empty ring of `len` descriptors for channel `ch`.
     pub(crate) fn new(
@@ -232,11 +238,10 @@ impl<'a, F: Format> TxRing<'a, F> {
     /// Stops the queue if there may be too few descriptors for another frame.
     #[inline(always)]
     fn make_room(&mut self, queue: &mut Sender<'_>) {
-        let wake_at = Self::wake_at(self.desc.len());
         queue.maybe_stop(
-            || self.slots.free_at_least(wake_at),
+            || self.slots.free_at_least(Self::WAKE_AT),
             Self::STOP_BELOW,
-            wake_at,
+            Self::WAKE_AT,
         );
     }
 
@@ -464,16 +469,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
                 break;
             }
             dma_mb(Read);
-            let words = if frame.timestamp {
-                self.desc.load_rest(frame.last, F::OWN_WORD, word)
-            } else {
-                let mut words = Words::default();
-                if let Some(status) = words.get_mut(F::OWN_WORD) {
-                    *status = word;
-                }
-                words
-            };
-            let status = F::tx_status(&words);
+            let status = F::tx_status(word);
             if status.error {
                 tally.add(poll::TX_ERRORS, 1);
                 tally.add(poll::TX_UNDERFLOWS, status.underflow.into());
@@ -485,6 +481,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
             }
             // BQL counts what was handed over, sent or not.
             bytes = bytes.wrapping_add(if frame.timestamp {
+                let words = self.desc.load_rest(frame.last, F::OWN_WORD, word);
                 self.pop_timestamped(cx, &words, tally)
             } else {
                 self.slots.pop(cx)
@@ -494,7 +491,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
         if packets != 0 {
             self.slots.release();
             let free = self.slots.free_after_release();
-            completion.completed(packets, bytes, free, TxRing::<F>::wake_at(self.desc.len()));
+            completion.completed(packets, bytes, free, TxRing::<F>::WAKE_AT);
         }
         pending
     }

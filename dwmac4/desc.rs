@@ -340,9 +340,8 @@ impl Format for Gmac4 {
     }
 
     #[inline]
-    fn tx_status(words: &Words) -> TxStatus {
-        let [.., des3] = *words;
-        let des3 = TxWriteBack::from(des3);
+    fn tx_status(word: u32) -> TxStatus {
+        let des3 = TxWriteBack::from(word);
 
         if !des3.ld() || des3.ctxt() || !des3.es() {
             return TxStatus::default();

@@ -7,7 +7,7 @@ import json
 import re
 import time
 
-from hwfaults import NOTICE, acts, counters, fault, flows, inject, moved, need_model, push
+from hwfaults import NOTICE, acts, counters, fail_recovery, fault, flows, inject, moved, need_model
 from lib import Skip, check, check_equal, main, wait_for
 from rings import query
 
@@ -243,15 +243,7 @@ def down_and_up(env):
 def tried_again(env):
     """As long as a recovery fails, the state says so."""
     start(env)
-    before = counters(env)
-    fault(env, "reset-stuck")
-    # The first one costs the channel, the second one the core.
-    fault(env, "bus-error", "rx-desc", "count=2")
-
-    def failed():
-        push(env, False, 16)
-        return moved(before, counters(env), r"recovery_fail")
-    wait_for(failed, "a recovery that fails", timeout=NOTICE)
+    before = fail_recovery(env)
     await_state(env, "hw", "error")
     check(json.loads(health(env, "diagnose", "hw"))["failed_resets"], "no failed reset is shown")
     fault(env, "clear")

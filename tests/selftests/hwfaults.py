@@ -194,10 +194,8 @@ def escalated(env, kind, to_peer):
     check_equal(moved(before, counters(env), r"fail"), {}, "failures")
 
 
-def retried(env):
-    """A core that cannot be reset is tried again until it can."""
-    need_model(env)
-    env.reopen(env.local, env.ifname)
+def fail_recovery(env):
+    """A core that cannot be reset, and has to be: the counters before that."""
     before = counters(env)
     fault(env, "reset-stuck")
     # The first one costs the channel, the second one the core.
@@ -207,6 +205,14 @@ def retried(env):
         push(env, False, 16)
         return moved(before, counters(env), r"recovery_fail")
     wait_for(failed, "a recovery that fails", timeout=NOTICE)
+    return before
+
+
+def retried(env):
+    """A core that cannot be reset is tried again until it can."""
+    need_model(env)
+    env.reopen(env.local, env.ifname)
+    before = fail_recovery(env)
     fault(env, "clear")
     wait_for(lambda: moved(before, counters(env), r"^recoveries$"), "a recovery", timeout=NOTICE)
     flows(env)

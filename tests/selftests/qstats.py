@@ -220,8 +220,8 @@ def napi_kept(env):
 
 
 def remapped(env):
-    """A filter of one queue that maps packets to another, whose lock the core does not hold then: whatever becomes of them,
-    nothing else suffers."""
+    """A filter of one queue that maps every other packet to another queue: with the lock of the first, the core sends both.
+    Whatever becomes of them, nothing else suffers. That no ring is used without its lock, only PROVE_LOCKING tells."""
     now, _ = channels(env)
     if now["tx"] < 2:
         raise Skip("there is one transmit queue")
@@ -231,14 +231,14 @@ def remapped(env):
         handle = f"{queue + 1}0:"
         env.local.run("tc", "qdisc", "replace", "dev", env.ifname, "parent", f"1:{queue}", "handle", handle, "fq_codel")
         status, _, err = env.local.command(["tc", "filter", "add", "dev", env.ifname, "parent", handle, "protocol", "all", "u32",
-                                            "match", "u32", "0", "0", "flowid", f"{handle}1",
+                                            "match", "u16", "1", "1", "at", "2", "flowid", f"{handle}1",
                                             "action", "skbedit", "queue_mapping", str(queue % now["tx"])])
         if status:
             raise Skip(f"no filter: {err.strip()}")
-    env.flood()
-    # Not answered: every packet is mapped away from its queue.
-    for _ in range(20):
-        env.answers()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for number in range(4000):
+            # The filter looks at whether the length is odd.
+            sock.sendto(bytes(100 + number % 2), (env.peer_v4, 9))
     env.local.run("tc", "qdisc", "del", "dev", env.ifname, "root")
     env.wait_ping()
     env.tcp(True)
