@@ -198,8 +198,8 @@ impl<'a, F: Format> TxRing<'a, F> {
     /// says that there are none.
     const STOP_BELOW: u32 = Self::MAX_PER_FRAME + 1;
 
-    /// A stopped queue is woken at this many free descriptors: room for a few frames at once, as far
-    /// as the shortest ring has it.
+    /// A stopped queue is woken at this many free descriptors: room for a few frames at once, as
+    /// far as the shortest ring has it.
     const WAKE_AT: u32 = {
         let few = 2 * Self::MAX_PER_FRAME;
         let wake_at = if few < MIN_LEN { few } else { MIN_LEN - 1 };

@@ -386,6 +386,7 @@ class Env:
                 time.sleep(0.3)
             return True
         wait_for(steady, "a steady link")
+        self.seen = self.changes()
 
     def answers(self):
         return self.local.command(["ping", "-n", "-c1", "-W1", "-s", "16", "-I", self.ifname, self.peer_v4])[0] == 0
