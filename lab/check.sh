@@ -108,25 +108,33 @@ check_selftests() {
 
 # Other ports, with what only they have, take little more than a boot.
 selftests_rust() {
-	check_selftests rust rust
+	check_selftests rust rust "${scope[@]}"
 	check_selftests sgmii-rust rust "${SGMII[@]}"
-	check_selftests sgmii-c c "${SGMII[@]}"
 	check_selftests snps-rust rust "${SNPS[@]}"
 }
-selftests_c() { check_selftests c c; }
-SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link ping suspend:up,down_after")
+selftests_c() {
+	check_selftests c c "${scope[@]}"
+	check_selftests sgmii-c c "${SGMII[@]}"
+}
+SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link:speed_and_duplex,restart ping:v4_mtu1500,v6_mtu9000 suspend:up,down_after")
 # One vector, and what is off on Intel's.
-SNPS=(--ids 16c3:7102,8086:4ba0 --env "SELFTESTS=stream split hwfaults:safety,safety_fatal")
+SNPS=(--ids 16c3:7102,8086:4ba0 --env "SELFTESTS=stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal")
 
-# The debug kernel, our driver: everything once plainly, and what moves data
-# with every buffer bounced, so that a forgotten sync shows, and behind an IOMMU,
-# where the device reaches only what is mapped.
-selftests_debug() { check_selftests rust rust --timeout 7200 --env "SELFTESTS=$ALL_DEBUG"; }
+# What moves data runs with every buffer bounced, too, so that a forgotten sync
+# shows, and behind an IOMMU, where the device reaches only what is mapped.
+selftests_debug() {
+	if [ ${#scope[@]} = 0 ]; then
+		check_selftests rust rust --timeout 14400 --env "SELFTESTS=$ALL_DEBUG"
+	else
+		check_selftests rust rust --timeout 3600 --env "SELFTESTS=$QUICK_DEBUG"
+	fi
+}
 selftests_dma() {
 	check_selftests swiotlb rust --timeout 3600 --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
 	check_selftests iommu rust --timeout 3600 --iommu --env "SELFTESTS=$MOVES_DATA"
 }
 ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend wol selftest tx_timeout hwfaults health bind select_driver netpoll faults loops"
+QUICK_DEBUG="stream:tcp_both_ways,udp_v4_rx rings:ring_change_traffic qstats:remapped suspend:up hwfaults:bus_error_rx_desc health:by_hand bind:rebind_idle"
 MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
 
 # start FUNCTION: runs it in the background, for a guest mostly waits.
@@ -150,9 +158,9 @@ start() {
 
 finish() {
 	local out=$LAB_LOG/part-$1 p f s status=0
+	tail -n +1 -f --pid="${started[$1]}" "$out"
 	wait "${started[$1]}" || status=$?
 	unset "started[$1]"
-	cat "$out"
 	[ -s "$out.counts" ] || part "$1" 0 1 0 "$status"
 	while read -r p f s; do count "$p" "$f" "$s"; done < "$out.counts"
 }
@@ -188,48 +196,74 @@ check_lint() {
 	part lint "$lint_passed" "$lint_failed" 0
 }
 
-check_release() {
+# What a kernel is not there for.
+not_run() {
 	local name
+	say "nothing to boot: kunit and selftests did not run with the $KERNEL kernel"
+	for name; do part "$(label "$name")" 0 0 0; done
+}
+
+check_release() {
 	check_build
 	start check_lint
 	check_model
 	if [ "$built" = 0 ]; then
 		finish check_lint
-		say "nothing to boot: kunit and selftests did not run"
-		part kunit 0 0 0
-		for name in "${SELFTESTS_RELEASE[@]}"; do part "$name" 0 0 0; done
+		not_run kunit selftests-rust selftests-c
 		return
 	fi
 	check_kunit
 	finish check_lint
-	# Guests of the release kernel leave time for the build of the other.
-	[[ $KERNELS != *debug* ]] || start build_debug
-	for name in "${SELFTESTS_RELEASE[@]}"; do start "$name"; done
-	for name in "${SELFTESTS_RELEASE[@]}"; do finish "$name"; done
 }
-# More side by side would take as long: two guests keep two CPUs busy.
-SELFTESTS_RELEASE=(selftests_rust selftests_c)
 
-build_debug() {
+# A guest keeps a CPU busy; more of them than CPUs would save nothing, and take
+# time away in the middle of tests.
+both_drivers() {
+	selftests_rust
+	selftests_c
+}
+
+debug_guest() {
 	use_kernel debug
-	renice -n 19 -p "$BASHPID" > /dev/null
 	LAB_STEP=0
-	check_build
+	# What has to be built takes the time that the guests leave.
+	( renice -n 19 -p "$BASHPID" > /dev/null; check_build )
+	build_ids
+	if stamped "$LINUX/$BUILD/.lab-module" "$MODULE_ID"; then
+		selftests_debug
+	else
+		not_run selftests-rust
+	fi
 }
 
-check_debug() {
-	local name
-	use_kernel debug
-	if [ -n "${started[build_debug]:-}" ]; then
-		finish build_debug
-	else
-		check_build
+# What CI runs: some cases of each kind.
+check_quick() {
+	scope=(--env QUICK=1)
+	use_kernel release
+	check_release
+	[ "$built" = 1 ] || return 0
+	start both_drivers
+	start debug_guest
+	finish both_drivers
+	finish debug_guest
+}
+
+# Everything, with one kernel.
+check_whole() {
+	scope=()
+	use_kernel "$1"
+	if [ "$1" = release ]; then
+		check_release
+		[ "$built" = 1 ] || return 0
+		start selftests_rust
+		start selftests_c
+		finish selftests_rust
+		finish selftests_c
+		return
 	fi
-	# Whoever has built it.
-	build_ids
-	if ! stamped "$LINUX/$BUILD/.lab-module" "$MODULE_ID"; then
-		say "nothing to boot: kunit and selftests did not run with the debug kernel"
-		for name in kunit selftests-rust selftests-swiotlb selftests-iommu; do part "$(label "$name")" 0 0 0; done
+	check_build
+	if [ "$built" = 0 ]; then
+		not_run kunit selftests-rust selftests-swiotlb selftests-iommu
 		return
 	fi
 	check_kunit
@@ -239,21 +273,23 @@ check_debug() {
 	finish selftests_dma
 }
 
-check_all() {
-	local kernel
-	trap 'guest_end; end_step; end_started' EXIT
-	for kernel in $KERNELS; do "check_$kernel"; done
+sum_up() {
 	say "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ]
 }
 
-# make test-long: what takes hours. LOOPS_BIND and the like say how long.
+check_all() {
+	trap 'guest_end; end_step; end_started' EXIT
+	if [ -n "$CHOSEN_KERNEL" ]; then check_whole "$CHOSEN_KERNEL"; else check_quick; fi
+	sum_up
+}
+
+# make test-long: what takes hours.
 check_long() {
 	trap 'guest_end; end_step; end_started' EXIT
-	use_kernel debug
-	check_build
-	check_selftests long rust --timeout 36000 --env "SELFTESTS=loops faults" --env FAULTS=all --env LIMIT=30000 \
+	check_whole release
+	check_whole debug
+	check_selftests long rust --timeout 36000 --env "SELFTESTS=faults loops" --env FAULTS=all --env LIMIT=30000 \
 		--env "LOOPS_BIND=${LOOPS_BIND:-500}" --env "LOOPS_UPDOWN=${LOOPS_UPDOWN:-1000}" --env "LOOPS_CHANGE=${LOOPS_CHANGE:-1000}"
-	say "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" = 0 ]
+	sum_up
 }
