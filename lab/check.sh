@@ -53,7 +53,7 @@ ktap_count() {
 check_model() {
 	local log=$LAB_LOG/test-model.log status=0 p f s
 	say "== model: cargo test; log: $(shown "$log")"
-	(cd /src/model && CARGO_TARGET_DIR=$MODEL_TARGET cargo test --release --locked) > "$log" 2>&1 < /dev/null || status=$?
+	model_cargo test --release --locked > "$log" 2>&1 < /dev/null || status=$?
 	read -r p f s < <(awk '/^test result:/ { for (i = 1; i < NF; i++) { if ($(i + 1) ~ /^passed/) p += $i; if ($(i + 1) ~ /^failed/) f += $i; if ($(i + 1) ~ /^ignored/) s += $i } } END { print p + 0, f + 0, s + 0 }' "$log")
 	[ "$status" = 0 ] || grep -E '^(test .* FAILED|error)' "$log" | head -n 20 || true
 	part model "$p" "$f" "$s" "$status"
@@ -183,8 +183,7 @@ check_build() {
 
 # What the checks of the model have to compile.
 ahead_extra() {
-	cd /src/model
-	CARGO_TARGET_DIR=$MODEL_TARGET cargo test --release --locked --no-run
+	model_cargo test --release --locked --no-run
 	lint_clippy_model
 	lint_rustdoc_model
 }

@@ -36,10 +36,26 @@ make_model() {
 	step model build_model
 }
 
-build_model() {
-	cd /src/model
-	CARGO_TARGET_DIR=$MODEL_TARGET cargo build --release --locked
+build_model() { model_cargo build --release --locked; }
+
+# model_cargo ARG...: cargo on the model. It judges by times, and in a fresh
+# clone every file is new: it gets a copy where what is equal keeps its time.
+model_cargo() {
+	local f to
+	take_lock model.lock
+	while read -r f; do
+		to=$MODEL_COPY/$f
+		if ! cmp -s "/src/model/$f" "$to"; then
+			mkdir -p "$(dirname "$to")"
+			cp --no-preserve=mode,timestamps "/src/model/$f" "$to"
+		fi
+	done < <(model_files /src/model)
+	while read -r f; do [ -e "/src/model/$f" ] || rm "$MODEL_COPY/$f"; done < <(model_files "$MODEL_COPY")
+	drop_lock
+	(cd "$MODEL_COPY" && CARGO_TARGET_DIR=$MODEL_TARGET cargo "$@")
 }
+MODEL_COPY=$LAB_CACHE/model
+model_files() { [ ! -d "$1" ] || (cd "$1" && find . -name target -prune -o -type f -printf '%P\n'); }
 
 # An openable /dev/kvm may still not run a guest: boot one, once per host boot.
 find_accel() {

@@ -49,8 +49,7 @@ ours_in() {
 }
 
 lint_clippy_model() {
-	cd /src/model
-	CARGO_TARGET_DIR=$MODEL_TARGET cargo clippy --release --locked --all-targets -- -D warnings
+	model_cargo clippy --release --locked --all-targets -- -D warnings
 }
 
 lint_rustdoc() {
@@ -63,8 +62,7 @@ lint_rustdoc() {
 }
 
 lint_rustdoc_model() {
-	cd /src/model
-	CARGO_TARGET_DIR=$MODEL_TARGET RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" model_cargo doc --release --locked --no-deps
 }
 
 lint_checkpatch() {
