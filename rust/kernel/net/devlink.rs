@@ -137,6 +137,7 @@ use crate::{
     sync::{
         atomic::{
             Atomic,
+            Full,
             Relaxed, //
         },
         static_lock_class, //
@@ -162,8 +163,8 @@ const PRIVATE_ALIGN: usize = 32;
 pub struct Recovery {
     /// Index of the reporter.
     pub reporter: usize,
-    /// All events of the reporter since the last recovery that succeeded; none if it is carried out
-    /// on demand and what was reported is over.
+    /// All events of the reporter since the last recovery that succeeded; none if what was reported
+    /// is over already.
     pub events: usize,
     /// The user has asked for it.
     pub on_demand: bool,
@@ -183,7 +184,7 @@ pub trait Operations: Driver {
     /// Recovers from the events of a reporter.
     ///
     /// After an error the reporter stays in error, and nothing is recovered automatically that is
-    /// reported from then on. The driver may try again by [`Devlink::retry()`].
+    /// reported from then on. The driver may have that tried again by [`Devlink::retry()`].
     fn recover<'a>(
         dev: &Device<Self>,
         data: Pin<&Self::Data<'a>>,
@@ -309,7 +310,13 @@ mod private {
 
     impl Value for &CStr {
         unsafe fn put(self, fmsg: *mut bindings::devlink_fmsg, name: &CStr) {
-            // SAFETY: As required by this function. Both strings are copied.
+            // The C side keeps the length in 16 bits before it checks it.
+            if self.to_bytes_with_nul().len() > usize::from(u16::MAX) {
+                return;
+            }
+
+            // SAFETY: As required by this function. Both strings are copied; the value's length,
+            // with the null byte, is one that C can keep.
             unsafe {
                 bindings::devlink_fmsg_string_pair_put(fmsg, name.as_char_ptr(), self.as_char_ptr())
             };
@@ -330,7 +337,7 @@ pub struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Appends a value.
+    /// Appends a value. A string of 64 KiB and more is left out.
     pub fn pair(&mut self, name: &CStr, value: impl Value) {
         // SAFETY: By the type invariants.
         unsafe { value.put(self.fmsg.as_ptr(), name) };
@@ -528,7 +535,8 @@ impl<T: Operations> Slot<T> {
 fn insert(set: &Atomic<usize>, bits: usize) {
     let mut old = set.load(Relaxed);
 
-    while let Err(now) = set.cmpxchg(old, old | bits, Relaxed) {
+    // What was over before something else is reported is also seen before.
+    while let Err(now) = set.cmpxchg(old, old | bits, Full) {
         old = now;
     }
 }
@@ -554,7 +562,7 @@ fn remove(set: &Atomic<usize>, bits: usize) {
 /// - `dev` is the network device that it was created for; it is valid for as long as this is.
 /// - `work` is initialized.
 /// - The reporters of `slots` exist, and the vector does not change.
-/// - The instance is registered, except in the end, when `work` is disabled.
+/// - The instance is registered from the end of [`Devlink::new()`] on, until `work` is disabled.
 pub struct Devlink<T: Operations> {
     raw: *mut bindings::devlink,
     dev: NonNull<Device<T>>,
@@ -573,7 +581,8 @@ unsafe impl<T: Operations> Sync for Devlink<T> {}
 impl<T: Operations> Devlink<T> {
     /// Creates and registers the devlink instance of the parent of `dev`.
     ///
-    /// There should be one only. Its callbacks begin when `dev` is registered.
+    /// There should be one only. Its callbacks begin when `dev` is registered. Must not be called
+    /// with the rtnl mutex held.
     pub fn new<'a>(dev: &UnregisteredDevice<'a, T>) -> Result<&'a Self> {
         let dev = dev.device();
         let parent: &device::Device = dev.as_ref();
@@ -624,21 +633,22 @@ impl<T: Operations> Devlink<T> {
             return Err(e);
         }
 
-        // INVARIANT: Complete.
+        // The device was allocated before, hence is freed after this is released.
+        //
+        // SAFETY: The parent is bound: nothing is released before this returns.
+        let ret = unsafe {
+            bindings::devm_add_action(parent.as_raw(), Some(Adapter::<T>::release), this.cast())
+        };
+        if let Err(e) = to_result(ret) {
+            // SAFETY: It is initialized and not registered, and nobody else knows it.
+            unsafe { Self::free(this) };
+            return Err(e);
+        }
+
+        // INVARIANT: The reporters were created above.
         //
         // SAFETY: The instance is valid, and not registered.
         unsafe { bindings::devlink_register(raw) };
-
-        // The device was allocated before, hence is freed after this is released.
-        //
-        // SAFETY: The parent is bound. On failure it is released at once.
-        to_result(unsafe {
-            bindings::devm_add_action_or_reset(
-                parent.as_raw(),
-                Some(Adapter::<T>::release),
-                this.cast(),
-            )
-        })?;
 
         // SAFETY: It is released when the parent is unbound, after `'a`.
         Ok(unsafe { &*this })
@@ -726,7 +736,8 @@ impl<T: Operations> Devlink<T> {
     /// This only makes a note of it: soon devlink is told, in process context, once for all events
     /// since the last time, and of each once until it is over. It has the driver write a
     /// [dump](Operations::dump) and [recover](Operations::recover), unless the user has decided
-    /// otherwise. May be called in any context. A reporter that does not exist reports nothing.
+    /// otherwise. May be called in any context but NMI. A reporter that does not exist reports
+    /// nothing.
     pub fn report(&self, reporter: usize, events: usize) {
         if let Some(slot) = self.slots.get(reporter) {
             insert(&slot.pending, events);
@@ -735,7 +746,7 @@ impl<T: Operations> Devlink<T> {
     }
 
     /// Has [`Operations::recover`] called soon, if a recovery from what a reporter had reported was
-    /// tried and has failed. May be called in any context.
+    /// tried and has failed, also one on demand. May be called in any context but NMI.
     pub fn retry(&self, reporter: usize) {
         if let Some(slot) = self.slots.get(reporter) {
             slot.retry.store(true, Relaxed);
@@ -744,7 +755,7 @@ impl<T: Operations> Devlink<T> {
     }
 
     /// Takes back those of `events` that were reported and devlink was not told yet. May be called
-    /// in any context.
+    /// in any context but NMI.
     pub fn withdraw(&self, reporter: usize, events: usize) {
         if let Some(slot) = self.slots.get(reporter) {
             remove(&slot.pending, events);
@@ -752,7 +763,8 @@ impl<T: Operations> Devlink<T> {
     }
 
     /// Tells that those of `events` that devlink was told are over, without a recovery that was
-    /// asked for. A reporter without others soon is healthy again. May be called in any context.
+    /// asked for. A reporter without others soon is healthy again. May be called in any context but
+    /// NMI.
     pub fn over(&self, reporter: usize, events: usize) {
         if let Some(slot) = self.slots.get(reporter) {
             insert(&slot.over, events);
@@ -782,20 +794,24 @@ impl<T: Operations> Devlink<T> {
         unsafe { bindings::devl_unlock(self.raw) };
     }
 
+    /// Ends what is over.
+    fn settle(&self, slot: &Slot<T>) {
+        let over = slot.over.xchg(0, Full);
+
+        if over != 0 {
+            self.locked(|| {
+                remove(&slot.open, over);
+                healthy(slot);
+            });
+        }
+    }
+
     /// Tells devlink what is new.
     ///
     /// Called by the work only, while the instance is registered.
     fn attend(&self) {
         for slot in self.slots.iter() {
-            let over = slot.over.xchg(0, Relaxed);
-            if over != 0 {
-                self.locked(|| {
-                    remove(&slot.open, over);
-                    if slot.open.load(Relaxed) == 0 {
-                        healthy(slot);
-                    }
-                });
-            }
+            self.settle(slot);
 
             if slot.retry.xchg(false, Relaxed) {
                 self.locked(|| {
@@ -807,13 +823,22 @@ impl<T: Operations> Devlink<T> {
                 });
             }
 
-            // What devlink knows is no news.
-            let mut events = slot.pending.xchg(0, Relaxed) & !slot.open.load(Relaxed);
+            let mut events = slot.pending.xchg(0, Full);
             if events == 0 {
                 continue;
             }
-            insert(&slot.open, events);
-            slot.attended.store(false, Relaxed);
+            // What was over before these were reported must not end them.
+            self.settle(slot);
+            // A recovery on demand has taken what is open: with the lock it is waited for.
+            self.locked(|| {
+                // What devlink knows is no news.
+                events &= !slot.open.load(Relaxed);
+                insert(&slot.open, events);
+                slot.attended.store(false, Relaxed);
+            });
+            if events == 0 {
+                continue;
+            }
 
             let description = Description::<T>(slot.index, events, PhantomData);
             let text = Text::new(fmt!("{}", description));
@@ -828,6 +853,8 @@ impl<T: Operations> Devlink<T> {
                     (&raw mut events).cast(),
                 )
             };
+            // A recovery on demand may have come before devlink was told.
+            self.locked(|| healthy(slot));
             if !slot.attended.load(Relaxed) {
                 T::unattended(self.device(), slot.index, events);
             }
@@ -835,8 +862,14 @@ impl<T: Operations> Devlink<T> {
     }
 }
 
-/// Called by the work only, while the instance is registered.
+/// The reporter is healthy again, unless something is open.
+///
+/// Called by the work only, while the instance is registered, with its lock held.
 fn healthy<T: Operations>(slot: &Slot<T>) {
+    if slot.open.load(Relaxed) != 0 {
+        return;
+    }
+
     // SAFETY: By the type invariants the reporter exists.
     unsafe {
         bindings::devlink_health_reporter_state_update(
@@ -871,7 +904,8 @@ impl<T: Operations> Adapter<T> {
             // SAFETY: It is registered. This waits for callbacks that run, and lets none begin.
             unsafe { bindings::devlink_unregister(devlink.raw) };
         }
-        // SAFETY: Neither is the case any more.
+        // SAFETY: The work is disabled and the instance unregistered, and by the safety requirements
+        // nobody else uses it.
         unsafe { Devlink::free(this) };
     }
 
@@ -1066,7 +1100,10 @@ mod tests {
             recovery: Recovery,
             _rtnl: &Rtnl,
         ) -> Result {
-            assert!(!recovery.on_demand && recovery.reporter == 1);
+            // Not by an assertion: this does not run in the test's task.
+            if recovery.on_demand || recovery.reporter != 1 {
+                return Err(EINVAL);
+            }
             if seen.refuse.load(Relaxed) {
                 seen.refused.fetch_add(1, Relaxed);
                 return Err(EAGAIN);
