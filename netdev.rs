@@ -63,6 +63,9 @@ pub(crate) struct Dwmac;
 /// The network device of a port.
 pub(crate) type Device = device::Device<Dwmac>;
 
+/// A way to a port for what may not borrow it.
+pub(crate) type Handle = device::Handle<Dwmac>;
+
 #[vtable]
 impl device::Driver for Dwmac {
     type Data<'a> = Port<'a>;

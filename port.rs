@@ -293,6 +293,7 @@ impl<'a> Port<'a> {
             UnregisteredDevice::<Dwmac>::new(hw.dev, settings.tx_queues, settings.rx_queues)?;
         let dev = unregistered.device();
         let devlink = Devlink::new(&unregistered)?;
+        let handle = unregistered.handle()?;
 
         let mut offloads = Features::SG | Features::HIGHDMA;
         if features.tx_checksum {
@@ -366,7 +367,7 @@ impl<'a> Port<'a> {
                 reconfig_failures: Atomic::new(0),
             },
             max_checksummed: Atomic::new(u32::MAX),
-            _files <- crate::debugfs::files(hw.dev, &hw.features)?,
+            _files <- crate::debugfs::files(hw.dev, &hw.features, handle)?,
             ptp: crate::ptp::register(&hw),
             segmentation,
             channels,

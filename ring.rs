@@ -11,6 +11,7 @@ use kernel::{
         Coherent,
         DmaAddress, //
     },
+    fmt,
     io::{
         io_project,
         io_read,
@@ -142,6 +143,27 @@ impl View {
     /// The descriptors, each with its index.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = (u32, &Words)> {
         self.indices().zip(self.descriptors.iter())
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "length {} head {} tail {}",
+            self.len, self.head, self.tail
+        )?;
+        if let Some(dma) = self.dma {
+            write!(f, " dma {}", dma)?;
+        }
+        for (index, [des0, des1, des2, des3]) in self.descriptors() {
+            write!(
+                f,
+                "\n  {:4}: {:08x} {:08x} {:08x} {:08x}",
+                index, des0, des1, des2, des3
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! What a port tells of its channels, for who has to find out why one failed.
 
 use kernel::{
+    fmt,
     io::Io,
     net::devlink::Object,
     prelude::*, //
@@ -60,7 +61,18 @@ impl<'a> Port<'a> {
             });
         });
 
-        let (tx_dma, rx_dma) = hw.hwif.dma.position(io, ch);
+        let (tx, rx) = self.views(channel);
+        if let Some(view) = tx.filter(|_| shown.tx) {
+            out.object(c"tx_ring", |out| show(&view, out));
+        }
+        if let Some(view) = rx.filter(|_| shown.rx) {
+            out.object(c"rx_ring", |out| show(&view, out));
+        }
+    }
+
+    /// Takes a look at the rings of `channel`; the port must be running.
+    fn views(&self, channel: &Channel<'a>) -> (Option<View>, Option<View>) {
+        let (tx_dma, rx_dma) = self.hw.hwif.dma.position(self.hw.io(), channel.index);
         let head = self
             .with_tx_side(channel, |side| side.ring.as_ref().map(|ring| ring.next()))
             .flatten();
@@ -86,13 +98,29 @@ impl<'a> Port<'a> {
             // What interrupted meanwhile found the poll disabled.
             channel.napi.schedule();
         }
+        (tx, rx)
+    }
 
-        if let Some(view) = tx.filter(|_| shown.tx) {
-            out.object(c"tx_ring", |out| show(&view, out));
+    /// Prints the rings in use; nothing if the port is not running.
+    pub(crate) fn print_rings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let control = self.control.lock();
+        if control.irqs.is_none() {
+            return Ok(());
         }
-        if let Some(view) = rx.filter(|_| shown.rx) {
-            out.object(c"rx_ring", |out| show(&view, out));
+        for channel in self.channels.iter() {
+            let used = in_use(&control.settings, channel.index);
+            if used == ChannelIrqs::default() {
+                continue;
+            }
+            let (tx, rx) = self.views(channel);
+            if let Some(view) = tx.filter(|_| used.tx) {
+                f.write_fmt(fmt!("tx {}: {}\n", channel.index, view))?;
+            }
+            if let Some(view) = rx.filter(|_| used.rx) {
+                f.write_fmt(fmt!("rx {}: {}\n", channel.index, view))?;
+            }
         }
+        Ok(())
     }
 
     /// Shows what the hardware does at present, as far as `reporter` is about it; changes nothing.

@@ -93,5 +93,33 @@ def capabilities(env):
     check_equal(shown["tso"], str(offered).lower(), "capability 'tso', as ethtool -k offers it")
 
 
+def rings(env):
+    """debugfs shows the rings in use, where driver and DMA are in them; a look at them costs nothing."""
+    if env.driver != "rust_stmmac":
+        raise Skip("debugfs of another driver")
+    path = f"/sys/kernel/debug/rust_stmmac-{env.pci}/rings"
+
+    def look():
+        lines = re.findall(r"^(tx|rx) (\d+): length (\d+) head (\d+) tail (\d+)(?: dma (\d+))?$", env.local.read(path), re.M)
+        return {(way, int(channel)): [int(number or 0) for number in numbers] for way, channel, *numbers in lines}
+    ring, shown = query(env, "-g"), query(env, "-l")
+    counts = {way: number(shown[way]) for way in ("rx", "tx")}
+    before = look()
+    check_equal(sorted(before), sorted((way, channel) for way in counts for channel in range(counts[way])), "rings")
+    for (way, channel), (length, *places) in before.items():
+        check_equal(length, ring[way], f"descriptors of {way} {channel}")
+        check(max(places) < length, f"{way} {channel}: {places} of {length}")
+    for _ in range(20):
+        env.ping(size=1000)
+        look()
+    after = look()
+    for way, count in counts.items():
+        check(any(after[way, channel][3] != before[way, channel][3] for channel in range(count)),
+              f"no {way} DMA has moved, although echoes went and came")
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    env.defer(env.bring_up)
+    check_equal(look(), {}, "rings of an interface that is down")
+
+
 if __name__ == "__main__":
-    main(present, identity, channels, harmless, down, capabilities)
+    main(present, identity, channels, harmless, down, capabilities, rings)

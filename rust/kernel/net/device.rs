@@ -120,7 +120,10 @@ use crate::{
             Queue,
             TxQueue, //
         },
-        rtnl::Rtnl,
+        rtnl::{
+            self,
+            Rtnl, //
+        },
         skbuff::{
             DropReason,
             SkBuff,
@@ -136,7 +139,10 @@ use crate::{
     prelude::*,
     str::BStr,
     sync::{
+        new_mutex,
         rcu,
+        Arc,
+        Mutex,
         SetOnce, //
     },
     time::{
@@ -829,10 +835,6 @@ impl<T: Driver> Device<T> {
     /// Calls `f` with the data of the registration, if the device is registered.
     ///
     /// This is for callbacks of other subsystems.
-    #[cfg_attr(
-        not(any(CONFIG_RUST_DEVLINK_ABSTRACTIONS, CONFIG_RUST_NETDEV_KUNIT_TEST)),
-        expect(dead_code, reason = "only devlink needs it")
-    )]
     pub(super) fn with_registered<R>(
         &self,
         _rtnl: &Rtnl,
@@ -1190,12 +1192,60 @@ macro_rules! netdev_info {
     }
 }
 
+/// What a [`Handle`] leads to.
+///
+/// # Invariants
+///
+/// Points to a valid `Device<T>` for the same `T` as the handle's.
+struct Target(NonNull<bindings::net_device>);
+
+// SAFETY: A `net_device` is not bound to a task or CPU.
+unsafe impl Send for Target {}
+
+/// A way to the data of a driver for what may not borrow it, as the files of debugfs.
+///
+/// Made by [`UnregisteredDevice::handle()`], of use while the device is registered.
+///
+/// # Invariants
+///
+/// Empty unless the device is registered: its [`Registration`] empties it first of all.
+pub struct Handle<T: Driver>(Arc<Mutex<Option<Target>>>, PhantomData<fn(T)>);
+
+impl<T: Driver> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<T: Driver> Handle<T> {
+    /// Calls `f` with the device and the data of its registration; returns [`None`] if the device
+    /// is not registered.
+    ///
+    /// Must not be called with the rtnl mutex held, and so not from callbacks of the device. The
+    /// device is not unregistered before `f` returns.
+    pub fn with<R>(
+        &self,
+        f: impl for<'b> FnOnce(&Device<T>, Pin<&'b T::Data<'b>>, &Rtnl) -> R,
+    ) -> Option<R> {
+        let target = self.0.lock();
+        let target = target.as_ref()?;
+        let rtnl = rtnl::lock();
+
+        // SAFETY: By the type invariants of `Target`. The device stays as it is registered, and the
+        // registration does not end while the mutex is held.
+        let dev = unsafe { Device::<T>::from_raw(target.0.as_ptr()) };
+
+        dev.with_registered(&rtnl, |dev, data| f(dev, data, &rtnl))
+    }
+}
+
 /// A network device that is not registered yet.
 ///
 /// As nobody else uses it, it can be set up without locks. If it is dropped instead of registered
 /// it is freed when the parent is unbound.
 pub struct UnregisteredDevice<'a, T: Driver> {
     dev: &'a Device<T>,
+    handle: Option<Handle<T>>,
     completions_taken: bool,
     napi_configs_taken: bool,
     _context: NotThreadSafe,
@@ -1259,6 +1309,7 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
             //
             // SAFETY: The device is freed when `parent` is unbound, after `'a`.
             dev: unsafe { Device::from_raw(raw) },
+            handle: None,
             completions_taken: false,
             napi_configs_taken: false,
             _context: NotThreadSafe,
@@ -1269,6 +1320,19 @@ impl<'a, T: Driver> UnregisteredDevice<'a, T> {
     #[inline]
     pub fn device(&self) -> &'a Device<T> {
         self.dev
+    }
+
+    /// Returns a way to the data that the registration will own.
+    pub fn handle(&mut self) -> Result<Handle<T>> {
+        if let Some(handle) = &self.handle {
+            return Ok(handle.clone());
+        }
+
+        // INVARIANT: Empty.
+        let handle = Handle(Arc::pin_init(new_mutex!(None), GFP_KERNEL)?, PhantomData);
+
+        self.handle = Some(handle.clone());
+        Ok(handle)
     }
 
     /// Sets the features: `hw` can be changed by the user, `active` are on in the beginning, `vlan`
@@ -1418,6 +1482,7 @@ impl<T: Driver> Deref for UnregisteredDevice<'_, T> {
 /// The device is registered, and its private area points to `data`.
 pub struct Registration<'a, T: Driver> {
     dev: &'a Device<T>,
+    handle: Option<Handle<T>>,
     data: Pin<KBox<T::Data<'a>>>,
 }
 
@@ -1433,7 +1498,7 @@ impl<'a, T: Driver> Registration<'a, T> {
         dev: UnregisteredDevice<'a, T>,
         data: impl PinInit<T::Data<'a>, Error>,
     ) -> Result<Self> {
-        let dev = dev.dev;
+        let UnregisteredDevice { dev, handle, .. } = dev;
         let data: Pin<KBox<T::Data<'a>>> = KBox::pin_init(data, GFP_KERNEL)?;
 
         // The lifetime is erased; `Device::with_data()` gives the callbacks a fresh one.
@@ -1464,8 +1529,13 @@ impl<'a, T: Driver> Registration<'a, T> {
             return Err(e);
         }
 
+        if let Some(handle) = &handle {
+            // INVARIANT: `dev` is a valid `Device<T>`, and registered. Dropping this empties it.
+            *handle.0.lock() = Some(Target(NonNull::from(dev).cast()));
+        }
+
         // INVARIANT: Established above.
-        Ok(Self { dev, data })
+        Ok(Self { dev, handle, data })
     }
 
     /// Returns the device.
@@ -1483,6 +1553,11 @@ impl<'a, T: Driver> Registration<'a, T> {
 
 impl<T: Driver> Drop for Registration<'_, T> {
     fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            // INVARIANT: Before the registration ends. Who uses the handle is waited for.
+            *handle.0.lock() = None;
+        }
+
         // SAFETY: By the type invariant the device is registered, and by the safety requirements of
         // `new()` its parent is still bound.
         unsafe { bindings::unregister_netdev(self.dev.as_raw()) };
@@ -2402,6 +2477,8 @@ mod tests {
         assert_eq!(dev.hw_addr_set(&[2, 0, 0, 0, 0, 2], &rtnl), Err(ENODEV));
         dev.attach(&rtnl);
         assert!(dev.with_registered(&rtnl, |_, _| ()).is_none());
+        drop(rtnl);
+        assert!(dev.handle()?.with(|_, _, _| ()).is_none());
         dev.watch_after(Delta::ZERO);
         // SAFETY: The work is initialized.
         assert!(!unsafe { bindings::delayed_work_pending(dev.watch()) });
@@ -2470,6 +2547,7 @@ mod tests {
         dev.set_mtu_range(68, 2000);
 
         let mut completions = dev.take_completions()?;
+        let handle = dev.handle()?;
         let data = data(&dev, &seen)?;
 
         // SAFETY: It is dropped below; if an assertion fails before, everything is leaked,
@@ -2527,6 +2605,9 @@ mod tests {
 
         drop(rtnl);
 
+        let found = handle.with(|dev, data, _| (dev.as_raw(), data.seen.open.load(Relaxed)));
+        assert_eq!(found, Some((raw, 1)));
+
         // As often as it wants to be called, and once more.
         seen.watches.store(3, Relaxed);
         dev.watch_after(Delta::ZERO);
@@ -2568,6 +2649,7 @@ mod tests {
 
         drop(reg);
         assert_eq!(seen.stop.load(Relaxed), 1);
+        assert!(handle.with(|_, _, _| ()).is_none());
 
         Ok(())
     }
