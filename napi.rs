@@ -69,8 +69,8 @@ use crate::{
 /// How long to wait before a ring that memory was short for is tried again.
 const STARVING_RETRY: Delta = Delta::from_millis(2);
 
-/// Most looks at an interrupt beside the first one.
-const LOOKS: u32 = 3;
+/// Most looks at an interrupt beside the first one: each channel may be late once.
+const LOOKS: usize = MAX_CHANNELS + 1;
 
 /// How long to wait before a timestamp that was not there yet is looked for again.
 const STAMP_RETRY: Delta = Delta::from_micros(50);

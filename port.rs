@@ -85,6 +85,7 @@ use crate::{
     vlan, //
 };
 use recovery::{
+    in_use,
     Health,
     History, //
 };
@@ -635,12 +636,13 @@ impl<'a> Port<'a> {
         let (hw, io) = (&self.hw, self.hw.io());
         rings.clear();
         self.watch_stop(rtnl);
-        self.dev.tx_disable(rtnl);
         for channel in self.channels.iter() {
             channel.napi.irq().mask();
             channel.napi.disable();
             channel.napi.unlink_queues(rtnl);
         }
+        // A poll would wake a queue that has room.
+        self.dev.tx_disable(rtnl);
         // A poll may have unmasked after it completed; it has ended when this returns.
         self.dev.synchronize(rtnl);
         for channel in self.channels.iter() {
@@ -891,10 +893,6 @@ impl<'a> Port<'a> {
             self.hw.safety.stop(self.hw.io(), &self.hw.features);
             // Their handlers would find registers that are not there; a line may be shared.
             let irqs = control.irqs.take();
-            if irqs.is_none() {
-                // A recovery had failed: the next try is with new rings.
-                control.retired.clear();
-            }
             if self.hw.wakes() && self.wait_for_wake(quiet).is_ok() {
                 control.wake_irqs = irqs;
             } else {
@@ -965,17 +963,39 @@ impl<'a> Port<'a> {
         // Nothing interrupts before there are rings.
         control.irqs = Some(self.request_irqs()?);
         let settings = control.settings;
-        self.revive(&settings, &mut control.retired, rtnl)
+        self.revive(&settings, &mut control.retired, rtnl)?;
+        control.history.core_works();
+        Ok(())
     }
 
-    /// Resets the core and starts the rings that were taken back from the channels, or new ones
-    /// where they were lost.
+    /// Has rings that were taken back from the channels start over, see [`TxEnds::rewind`]. New ones
+    /// take their place if any is missing, as after a recovery that failed.
+    fn rewind(&self, settings: &Settings, mtu: u32, rings: &mut Rings<'a>) -> Result {
+        let complete = rings.len() == self.channels.len()
+            && rings.iter().enumerate().all(|(ch, rings)| {
+                let used = in_use(settings, ch);
+                rings.tx.is_some() == used.tx && rings.rx.is_some() == used.rx
+            });
+        if !complete {
+            *rings = self.build(settings, mtu)?;
+            return Ok(());
+        }
+        for rings in rings.iter_mut() {
+            if let Some(tx) = rings.tx.as_mut() {
+                tx.rewind()?;
+            }
+            if let Some(rx) = rings.rx.as_mut() {
+                rx.rewind();
+            }
+        }
+        Ok(())
+    }
+
+    /// Resets the core and starts the rings that were taken back from the channels, see
+    /// [`Port::rewind`].
     fn revive(&self, settings: &Settings, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result {
         let mtu = self.dev.mtu();
-        if rings.is_empty() {
-            *rings = self.build(settings, mtu)?;
-        }
-        rewind(rings)?;
+        self.rewind(settings, mtu, rings)?;
         self.reset_core()?;
         self.start(settings, mtu, rings, rtnl)
     }
@@ -1009,14 +1029,18 @@ impl<'a> Port<'a> {
             rings.clear();
             self.revive(&settings, &mut control.retired, rtnl)
         });
-        if let Err(err) = again {
-            self.rare.reconfig_failures.fetch_add(1, Relaxed);
-            netdev_err!(
-                self.dev,
-                "does not go on after a self-test ({:?}): take the interface down and up\n",
-                err
-            );
-            self.shut(&mut control, rtnl);
+        match again {
+            Ok(()) => control.history.core_works(),
+            Err(err) => {
+                self.rare.reconfig_failures.fetch_add(1, Relaxed);
+                netdev_err!(
+                    self.dev,
+                    "does not go on after a self-test ({:?}): take the interface down and up\n",
+                    err
+                );
+                self.shut(&mut control, rtnl);
+                self.watch_deferred();
+            }
         }
         self.dev.attach(rtnl);
         result
@@ -1046,11 +1070,14 @@ impl<'a> Port<'a> {
         rtnl: &Rtnl,
     ) -> Result {
         let old = &mut control.retired;
-        let result = self
-            .quiesce(old, rtnl)
-            .and_then(|quiet| self.restart(quiet, settings, mtu, rings, rtnl));
+        // A recovery that has failed may have got as far as the reset.
+        let failed = control.history.failures() != 0;
+        let result = self.quiesce(old, rtnl).and_then(|quiet| {
+            self.restart(quiet == Quiet::Reset || failed, settings, mtu, rings, rtnl)
+        });
         let Err(err) = result else {
             old.clear();
+            control.history.core_works();
             return Ok(());
         };
 
@@ -1058,8 +1085,9 @@ impl<'a> Port<'a> {
         let (settings, mtu) = (&control.settings, self.dev.mtu());
         let again = self.quiesce(rings, rtnl).and_then(|quiet| {
             rings.clear();
-            rewind(old)?;
-            self.restart(quiet, settings, mtu, old, rtnl)
+            self.rewind(settings, mtu, old)?;
+            let reset = quiet == Quiet::Reset || failed;
+            self.restart(reset, settings, mtu, old, rtnl)
         });
         match again {
             Ok(()) => netdev_warn!(
@@ -1076,21 +1104,22 @@ impl<'a> Port<'a> {
                     again
                 );
                 self.shut(control, rtnl);
+                self.watch_deferred();
             }
         }
         Err(err)
     }
 
-    /// Starts `rings` after [`Port::quiesce`].
+    /// Starts `rings` after [`Port::quiesce`], with the core set up anew if that was `reset`.
     fn restart(
         &self,
-        quiet: Quiet,
+        reset: bool,
         settings: &Settings,
         mtu: u32,
         rings: &mut Rings<'a>,
         rtnl: &Rtnl,
     ) -> Result {
-        if quiet == Quiet::Reset {
+        if reset {
             self.reset_core()?;
         }
         self.start(settings, mtu, rings, rtnl)
@@ -1216,19 +1245,6 @@ impl<'a> Port<'a> {
             .saturating_sub(HEADER + FCS)
             .min(MAX_MTU)
     }
-}
-
-/// Has rings that were taken back from the channels start over; see [`TxEnds::rewind`].
-fn rewind(rings: &mut Rings<'_>) -> Result {
-    for rings in rings.iter_mut() {
-        if let Some(tx) = rings.tx.as_mut() {
-            tx.rewind()?;
-        }
-        if let Some(rx) = rings.rx.as_mut() {
-            rx.rewind();
-        }
-    }
-    Ok(())
 }
 
 /// Queues to use of `have`, at most `limit`, at least one.

@@ -72,6 +72,11 @@ impl History {
         self.failures
     }
 
+    /// The core was reset, or did without.
+    pub(super) fn core_works(&mut self) {
+        self.failures = 0;
+    }
+
     /// Something was reset for a fault of channel `ch`.
     fn note(&mut self, ch: usize) {
         if let Some(channel) = self.channels.get_mut(ch) {
@@ -93,13 +98,25 @@ pub(super) struct Health {
 impl<'a> Port<'a> {
     /// Has the watchdog look after `receivers` channels from now on.
     pub(super) fn watch_start(&self, receivers: u32) {
+        let tripped = self.hw.safety.is_tripped();
         let mut health = self.health.lock();
         health.receivers = receivers.into_safe_cast();
         health.rx = Default::default();
-        // What starts anew has no faults.
-        health.deferred = Faults::default();
+        // What starts anew has no faults, but for those that only a reset of the core ends.
+        health.deferred = if tripped {
+            health.deferred.of_core()
+        } else {
+            Faults::default()
+        };
         drop(health);
         self.dev.watch_after(WATCH_PERIOD);
+    }
+
+    /// Has the watchdog go on with what could not be mended yet, on a port that is shut.
+    pub(super) fn watch_deferred(&self) {
+        if !self.health.lock().deferred.is_empty() {
+            self.dev.watch_after(WATCH_PERIOD);
+        }
     }
 
     /// On return the watchdog does not touch the hardware.
@@ -201,7 +218,8 @@ impl<'a> Port<'a> {
         if control.irqs.is_none() {
             return Ok(());
         }
-        if faults.has_core() && self.needs_reset() {
+        // A recovery may have failed after it had reset the core.
+        if faults.has_core() && (self.needs_reset() || control.history.failures() != 0) {
             match decide_core(&control.history.past(0)) {
                 Step::Later if !on_demand => later |= Faults::CORE,
                 Step::Later | Step::Channel | Step::Core => beyond |= Faults::CORE,
@@ -257,7 +275,7 @@ impl<'a> Port<'a> {
         }
         match &result {
             Ok(()) => {
-                history.failures = 0;
+                history.core_works();
                 self.rare.recoveries.fetch_add(1, Relaxed);
                 netdev_warn!(self.dev, "{}: reset the core\n", faults.text());
             }
@@ -281,26 +299,10 @@ impl<'a> Port<'a> {
     /// has failed.
     fn restart_core(&self, control: &mut Control<'a>, rtnl: &Rtnl) -> Result {
         let settings = control.settings;
-        let mtu = self.dev.mtu();
         let rings = &mut control.retired;
-        let result = self.quiesce(rings, rtnl).and_then(|_| {
-            let complete = rings.iter().enumerate().all(|(ch, rings)| {
-                let used = in_use(&settings, ch);
-                rings.tx.is_some() == used.tx && rings.rx.is_some() == used.rx
-            });
-            if complete {
-                for tx in rings.iter_mut().filter_map(|rings| rings.tx.as_mut()) {
-                    tx.rewind()?;
-                }
-                for rx in rings.iter_mut().filter_map(|rings| rings.rx.as_mut()) {
-                    rx.rewind();
-                }
-            } else {
-                *rings = self.build(&settings, mtu)?;
-            }
-            self.reset_core()?;
-            self.start(&settings, mtu, rings, rtnl)
-        });
+        let result = self
+            .quiesce(rings, rtnl)
+            .and_then(|_| self.revive(&settings, rings, rtnl));
         if result.is_err() {
             self.shut(control, rtnl);
         }
@@ -313,6 +315,9 @@ impl<'a> Port<'a> {
     fn restart_channel(&self, channel: &Channel<'a>, settings: &Settings, rtnl: &Rtnl) -> Result {
         let (hw, io, ch) = (&self.hw, self.hw.io(), channel.index);
         let irqs = in_use(settings, ch);
+        channel.napi.irq().mask();
+        channel.napi.disable();
+        // A poll would wake the queue, which has room.
         let mut tx = self
             .with_sender(channel, |side, sender| {
                 sender.stop();
@@ -323,8 +328,6 @@ impl<'a> Port<'a> {
             // Stopped by us, not stuck.
             queue.restart_watchdog();
         }
-        channel.napi.irq().mask();
-        channel.napi.disable();
         // A poll may have unmasked after it completed; it has ended when this returns.
         self.dev.synchronize(rtnl);
         channel.napi.irq().mask();

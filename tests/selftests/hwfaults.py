@@ -218,6 +218,31 @@ def retried(env):
     flows(env)
 
 
+def revived(env, what):
+    """A port whose recovery has failed works again after what sets the core up in other ways, or goes on trying."""
+    need_model(env)
+    env.reopen(env.local, env.ifname)
+    fail_recovery(env)
+    if what == "rings":
+        # Fails, too, and must not end the attempts.
+        rings = re.search(r"Current hardware settings:.*?RX:\s+(\d+)", env.local.run("ethtool", "-g", env.ifname), re.S)[1]
+        status = env.local.command(["ethtool", "-G", env.ifname, "rx", "128" if rings != "128" else "256"])[0]
+        check(status, "the rings were changed although the core cannot be reset")
+        fault(env, "clear")
+        before = counters(env)
+        wait_for(lambda: moved(before, counters(env), r"^recoveries$"), "a recovery", timeout=NOTICE)
+    else:
+        fault(env, "clear")
+        before = counters(env)
+        if what == "sleep":
+            sleep(env)
+        else:
+            env.local.command(["ethtool", "-t", env.ifname, "offline"])
+        check_equal(moved(before, counters(env), r"^recoveries$"), {}, "recoveries before it is over")
+    env.wait_steady()
+    flows(env)
+
+
 def lost_interrupt(env):
     """An interrupt that is lost, and nothing but more frames to bring it up."""
     need_model(env)
@@ -354,6 +379,27 @@ def safety_fatal(env):
     flows(env)
 
 
+def safety_deferred(env):
+    """An error that comes too soon after another one is not forgotten when rings are exchanged meanwhile."""
+    need_model(env)
+    env.defer(env.reopen, env.local, env.ifname)
+    before = counters(env)
+    wait_for(lambda: inject(env, "RXUES"), "the detection of errors")
+    await_counter(env, before, r"^recoveries$")
+    wait_for(lambda: inject(env, "MPES"), "the detection of errors")
+    check_equal(counted_error(env, before, "MPES"), 1, "times that MPES was counted")
+    before = counters(env)
+    env.defer(env.wait_link)
+    env.defer(env.local.run, "ip", "link", "set", env.ifname, "mtu", env.local.sys("mtu"))
+    env.local.run("ip", "link", "set", env.ifname, "mtu", "1450")
+    if moved(before, counters(env), r"^recoveries$"):
+        raise Skip("too slow a machine: the port had recovered before its MTU was changed")
+    await_counter(env, before, r"^recoveries$")
+    env.wait_link()
+    wait_for(lambda: inject(env, "RXCES"), "the detection of errors", timeout=NOTICE)
+    flows(env)
+
+
 def safety_storm(env):
     """Errors that do not end neither drown the system in interrupts nor stop traffic for good."""
     need_model(env)
@@ -484,6 +530,9 @@ if __name__ == "__main__":
          *(case(f"restart_{kind.replace('-', '_')}", restarted, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          *(case(f"escalate_{kind.replace('-', '_')}", escalated, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          retried,
+         case("revived_sleep", revived, "sleep"),
+         case("revived_selftest", revived, "selftest"),
+         case("revived_rings", revived, "rings"),
          case("irq_drop_rx", counted, ("irq-drop", "rx", "count=3"), False, None),
          case("irq_drop_tx", counted, ("irq-drop", "tx", "count=3"), True, None),
          lost_interrupt,
@@ -495,6 +544,7 @@ if __name__ == "__main__":
          stamp_lost_tx,
          safety,
          safety_fatal,
+         safety_deferred,
          safety_storm,
          safety_kept,
          flap,
