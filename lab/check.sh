@@ -149,6 +149,8 @@ MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_ch
 declare -A started
 start() {
 	local out=$LAB_LOG/part-$1
+	# Both before anybody looks.
+	: > "$out"
 	: > "$out.counts"
 	# A process group of its own, so that all of it can be ended.
 	set -m
@@ -158,7 +160,7 @@ start() {
 		trap 'exit 143' TERM
 		counts_to=$out.counts
 		"$1"
-	) > "$out" 2>&1 < /dev/null &
+	) >> "$out" 2>&1 < /dev/null &
 	set +m
 	started[$1]=$!
 }
