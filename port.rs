@@ -968,8 +968,8 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
-    /// Has rings that were taken back from the channels start over, see [`TxEnds::rewind`]. New ones
-    /// take their place if any is missing, as after a recovery that failed.
+    /// Has rings that were taken back from the channels start over, see [`TxEnds::rewind`]. New
+    /// ones take their place if any is missing, as after a recovery that failed.
     fn rewind(&self, settings: &Settings, mtu: u32, rings: &mut Rings<'a>) -> Result {
         let complete = rings.len() == self.channels.len()
             && rings.iter().enumerate().all(|(ch, rings)| {

@@ -904,8 +904,8 @@ impl<T: Operations> Adapter<T> {
             // SAFETY: It is registered. This waits for callbacks that run, and lets none begin.
             unsafe { bindings::devlink_unregister(devlink.raw) };
         }
-        // SAFETY: The work is disabled and the instance unregistered, and by the safety requirements
-        // nobody else uses it.
+        // SAFETY: The work is disabled and the instance unregistered, and by the safety
+        // requirements nobody else uses it.
         unsafe { Devlink::free(this) };
     }
 
