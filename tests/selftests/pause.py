@@ -50,14 +50,15 @@ EXPECTED = {(True, True): "Symmetric", (False, False): "No", (True, False): "Sym
 def negotiated(env):
     """With autonegotiation the setting is advertised; the peer sees it."""
     keep(env)
+    # While there is no link, nobody has a partner.
+    env.wait_steady()
+    if "Link partner advertised pause frame use" not in settings(env, env.peer):
+        raise Skip("the peer does not show what its partner advertised")
     for (rx, tx), expected in EXPECTED.items():
         set_pause(env, True, rx, tx)
         check_equal(" ".join(settings(env).get("Advertised pause frame use", [])), expected, "'Advertised pause frame use'")
         state = pause(env)
         check_equal((state["autonegotiate"], state["rx"], state["tx"]), (True, rx, tx), "ethtool -a")
-        if "Link partner advertised pause frame use" not in settings(env, env.peer):
-            raise Skip("the peer does not show what its partner advertised")
-
         # Seen only after a new negotiation.
         def seen(expected=expected):
             return " ".join(settings(env, env.peer).get("Link partner advertised pause frame use", [])) == expected
