@@ -889,7 +889,14 @@ impl<'a> Port<'a> {
             self.phylink.suspend(rtnl);
             let mut control = self.control.lock();
             // If it fails there are no rings to be kept.
-            let quiet = self.quiesce(&mut control.retired, rtnl);
+            let quiet = self.quiesce(&mut control.retired, rtnl).map(|quiet| {
+                // A recovery that has failed may have got as far as the reset.
+                if control.history.failures() != 0 {
+                    Quiet::Reset
+                } else {
+                    quiet
+                }
+            });
             self.hw.safety.stop(self.hw.io(), &self.hw.features);
             // Their handlers would find registers that are not there; a line may be shared.
             let irqs = control.irqs.take();
@@ -1032,6 +1039,7 @@ impl<'a> Port<'a> {
         match again {
             Ok(()) => control.history.core_works(),
             Err(err) => {
+                control.history.core_failed();
                 self.rare.reconfig_failures.fetch_add(1, Relaxed);
                 netdev_err!(
                     self.dev,
@@ -1090,12 +1098,16 @@ impl<'a> Port<'a> {
             self.restart(reset, settings, mtu, old, rtnl)
         });
         match again {
-            Ok(()) => netdev_warn!(
-                self.dev,
-                "new rings did not start ({:?}): going on with the old ones\n",
-                err
-            ),
+            Ok(()) => {
+                control.history.core_works();
+                netdev_warn!(
+                    self.dev,
+                    "new rings did not start ({:?}): going on with the old ones\n",
+                    err
+                );
+            }
             Err(again) => {
+                control.history.core_failed();
                 self.rare.reconfig_failures.fetch_add(1, Relaxed);
                 netdev_err!(
                     self.dev,

@@ -77,6 +77,11 @@ impl History {
         self.failures = 0;
     }
 
+    /// The core could not be reset, or not be started afterwards.
+    pub(super) fn core_failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
     /// Something was reset for a fault of channel `ch`.
     fn note(&mut self, ch: usize) {
         if let Some(channel) = self.channels.get_mut(ch) {
@@ -280,7 +285,7 @@ impl<'a> Port<'a> {
                 netdev_warn!(self.dev, "{}: reset the core\n", faults.text());
             }
             Err(err) => {
-                history.failures = history.failures.saturating_add(1);
+                history.core_failed();
                 self.rare.recovery_failures.fetch_add(1, Relaxed);
                 netdev_err!(
                     self.dev,
@@ -388,9 +393,12 @@ impl<'a> Port<'a> {
         }
         // What came in meanwhile need not interrupt.
         channel.napi.schedule();
-        if let Some(watch) = self.health.lock().rx.get_mut(ch) {
+        let mut health = self.health.lock();
+        health.deferred = health.deferred.without(Faults::ALL.of(ch));
+        if let Some(watch) = health.rx.get_mut(ch) {
             *watch = RxWatch::default();
         }
+        drop(health);
         health::over(self.devlink, Faults::ALL.of(ch));
         Ok(())
     }

@@ -750,7 +750,7 @@ struct Private<T: Driver> {
 /// - The data pointer in the private area is dangling, or, from before the registration until after
 ///   the unregistration, it points to the data owned by the [`Registration`].
 #[repr(transparent)]
-pub struct Device<T: Driver>(Opaque<bindings::net_device>, PhantomData<T>);
+pub struct Device<T: Driver>(Opaque<bindings::net_device>, PhantomData<fn(T) -> T>);
 
 // SAFETY: A `net_device` is not bound to a task or CPU.
 unsafe impl<T: Driver> Send for Device<T> {}
@@ -1209,7 +1209,7 @@ unsafe impl Send for Target {}
 /// # Invariants
 ///
 /// Empty unless the device is registered: its [`Registration`] empties it first of all.
-pub struct Handle<T: Driver>(Arc<Mutex<Option<Target>>>, PhantomData<fn(T)>);
+pub struct Handle<T: Driver>(Arc<Mutex<Option<Target>>>, PhantomData<fn(T) -> T>);
 
 impl<T: Driver> Clone for Handle<T> {
     fn clone(&self) -> Self {

@@ -823,14 +823,16 @@ impl<T: Operations> Devlink<T> {
                 });
             }
 
-            let mut events = slot.pending.xchg(0, Full);
-            if events == 0 {
+            if slot.pending.load(Relaxed) == 0 {
                 continue;
             }
-            // What was over before these were reported must not end them.
-            self.settle(slot);
+            let mut events = 0;
             // A recovery on demand has taken what is open: with the lock it is waited for.
             self.locked(|| {
+                events = slot.pending.xchg(0, Full);
+                // What was over before these were reported must not end them.
+                remove(&slot.open, slot.over.xchg(0, Full));
+                healthy(slot);
                 // What devlink knows is no news.
                 events &= !slot.open.load(Relaxed);
                 insert(&slot.open, events);
