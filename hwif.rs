@@ -29,6 +29,14 @@ use crate::{
 
 pub(crate) mod features;
 
+/// One module each, in folders beside this file. Nobody else knows them.
+#[path = "."]
+pub(crate) mod generations {
+    pub(crate) mod dwmac4;
+}
+
+use generations::dwmac4;
+
 pub(crate) use features::Features;
 
 /// Bytes of register space that every supported core has: the last DMA channel ends below.
@@ -595,10 +603,10 @@ pub(crate) struct Hwif {
 
 /// All generations, newest first within a family.
 pub(crate) static TABLE: &[Hwif] = &[
-    crate::dwmac4::GMAC_5_10,
-    crate::dwmac4::GMAC_4_10,
-    crate::dwmac4::GMAC_4_00,
-    crate::dwmac4::GMAC_4,
+    dwmac4::GMAC_5_10,
+    dwmac4::GMAC_4_10,
+    dwmac4::GMAC_4_00,
+    dwmac4::GMAC_4,
 ];
 
 /// Time between two looks at a register that is waited for.
@@ -643,7 +651,7 @@ pub(crate) fn probe(
     family: Family,
 ) -> Result<(Spec, &'static Hwif)> {
     let spec = match family {
-        Family::Gmac4 => crate::dwmac4::spec(io),
+        Family::Gmac4 => dwmac4::spec(io),
     };
     // A core that is powered down or unclocked reads as all zeros or all ones.
     if spec.snpsver == 0 || spec.snpsver == 0xff {

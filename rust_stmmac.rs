@@ -12,8 +12,8 @@
 //! - `health`: what devlink tells of them.
 //! - `selftest`: tests by frames that the port sends to itself.
 //! - `napi`, `tx`, `rx`, `ring`, `desc`: the data paths, generic over the descriptor format.
-//! - `hwif`: which generation of the hardware; traits that each generation implements.
-//! - `dwmac4`: registers and descriptors of GMAC 4.x and 5.x.
+//! - `hwif`: which generation of the hardware; traits that each generation implements, and the
+//!   generations, a folder each.
 //!
 //! Glossary: AAL address-aligned beats; COE checksum offload engine; CSR control and status
 //! registers; FCS frame check sequence; FD, LD first and last descriptor of a frame; IC interrupt
@@ -33,7 +33,6 @@ mod config;
 mod datapath;
 mod debugfs;
 mod desc;
-mod dwmac4;
 mod ethtool;
 mod health;
 mod hw;

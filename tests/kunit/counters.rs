@@ -8,11 +8,13 @@ use kernel::prelude::*;
 mod tests {
     use super::*;
     use crate::{
-        dwmac4::{
-            dump,
-            mmc::address, //
+        hwif::{
+            generations::dwmac4::{
+                dump,
+                mmc::address, //
+            },
+            Features, //
         },
-        hwif::Features,
         mmc::mac,
     };
 

@@ -17,8 +17,10 @@ mod tests {
             TxSegmentation,
             TxStatus, //
         },
-        dwmac4::desc::Gmac4,
-        hwif::Time,
+        hwif::{
+            generations::dwmac4::desc::Gmac4,
+            Time, //
+        },
     };
 
     /// The only buffer of a frame.

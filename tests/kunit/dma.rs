@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 #[kunit_tests(rust_stmmac_dma)]
 mod tests {
-    use crate::dwmac4::dma::{
+    use crate::hwif::generations::dwmac4::dma::{
         riwt_to_usecs,
         usecs_to_riwt, //
     };

@@ -6,14 +6,14 @@ use kernel::prelude::*;
 
 #[kunit_tests(rust_stmmac_features)]
 mod tests {
-    use crate::{
-        dwmac4::features::decode,
-        hwif::features::{
+    use crate::hwif::{
+        features::{
             ActivePhy,
             Features,
             SafetyPackage,
             TimeSource, //
         },
+        generations::dwmac4::features::decode, //
     };
 
     /// What a core has that claims nothing: one queue and one channel each way, FIFOs of 128 bytes.

@@ -6,14 +6,14 @@ use kernel::prelude::*;
 
 #[kunit_tests(rust_stmmac_mac)]
 mod tests {
-    use crate::{
-        dwmac4::mac::{
+    use crate::hwif::{
+        generations::dwmac4::mac::{
             address_crc,
             hash_index,
             FilterPlan,
             FrameLimit, //
         },
-        hwif::Filter,
+        Filter, //
     };
 
     /// Asks for nothing but the port's own address.

@@ -7,7 +7,7 @@ use kernel::prelude::*;
 #[kunit_tests(rust_stmmac_mdio)]
 mod tests {
     use super::*;
-    use crate::dwmac4::mdio::clock_range;
+    use crate::hwif::generations::dwmac4::mdio::clock_range;
 
     #[test]
     fn ranges() {

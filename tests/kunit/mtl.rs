@@ -7,7 +7,7 @@ use kernel::prelude::*;
 #[kunit_tests(rust_stmmac_mtl)]
 mod tests {
     use super::*;
-    use crate::dwmac4::mtl::{
+    use crate::hwif::generations::dwmac4::mtl::{
         fifo_share,
         FlowLevels, //
     };

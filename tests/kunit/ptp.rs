@@ -16,11 +16,11 @@ mod tests {
     };
 
     use crate::{
-        dwmac4::ptp::{
-            control_word,
-            update_words, //
-        },
         hwif::{
+            generations::dwmac4::ptp::{
+                control_word,
+                update_words, //
+            },
             Pace,
             PtpMessages,
             RxStamps,

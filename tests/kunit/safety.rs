@@ -12,7 +12,7 @@ mod tests {
     };
 
     use crate::{
-        dwmac4::safety::ERRORS,
+        hwif::generations::dwmac4::safety::ERRORS,
         safety::{
             judge,
             Action,

@@ -16,7 +16,7 @@ mod tests {
             Format,
             TxContext, //
         },
-        dwmac4::desc::Gmac4,
+        hwif::generations::dwmac4::desc::Gmac4,
         tx::{
             segment_len,
             segmentable,

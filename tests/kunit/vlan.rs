@@ -12,11 +12,13 @@ mod tests {
     };
 
     use crate::{
-        dwmac4::vlan::{
-            hash_index,
-            FilterPlan, //
+        hwif::{
+            self,
+            generations::dwmac4::vlan::{
+                hash_index,
+                FilterPlan, //
+            }, //
         },
-        hwif,
         vlan::{
             features,
             fix_features,

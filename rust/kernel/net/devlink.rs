@@ -799,10 +799,7 @@ impl<T: Operations> Devlink<T> {
         let over = slot.over.xchg(0, Full);
 
         if over != 0 {
-            self.locked(|| {
-                remove(&slot.open, over);
-                healthy(slot);
-            });
+            self.locked(|| end(slot, over));
         }
     }
 
@@ -831,8 +828,7 @@ impl<T: Operations> Devlink<T> {
             self.locked(|| {
                 events = slot.pending.xchg(0, Full);
                 // What was over before these were reported must not end them.
-                remove(&slot.open, slot.over.xchg(0, Full));
-                healthy(slot);
+                end(slot, slot.over.xchg(0, Full));
                 // What devlink knows is no news.
                 events &= !slot.open.load(Relaxed);
                 insert(&slot.open, events);
@@ -879,6 +875,12 @@ fn healthy<T: Operations>(slot: &Slot<T>) {
             bindings::devlink_health_reporter_state_DEVLINK_HEALTH_REPORTER_STATE_HEALTHY,
         )
     };
+}
+
+/// Ends `over` of the events that are open. With the lock of devlink.
+fn end<T: Operations>(slot: &Slot<T>, over: usize) {
+    remove(&slot.open, over);
+    healthy(slot);
 }
 
 /// The C callbacks of a driver.

@@ -6,12 +6,16 @@
 //! device signal wake-up events if [that is wanted](crate::device::Device::set_wakeup_enable). What
 //! is left to a driver is to bring its device to rest before, and to set it up again afterwards.
 //!
+//! A driver may also have its device sleep while the system does not: whenever nobody holds an
+//! [`ActiveGuard`](crate::device::ActiveGuard) and the user, who is asked first, allows it
+//! (`power/control` in sysfs).
+//!
 //! C header: [`include/linux/pm.h`](srctree/include/linux/pm.h)
 //!
 //! # Examples
 //!
 //! ```
-//! # use kernel::{device::Core, pci, prelude::*};
+//! # use kernel::{device::{Bound, Core}, pci, prelude::*};
 //! # struct MyDriver;
 //! # kernel::pci_device_table!(
 //! #     PCI_TABLE,
@@ -22,7 +26,7 @@
 //!     type IdInfo = ();
 //!     type Data<'bound> = Self;
 //!     const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
-//!     const PM_OPS: pci::PmOps<Self> = pci::PmOps::SYSTEM_SLEEP;
+//!     const PM_OPS: pci::PmOps<Self> = pci::PmOps::SYSTEM_SLEEP_AND_RUNTIME;
 //!
 //!     fn probe<'bound>(
 //!         _pdev: &'bound pci::Device<Core<'_>>,
@@ -42,6 +46,26 @@
 //!         dev_dbg!(pdev, "good morning\n");
 //!         Ok(())
 //!     }
+//! }
+//!
+//! impl pci::RuntimePm for MyDriver {
+//!     fn runtime_suspend<'bound>(pdev: &'bound pci::Device<Bound>, _this: Pin<&Self>) -> Result {
+//!         dev_dbg!(pdev, "nobody needs me\n");
+//!         Ok(())
+//!     }
+//!
+//!     fn runtime_resume<'bound>(pdev: &'bound pci::Device<Bound>, _this: Pin<&Self>) -> Result {
+//!         dev_dbg!(pdev, "somebody does\n");
+//!         Ok(())
+//!     }
+//! }
+//!
+//! /// Keeps the device awake while `f` uses it.
+//! fn with_registers(pdev: &pci::Device<Bound>, f: impl FnOnce()) -> Result {
+//!     let _awake = pdev.as_ref().runtime_get()?;
+//!
+//!     f();
+//!     Ok(())
 //! }
 //! ```
 
@@ -89,9 +113,58 @@ pub trait SystemSleep: Driver {
     ) -> Result;
 }
 
+/// What a driver does when nobody needs its device any more, and before it is needed again.
+///
+/// Both functions are called while the device is bound, never at the same time, and may sleep. The
+/// device lock is not held: the system may run, but what holds an
+/// [`ActiveGuard`](crate::device::ActiveGuard) does not while the first is called and until the
+/// second has returned. They must not create one themselves, nor wait for anybody who does.
+pub trait RuntimePm: Driver {
+    /// Brings the device to rest, see [`SystemSleep::suspend`].
+    ///
+    /// An error keeps it awake: `EBUSY` and `EAGAIN` until the next occasion, any other for good.
+    fn runtime_suspend<'bound>(
+        dev: &'bound Device<device::Bound>,
+        this: Pin<&Self::Data<'bound>>,
+    ) -> Result;
+
+    /// Sets the device up again, see [`SystemSleep::resume`].
+    ///
+    /// After an error nobody gets the device to work until it was bound again.
+    fn runtime_resume<'bound>(
+        dev: &'bound Device<device::Bound>,
+        this: Pin<&Self::Data<'bound>>,
+    ) -> Result;
+}
+
 impl<T: Driver> Adapter<T> {
     /// The operations as the PCI core wants them.
     pub(super) const PM_OPS: &'static Option<bindings::dev_pm_ops> = &T::PM_OPS.0;
+
+    /// Whether the driver has its device sleep while the system does not.
+    const RUNTIME_PM: bool = match Self::PM_OPS {
+        Some(ops) => ops.runtime_suspend.is_some(),
+        None => false,
+    };
+
+    /// To be called once probing has succeeded: gives up what the PCI core keeps the device awake
+    /// by, as the callbacks can be called from now on.
+    pub(super) fn bound(dev: &Device<device::CoreInternal<'_>>) {
+        if Self::RUNTIME_PM {
+            // SAFETY: The device is valid, and the PCI core has incremented its usage counter
+            // before it called the driver.
+            unsafe { bindings::pm_runtime_put_noidle(dev.as_ref().as_raw()) };
+        }
+    }
+
+    /// To be called before unbinding: gives back what the PCI core keeps the device awake by. It
+    /// is awake.
+    pub(super) fn unbind(dev: &Device<device::CoreInternal<'_>>) {
+        if Self::RUNTIME_PM {
+            // SAFETY: The device is valid.
+            unsafe { bindings::pm_runtime_get_noresume(dev.as_ref().as_raw()) };
+        }
+    }
 }
 
 /// The power management operations of the driver `T`, for [`Driver::PM_OPS`].
@@ -104,18 +177,17 @@ impl<T: Driver + ?Sized> PmOps<T> {
 
 impl<T: SystemSleep> PmOps<T> {
     /// Those of a driver that implements [`SystemSleep`].
-    pub const SYSTEM_SLEEP: Self = Self(
-        Some(bindings::dev_pm_ops {
-            suspend: Some(Self::suspend),
-            resume: Some(Self::resume),
-            freeze: Some(Self::suspend),
-            thaw: Some(Self::resume),
-            poweroff: Some(Self::suspend),
-            restore: Some(Self::resume),
-            ..pin_init::zeroed()
-        }),
-        PhantomData,
-    );
+    pub const SYSTEM_SLEEP: Self = Self(Some(Self::SLEEP_OPS), PhantomData);
+
+    const SLEEP_OPS: bindings::dev_pm_ops = bindings::dev_pm_ops {
+        suspend: Some(Self::suspend),
+        resume: Some(Self::resume),
+        freeze: Some(Self::suspend),
+        thaw: Some(Self::resume),
+        poweroff: Some(Self::suspend),
+        restore: Some(Self::resume),
+        ..pin_init::zeroed()
+    };
 
     /// Calls `f` with the device and the data of its driver.
     ///
@@ -157,5 +229,63 @@ impl<T: SystemSleep> PmOps<T> {
     unsafe extern "C" fn resume(dev: *mut bindings::device) -> c_int {
         // SAFETY: By the safety requirements.
         unsafe { Self::with(dev, |dev, data| T::resume(dev, data)) }
+    }
+}
+
+impl<T: SystemSleep + RuntimePm> PmOps<T>
+where
+    for<'bound> T::Data<'bound>: Sync,
+{
+    /// Those of a driver that implements [`SystemSleep`] and [`RuntimePm`].
+    pub const SYSTEM_SLEEP_AND_RUNTIME: Self = Self(
+        Some(bindings::dev_pm_ops {
+            runtime_suspend: Some(Self::runtime_suspend),
+            runtime_resume: Some(Self::runtime_resume),
+            ..Self::SLEEP_OPS
+        }),
+        PhantomData,
+    );
+
+    /// Calls `f` with the device and the data of its driver.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a PCI device that is bound to the driver `T` and stays so until this function
+    /// returns.
+    unsafe fn with_bound(
+        dev: *mut bindings::device,
+        f: impl for<'b> FnOnce(&'b Device<device::Bound>, Pin<&T::Data<'b>>) -> Result,
+    ) -> c_int {
+        // SAFETY: By the safety requirements the device is valid for the duration of this function.
+        //
+        // INVARIANT: It is bound.
+        let dev = unsafe { &*dev.cast::<device::Device<device::BoundInternal>>() };
+
+        // SAFETY: By the safety requirements it is a PCI device.
+        let pdev = unsafe { Device::<device::BoundInternal>::from_device(dev) };
+
+        // SAFETY: As the device is bound, probing has succeeded and stored a
+        // `Pin<KBox<T::Data<'_>>>`, and that has not been dropped.
+        let data = unsafe { dev.drvdata_borrow::<T::Data<'_>>() };
+
+        from_result(|| f(pdev, data).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// Must only be called by the PCI core as a callback for runtime power management of a device
+    /// that is bound to the driver `T`: [`Adapter::bound`] lets it happen after probing, and the
+    /// PCI core ends it, and waits, before the driver is called to unbind.
+    unsafe extern "C" fn runtime_suspend(dev: *mut bindings::device) -> c_int {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with_bound(dev, |dev, data| T::runtime_suspend(dev, data)) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::runtime_suspend`].
+    unsafe extern "C" fn runtime_resume(dev: *mut bindings::device) -> c_int {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::with_bound(dev, |dev, data| T::runtime_resume(dev, data)) }
     }
 }
