@@ -46,8 +46,10 @@ impl<'a> MdioBus<'a> {
         Ok(Self { hw, csr })
     }
 
-    /// Makes an access that no reset of the core cuts short: a PHY whose access fails is halted.
-    fn access<R>(&self, f: impl FnOnce(&dyn hwif::Mdio, Mmio<'_>) -> R) -> R {
+    /// Makes an access that no reset of the core cuts short: a PHY whose access fails is halted. A
+    /// PHY may be asked for something while the port is down.
+    fn access<R>(&self, f: impl FnOnce(&dyn hwif::Mdio, Mmio<'_>) -> Result<R>) -> Result<R> {
+        let _awake = self.hw.dev.runtime_get()?;
         let _no_reset = self.hw.mdio.lock();
 
         f(self.hw.hwif.mdio, self.hw.io())

@@ -5,9 +5,12 @@
 //! The hardware's counters have 32 bits, too few for the octets of a minute at 1 Gbit/s. So they
 //! are cleared by reading, what was read is added up here, and they interrupt before they wrap.
 
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use kernel::sync::{
+    atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    rcu, //
 };
 
 use crate::{
@@ -159,7 +162,8 @@ impl Counters {
         self.live.store(true, Relaxed);
     }
 
-    /// Collects what was counted before a reset of the core, which clears it.
+    /// Collects what was counted before a reset of the core, which clears it. After an RCU grace
+    /// period the hardware is left alone.
     pub(crate) fn stop(&self, mmc: &dyn Mmc, io: Mmio<'_>) {
         self.collect(mmc, io);
         self.live.store(false, Relaxed);
@@ -172,6 +176,7 @@ impl Counters {
         let Some(sum) = self.sums.get(counter) else {
             return 0;
         };
+        let _reading = rcu::read_lock();
         if self.live.load(Relaxed) {
             match mmc.take(io, counter) {
                 // What a device reads as that is gone.

@@ -272,6 +272,8 @@ impl device::Driver for Dwmac {
         addr: &[u8; 6],
         _rtnl: &Rtnl,
     ) -> Result {
+        // It may be down.
+        let _awake = port.hw.dev.runtime_get()?;
         port.hw.hwif.mac.set_address(port.hw.io(), 0, addr)
     }
 

@@ -10,6 +10,7 @@
 use core::mem;
 
 use kernel::{
+    device::ActiveGuard,
     irq,
     net::{
         device::{
@@ -36,6 +37,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        rcu,
         Arc,
         Mutex, //
     },
@@ -175,6 +177,17 @@ enum Quiet {
     Reset,
 }
 
+impl Quiet {
+    /// What it is after `history`: a recovery that has failed may have got as far as the reset.
+    fn after(self, history: &History) -> Self {
+        if history.failures() != 0 {
+            Self::Reset
+        } else {
+            self
+        }
+    }
+}
+
 /// Interrupt handlers of a running port; dropping them frees the lines.
 type Irqs<'a> = KVec<Pin<KBox<irq::Registration<'a, Irq<'a>>>>>;
 
@@ -189,6 +202,8 @@ struct Control<'a> {
     retired: Rings<'a>,
     /// What was reset to recover from faults.
     history: History,
+    /// While the port is up.
+    awake: Option<ActiveGuard<'a>>,
 }
 
 /// How the vectors are laid out.
@@ -354,6 +369,7 @@ impl<'a> Port<'a> {
                 wake_irqs: None,
                 retired,
                 history: History::default(),
+                awake: None,
             }),
             filter <- new_mutex!(FilterState::default()),
             vlan <- new_mutex!(vlan::State::new()),
@@ -493,10 +509,12 @@ impl<'a> Port<'a> {
 
     /// Programs the offloads that are switches of the MAC.
     fn apply_features(&self, features: Features) -> Result {
-        self.hw.configure_mac(|mac, io| {
-            mac.set_rx_checksum(io, features.contains(Features::RXCSUM));
-            mac.set_loopback(io, features.contains(Features::LOOPBACK));
-        });
+        if self.dev.is_running() {
+            self.hw.configure_mac(|mac, io| {
+                mac.set_rx_checksum(io, features.contains(Features::RXCSUM));
+                mac.set_loopback(io, features.contains(Features::LOOPBACK));
+            });
+        }
         self.change_vlan(|state| {
             state.set_features(features);
             Ok(())
@@ -835,6 +853,7 @@ impl<'a> Port<'a> {
 
     /// Brings the port up.
     pub(crate) fn open(&self, rtnl: &Rtnl) -> Result {
+        let awake = self.hw.dev.runtime_get()?;
         let mut control = self.control.lock();
         let settings = control.settings;
         let mtu = self.dev.mtu();
@@ -857,6 +876,7 @@ impl<'a> Port<'a> {
             self.phylink.disconnect(rtnl);
             return Err(err);
         }
+        control.awake = Some(awake);
         drop(control);
         self.phylink.start(rtnl);
         Ok(())
@@ -867,6 +887,7 @@ impl<'a> Port<'a> {
         self.phylink.stop(rtnl);
         let mut control = self.control.lock();
         self.shut_down(&mut control, rtnl);
+        let _awake = control.awake.take();
         drop(control);
         self.power_down();
         self.phylink.disconnect(rtnl);
@@ -889,14 +910,12 @@ impl<'a> Port<'a> {
             self.phylink.suspend(rtnl);
             let mut control = self.control.lock();
             // If it fails there are no rings to be kept.
-            let quiet = self.quiesce(&mut control.retired, rtnl).map(|quiet| {
-                // A recovery that has failed may have got as far as the reset.
-                if control.history.failures() != 0 {
-                    Quiet::Reset
-                } else {
-                    quiet
-                }
-            });
+            let Control {
+                retired, history, ..
+            } = &mut *control;
+            let quiet = self
+                .quiesce(retired, rtnl)
+                .map(|quiet| quiet.after(history));
             self.hw.safety.stop(self.hw.io(), &self.hw.features);
             // Their handlers would find registers that are not there; a line may be shared.
             let irqs = control.irqs.take();
@@ -906,11 +925,29 @@ impl<'a> Port<'a> {
                 self.power_down();
             }
         }
+        self.rest();
+    }
+
+    /// Stops what goes on in a port whose traffic has stopped. Called without the rtnl mutex, too.
+    pub(crate) fn rest(&self) {
         if let Ok(clock) = self.clock() {
             clock.suspend();
         }
-        // The link watch, for one, may ask for statistics any time.
+        // The link watch, for one, may ask for statistics any time, and be about to read them.
         self.hw.stop_counters();
+        rcu::synchronize_rcu();
+    }
+
+    /// Undoes [`Port::rest`] for a port that is down; the core may have lost its power. Called
+    /// without the rtnl mutex, too.
+    pub(crate) fn rouse(&self) -> Result {
+        // The next driver finds it where this one did.
+        let addr = self.dev.dev_addr();
+        self.hw.hwif.mac.set_address(self.hw.io(), 0, &addr)?;
+        if let Ok(clock) = self.clock() {
+            clock.resume();
+        }
+        Ok(())
     }
 
     /// Has the MAC wait for a frame that wakes the system, after [`Port::quiesce`].
@@ -937,10 +974,7 @@ impl<'a> Port<'a> {
     pub(crate) fn resume(&self, rtnl: &Rtnl) -> Result {
         if self.dev.is_present() {
             // It was down.
-            if let Ok(clock) = self.clock() {
-                clock.resume();
-            }
-            return Ok(());
+            return self.rouse();
         }
 
         let result = self.phylink.prepare_resume(rtnl).and_then(|()| {
@@ -1039,15 +1073,12 @@ impl<'a> Port<'a> {
         match again {
             Ok(()) => control.history.core_works(),
             Err(err) => {
-                control.history.core_failed();
-                self.rare.reconfig_failures.fetch_add(1, Relaxed);
                 netdev_err!(
                     self.dev,
                     "does not go on after a self-test ({:?}): take the interface down and up\n",
                     err
                 );
-                self.shut(&mut control, rtnl);
-                self.watch_deferred();
+                self.give_up(&mut control, rtnl);
             }
         }
         self.dev.attach(rtnl);
@@ -1077,12 +1108,14 @@ impl<'a> Port<'a> {
         rings: &mut Rings<'a>,
         rtnl: &Rtnl,
     ) -> Result {
-        let old = &mut control.retired;
-        // A recovery that has failed may have got as far as the reset.
-        let failed = control.history.failures() != 0;
-        let result = self.quiesce(old, rtnl).and_then(|quiet| {
-            self.restart(quiet == Quiet::Reset || failed, settings, mtu, rings, rtnl)
-        });
+        let Control {
+            retired: old,
+            history,
+            ..
+        } = control;
+        let result = self
+            .quiesce(old, rtnl)
+            .and_then(|quiet| self.restart(quiet.after(history), settings, mtu, rings, rtnl));
         let Err(err) = result else {
             old.clear();
             control.history.core_works();
@@ -1094,8 +1127,7 @@ impl<'a> Port<'a> {
         let again = self.quiesce(rings, rtnl).and_then(|quiet| {
             rings.clear();
             self.rewind(settings, mtu, old)?;
-            let reset = quiet == Quiet::Reset || failed;
-            self.restart(reset, settings, mtu, old, rtnl)
+            self.restart(quiet.after(history), settings, mtu, old, rtnl)
         });
         match again {
             Ok(()) => {
@@ -1107,31 +1139,36 @@ impl<'a> Port<'a> {
                 );
             }
             Err(again) => {
-                control.history.core_failed();
-                self.rare.reconfig_failures.fetch_add(1, Relaxed);
                 netdev_err!(
                     self.dev,
                     "neither new ({:?}) nor old rings ({:?}) start: take the port down and up\n",
                     err,
                     again
                 );
-                self.shut(control, rtnl);
-                self.watch_deferred();
+                self.give_up(control, rtnl);
             }
         }
         Err(err)
     }
 
-    /// Starts `rings` after [`Port::quiesce`], with the core set up anew if that was `reset`.
+    /// Leaves a port that does not start again to the watchdog, or to the user.
+    fn give_up(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
+        control.history.core_failed();
+        self.rare.reconfig_failures.fetch_add(1, Relaxed);
+        self.shut(control, rtnl);
+        self.watch_deferred();
+    }
+
+    /// Starts `rings` after [`Port::quiesce`].
     fn restart(
         &self,
-        reset: bool,
+        quiet: Quiet,
         settings: &Settings,
         mtu: u32,
         rings: &mut Rings<'a>,
         rtnl: &Rtnl,
     ) -> Result {
-        if reset {
+        if quiet == Quiet::Reset {
             self.reset_core()?;
         }
         self.start(settings, mtu, rings, rtnl)

@@ -3,9 +3,11 @@
 //! The PTP clock: system time of the core, from which timestamps are taken.
 //!
 //! The clock exists for as long as the device is bound and runs all that time, whether the port is
-//! up or not. A reset of the core stops it; [`Clock::across`] has it go on where it would be.
+//! up or not. A reset of the core stops it, and so does sleep; then it goes on where it would be
+//! ([`Clock::across`], [`Clock::resume`]).
 
 use kernel::{
+    device::ActiveGuard,
     net::hwtstamp::{
         self,
         RxFilter,
@@ -218,14 +220,15 @@ impl<'a> Clock<'a> {
         err
     }
 
-    /// The state, unless the clock has stopped.
-    fn running(&self) -> Result<MutexGuard<'_, State>> {
+    /// The state, unless the clock has stopped for other reasons than that nobody needs it.
+    fn running(&self) -> Result<(MutexGuard<'_, State>, ActiveGuard<'_>)> {
+        let awake = self.hw.dev.runtime_get()?;
         let state = self.state.lock();
 
         if state.stopped.is_some() {
             return Err(EIO);
         }
-        Ok(state)
+        Ok((state, awake))
     }
 
     /// Reads the system time, and tells `system` when. The caller has locked the state.
@@ -350,7 +353,7 @@ impl<'a> Clock<'a> {
 
     /// The system time; `EIO` if the clock has stopped.
     pub(crate) fn now(&self) -> Result<Time> {
-        let _state = self.running()?;
+        let _running = self.running()?;
         self.read(None)
     }
 
@@ -366,7 +369,7 @@ impl<'a> Clock<'a> {
         }
 
         let (stamps, rx) = rx_stamps(wanted.rx)?;
-        let mut state = self.running()?;
+        let (mut state, _awake) = self.running()?;
 
         self.hw.hwif.ptp.set_stamps(self.hw.io(), stamps);
         self.hw
@@ -384,7 +387,7 @@ impl ptp::Clock for Clock<'_> {
 
     fn adjfine(&self, offset: FreqOffset) -> Result {
         let addend = self.pace.adjusted(offset)?;
-        let mut state = self.running()?;
+        let (mut state, _awake) = self.running()?;
 
         self.hw
             .hwif
@@ -397,7 +400,7 @@ impl ptp::Clock for Clock<'_> {
 
     fn adjtime(&self, delta: Delta) -> Result {
         let shift = Timespec::from_delta(delta);
-        let _state = self.running()?;
+        let _running = self.running()?;
         let now = self.read(None)?;
         let secs = i64::from(now.secs()).saturating_add(shift.secs());
 
@@ -411,7 +414,7 @@ impl ptp::Clock for Clock<'_> {
     }
 
     fn gettimex(&self, system: &mut SystemTime) -> Result<Timespec> {
-        let _state = self.running()?;
+        let _running = self.running()?;
         let now = self.read(Some(system))?;
 
         Timespec::new(now.secs().into(), now.nanos()).ok_or(EIO)
@@ -419,7 +422,7 @@ impl ptp::Clock for Clock<'_> {
 
     fn settime(&self, time: Timespec) -> Result {
         let time = register_time(time)?;
-        let _state = self.running()?;
+        let _running = self.running()?;
 
         self.hw
             .hwif

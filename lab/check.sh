@@ -140,7 +140,7 @@ selftests_dma() {
 	check_selftests swiotlb rust --timeout 3600 --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
 	check_selftests iommu rust --timeout 3600 --iommu --env "SELFTESTS=$MOVES_DATA"
 }
-ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend wol selftest tx_timeout hwfaults health bind select_driver netpoll faults loops"
+ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health bind select_driver netpoll faults loops"
 QUICK_DEBUG="stream:tcp_both_ways rings:ring_change_traffic qstats:remapped hwfaults:bus_error_rx_desc bind:rebind_idle"
 MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
 

@@ -5,7 +5,10 @@
 use core::marker::PhantomPinned;
 
 use kernel::{
-    device::Core,
+    device::{
+        Bound,
+        Core, //
+    },
     dma::{
         Device as _,
         DmaMask, //
@@ -20,6 +23,7 @@ use kernel::{
         IrqTypes,
         IrqVectorRegistration,
         PmOps,
+        RuntimePm,
         SystemSleep, //
     },
     prelude::*,
@@ -58,7 +62,7 @@ pub(crate) struct Function<'bound> {
 /// Allocates the vectors: one a queue where the board has the layout and the platform the vectors,
 /// else one for everything.
 fn vectors<'a>(
-    pdev: &'a pci::Device<kernel::device::Bound>,
+    pdev: &'a pci::Device<Bound>,
     glue: &Glue,
 ) -> Result<(IrqVectorRegistration<'a>, IrqPlan)> {
     if let Some(layout) = glue.config.vectors {
@@ -78,7 +82,7 @@ impl pci::Driver for Driver {
     type IdInfo = Glue;
     type Data<'bound> = Function<'bound>;
     const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
-    const PM_OPS: PmOps<Self> = PmOps::SYSTEM_SLEEP;
+    const PM_OPS: PmOps<Self> = PmOps::SYSTEM_SLEEP_AND_RUNTIME;
 
     fn probe<'bound>(
         pdev: &'bound pci::Device<Core<'_>>,
@@ -135,8 +139,6 @@ impl pci::Driver for Driver {
     }
 }
 
-// The PCI core keeps the function in D0 as long as the driver is bound and the system does not
-// sleep: nothing is known to be gained by suspending it at run time.
 impl SystemSleep for Driver {
     fn suspend<'bound>(
         _pdev: &'bound pci::Device<Core<'_>>,
@@ -151,5 +153,23 @@ impl SystemSleep for Driver {
         function: Pin<&Function<'bound>>,
     ) -> Result {
         function.registration.data().resume(&rtnl::lock())
+    }
+}
+
+// A port that is down needs nothing but its clock, which is noted.
+impl RuntimePm for Driver {
+    fn runtime_suspend<'bound>(
+        _pdev: &'bound pci::Device<Bound>,
+        function: Pin<&Function<'bound>>,
+    ) -> Result {
+        function.registration.data().rest();
+        Ok(())
+    }
+
+    fn runtime_resume<'bound>(
+        _pdev: &'bound pci::Device<Bound>,
+        function: Pin<&Function<'bound>>,
+    ) -> Result {
+        function.registration.data().rouse()
     }
 }

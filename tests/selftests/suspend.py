@@ -174,6 +174,25 @@ def vlan(env):
     vlan.tcp(False)
 
 
+def apart(env):
+    """Sets the PTP clock to what the system cannot have set it to by itself."""
+    base = 1_000_000_000 * 10**9
+    env.local.phc_set(base + time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+    env.defer(lambda: env.local.phc_set(time.time_ns()))
+
+
+def offset(env):
+    """Of the PTP clock from the system's that goes on while it sleeps, in nanoseconds."""
+    best = None
+    for _ in range(10):
+        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        now = env.local.phc_get()
+        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if best is None or after - before < best[1]:
+            best = [now - (before + after) // 2, after - before]
+    return best[0]
+
+
 def clock(env):
     """The PTP clock has gone on, at its rate, and takes the timestamps that it took."""
     number = env.local.phc_find()
@@ -188,33 +207,20 @@ def clock(env):
         stamps = env.local.hwtstamp(1, 1)
     except OSError:
         stamps = old
-    base = 1_000_000_000 * 10**9
-
-    def offset():
-        """Of the clock from the system's that goes on while it sleeps."""
-        best = None
-        for _ in range(10):
-            before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            now = env.local.phc_get()
-            after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            if best is None or after - before < best[1]:
-                best = [now - (before + after) // 2, after - before]
-        return best[0]
-    env.local.phc_set(base + time.clock_gettime_ns(time.CLOCK_BOOTTIME))
-    env.defer(lambda: env.local.phc_set(time.time_ns()))
+    apart(env)
     for running in (True, False):
         if not running:
             env.defer(env.bring_up)
             env.local.run("ip", "link", "set", env.ifname, "down")
-        before = offset()
+        before = offset(env)
         sleep(env)
-        after = offset()
+        after = offset(env)
         check(abs(after - before) < 50_000_000,
               f"the PTP clock is {(after - before) / 1e6:.1f} ms off after a sleep with the interface {'up' if running else 'down'}")
         check_equal(env.local.hwtstamp(), stamps, "the timestamping after the sleep")
-        first, begin = offset(), time.monotonic()
+        first, begin = offset(env), time.monotonic()
         time.sleep(1)
-        drift = abs(offset() - first) / (time.monotonic() - begin)
+        drift = abs(offset(env) - first) / (time.monotonic() - begin)
         check(drift < 5_000_000, f"the PTP clock drifts by {drift / 1e6:.1f} ms a second")
 
 
