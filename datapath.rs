@@ -15,7 +15,8 @@ use kernel::{
             Completion,
             Sender, //
         },
-        skbuff::SkBuff,
+        rtnl::Rtnl,
+        skbuff::SkBuff, //
     },
     prelude::*,
     sync::Arc, //
@@ -173,15 +174,13 @@ pub(crate) trait Factory: Sync {
         coalesce: &tx::Coalesce,
     ) -> Result<TxEnds<'a>>;
 
-    /// Makes a filled receive ring for channel `ch`. `split`: headers get buffers of their own.
+    /// Makes a filled receive ring.
     fn rx<'a>(
         &self,
         hw: &Arc<Hw<'a>>,
-        ch: usize,
-        len: u32,
-        max_frame: u32,
-        coalesce: &rx::Coalesce,
-        split: bool,
+        dev: &Device,
+        plan: &rx::Plan,
+        rtnl: &Rtnl,
     ) -> Result<KBox<dyn Rx + 'a>>;
 }
 
@@ -216,18 +215,16 @@ impl<F: Format> Factory for DataPath<F> {
     fn rx<'a>(
         &self,
         hw: &Arc<Hw<'a>>,
-        ch: usize,
-        len: u32,
-        max_frame: u32,
-        coalesce: &rx::Coalesce,
-        split: bool,
+        dev: &Device,
+        plan: &rx::Plan,
+        rtnl: &Rtnl,
     ) -> Result<KBox<dyn Rx + 'a>> {
-        if split {
-            let ring = RxRing::<F, true>::new(hw, ch, len, max_frame, coalesce)?;
+        if plan.split {
+            let ring = RxRing::<F, true>::new(hw, dev, plan, rtnl)?;
             let ring: KBox<RxRing<'a, F, true>> = KBox::new(ring, GFP_KERNEL)?;
             Ok(ring)
         } else {
-            let ring = RxRing::<F, false>::new(hw, ch, len, max_frame, coalesce)?;
+            let ring = RxRing::<F, false>::new(hw, dev, plan, rtnl)?;
             let ring: KBox<RxRing<'a, F, false>> = KBox::new(ring, GFP_KERNEL)?;
             Ok(ring)
         }

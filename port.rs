@@ -420,7 +420,7 @@ impl<'a> Port<'a> {
     }
 
     /// Builds rings for `settings` and `mtu`; touches nothing that exists.
-    fn build(&self, settings: &Settings, mtu: u32) -> Result<Rings<'a>> {
+    fn build(&self, settings: &Settings, mtu: u32, rtnl: &Rtnl) -> Result<Rings<'a>> {
         let make = self.hw.hwif.datapath;
         let split = self.splits(settings);
         let mut rings = KVec::with_capacity(self.channels.len(), GFP_KERNEL)?;
@@ -431,8 +431,14 @@ impl<'a> Port<'a> {
                 channel.tx = Some(make.tx(&self.hw, ch, settings.tx_len, &coalesce.tx)?);
             }
             if ch < settings.rx_queues.into_safe_cast() {
-                let (len, frame) = (settings.rx_len, max_frame(mtu));
-                channel.rx = Some(make.rx(&self.hw, ch, len, frame, &coalesce.rx, split)?);
+                let plan = rx::Plan {
+                    ch,
+                    len: settings.rx_len,
+                    max_frame: max_frame(mtu),
+                    coalesce: coalesce.rx,
+                    split,
+                };
+                channel.rx = Some(make.rx(&self.hw, self.dev, &plan, rtnl)?);
             }
             rings.push(channel, GFP_KERNEL)?;
         }
@@ -857,7 +863,7 @@ impl<'a> Port<'a> {
         let mut control = self.control.lock();
         let settings = control.settings;
         let mtu = self.dev.mtu();
-        let mut rings = self.build(&settings, mtu)?;
+        let mut rings = self.build(&settings, mtu, rtnl)?;
 
         // The receive clock that the reset needs comes from the PHY, or the PCS.
         self.connect_phy(rtnl)?;
@@ -1011,14 +1017,20 @@ impl<'a> Port<'a> {
 
     /// Has rings that were taken back from the channels start over, see [`TxEnds::rewind`]. New
     /// ones take their place if any is missing, as after a recovery that failed.
-    fn rewind(&self, settings: &Settings, mtu: u32, rings: &mut Rings<'a>) -> Result {
+    fn rewind(
+        &self,
+        settings: &Settings,
+        mtu: u32,
+        rings: &mut Rings<'a>,
+        rtnl: &Rtnl,
+    ) -> Result {
         let complete = rings.len() == self.channels.len()
             && rings.iter().enumerate().all(|(ch, rings)| {
                 let used = in_use(settings, ch);
                 rings.tx.is_some() == used.tx && rings.rx.is_some() == used.rx
             });
         if !complete {
-            *rings = self.build(settings, mtu)?;
+            *rings = self.build(settings, mtu, rtnl)?;
             return Ok(());
         }
         for rings in rings.iter_mut() {
@@ -1036,7 +1048,7 @@ impl<'a> Port<'a> {
     /// [`Port::rewind`].
     fn revive(&self, settings: &Settings, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result {
         let mtu = self.dev.mtu();
-        self.rewind(settings, mtu, rings)?;
+        self.rewind(settings, mtu, rings, rtnl)?;
         self.reset_core()?;
         self.start(settings, mtu, rings, rtnl)
     }
@@ -1051,7 +1063,7 @@ impl<'a> Port<'a> {
             return Err(ENETDOWN);
         }
         let settings = control.settings;
-        let mut rings = self.build(&settings, mtu)?;
+        let mut rings = self.build(&settings, mtu, rtnl)?;
 
         self.dev.detach(rtnl);
         let result = self
@@ -1092,7 +1104,7 @@ impl<'a> Port<'a> {
     pub(crate) fn replace(&self, settings: &Settings, mtu: u32, rtnl: &Rtnl) -> Result {
         let mut control = self.control.lock();
         if control.irqs.is_some() {
-            let mut rings = self.build(settings, mtu)?;
+            let mut rings = self.build(settings, mtu, rtnl)?;
             self.swap(&mut control, settings, mtu, &mut rings, rtnl)?;
         }
         control.settings = *settings;
@@ -1126,7 +1138,7 @@ impl<'a> Port<'a> {
         let (settings, mtu) = (&control.settings, self.dev.mtu());
         let again = self.quiesce(rings, rtnl).and_then(|quiet| {
             rings.clear();
-            self.rewind(settings, mtu, old)?;
+            self.rewind(settings, mtu, old, rtnl)?;
             self.restart(quiet.after(history), settings, mtu, old, rtnl)
         });
         match again {

@@ -21,6 +21,7 @@ use kernel::{
             RxLayout,
             HEADROOM, //
         },
+        rtnl::Rtnl,
         skbuff::{
             DropReason,
             SkBuff,
@@ -96,6 +97,21 @@ impl Coalesce {
             None => self.usecs == 0,
         }
     }
+}
+
+/// A receive ring that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Its channel.
+    pub(crate) ch: usize,
+    /// Number of descriptors.
+    pub(crate) len: u32,
+    /// Bytes of the longest frame.
+    pub(crate) max_frame: u32,
+    /// When it interrupts.
+    pub(crate) coalesce: Coalesce,
+    /// Headers get buffers of their own.
+    pub(crate) split: bool,
 }
 
 /// Buffer length for frames of up to `max_frame` bytes: all of it where it fits, else what a page
@@ -223,23 +239,24 @@ pub(crate) struct RxRing<'a, F: Format, const SPLIT: bool> {
 }
 
 impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
-    /// Makes a ring of `len` descriptors for channel `ch` and fills it with buffers for frames of
-    /// up to `max_frame` bytes.
+    /// Makes a ring and fills it with buffers.
     pub(crate) fn new(
         hw: &Arc<Hw<'a>>,
-        ch: usize,
-        len: u32,
-        max_frame: u32,
-        coalesce: &Coalesce,
+        dev: &Device,
+        plan: &Plan,
+        rtnl: &Rtnl,
     ) -> Result<Self> {
-        let buf_len = buf_len(max_frame);
-        let pool = PagePool::new(
+        let len = plan.len;
+        let buf_len = buf_len(plan.max_frame);
+        let pool = PagePool::for_netdev(
             hw.dev,
             &page_pool::Config {
                 pool_size: if SPLIT { len.saturating_mul(2) } else { len },
                 frag_size: RxLayout::new(HEADROOM, buf_len).frag_size,
                 headroom: HEADROOM,
             },
+            dev,
+            rtnl,
         )?;
         let slots = |count: u32| -> Result<_> {
             let mut slots = KVec::with_capacity(count.try_into()?, GFP_KERNEL)?;
@@ -260,8 +277,8 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
             waited: 0,
             capture_delay: hw.capture_delay(),
             buf_len,
-            coalesce: *coalesce,
-            ch,
+            coalesce: plan.coalesce,
+            ch: plan.ch,
             hw: hw.clone(),
             pool,
             _format: PhantomData,

@@ -318,7 +318,17 @@ check_long() {
 	trap 'guest_end; end_step; end_started' EXIT
 	check_whole release
 	check_whole debug
-	check_selftests long rust --timeout 36000 --env "SELFTESTS=faults loops" --env FAULTS=all --env LIMIT=30000 \
-		--env "LOOPS_BIND=${LOOPS_BIND:-500}" --env "LOOPS_UPDOWN=${LOOPS_UPDOWN:-1000}" --env "LOOPS_CHANGE=${LOOPS_CHANGE:-1000}"
+	start long_faults
+	start long_loops
+	finish long_faults
+	finish long_loops
 	sum_up
 }
+# With one vector: for each of thirty it is the same allocations.
+long_faults() { check_selftests faults rust "${LONG[@]}" --irq intx --env SELFTESTS=faults --env FAULTS=all; }
+long_loops() {
+	check_selftests loops rust "${LONG[@]}" --env SELFTESTS=loops \
+		--env "LOOPS_BIND=${LOOPS_BIND:-500}" --env "LOOPS_UPDOWN=${LOOPS_UPDOWN:-1000}" \
+		--env "LOOPS_CHANGE=${LOOPS_CHANGE:-1000}" --env "LOOPS_SUSPEND=${LOOPS_SUSPEND:-100}"
+}
+LONG=(--timeout 36000 --env LIMIT=30000)

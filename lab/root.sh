@@ -196,7 +196,7 @@ enter_env() {
 		GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=/src \
 		CARGO_HOME=/cache/cargo LAB=/src/lab LAB_CACHE=/cache LAB_CACHE_SHOWN="$LAB_CACHE" \
 		LAB_STEP="$LAB_STEP" LAB_STEPS="$LAB_STEPS" LAB_MIRROR="${LAB_MIRROR:-}" TERM="${TERM:-dumb}"
-	for v in CI KERNEL DRIVER JOBS V LOOPS_BIND LOOPS_UPDOWN LOOPS_CHANGE http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+	for v in CI KERNEL DRIVER JOBS V LOOPS_BIND LOOPS_UPDOWN LOOPS_CHANGE LOOPS_SUSPEND http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
 		[ -z "${!v:-}" ] || printf '%q ' "$v=${!v}"
 	done
 }

@@ -10,6 +10,7 @@ one in twenty, for most of these fill a ring.
 
 import errno
 import os
+import time
 
 import leaks
 from device import Device
@@ -81,6 +82,7 @@ def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY):
     """Fails the allocations of operate(), one a time; verify(error) looks at
     what is left and brings back the state of before."""
     nth, tried, coped = 1, 0, 0
+    told = time.monotonic()
     while True:
         hit, error = failing(nth, operate)
         if not hit:
@@ -88,6 +90,9 @@ def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY):
             break
         tried += 1
         coped += error is None
+        if time.monotonic() - told > 60:
+            told = time.monotonic()
+            note(f"{what}: at allocation {nth}")
         check(error is None or error.errno in errors,
               f"{what} with allocation {nth} failing: {error}, not ENOMEM")
         try:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Bound and unbound, up and down, changed under traffic, again and again: it
-still works then, and nothing is left behind.
+"""Bound and unbound, up and down, changed and put to sleep under traffic, again
+and again: it still works then, and nothing is left behind.
 
-LOOPS_BIND, LOOPS_UPDOWN and LOOPS_CHANGE set the numbers of rounds. What is
+LOOPS_BIND, LOOPS_UPDOWN, LOOPS_CHANGE and LOOPS_SUSPEND set the numbers of rounds. What is
 left is seen by a kernel with DMA_API_DEBUG and DEBUG_KMEMLEAK.
 """
 
@@ -13,8 +13,9 @@ import time
 import leaks
 from device import Device
 from lib import check, check_equal, main, note, wait_for
+from suspend import sleep
 
-ROUNDS = {"BIND": 10, "UPDOWN": 20, "CHANGE": 30}
+ROUNDS = {"BIND": 10, "UPDOWN": 20, "CHANGE": 30, "SUSPEND": 5}
 
 
 def rounds(what):
@@ -31,7 +32,7 @@ def nothing_left(env):
         if leaks.watches_dma():
             check_equal(leaks.dma_mappings(env.pci), [], "DMA mappings of an unbound device")
             check_equal(leaks.dma_errors(), 0, "errors in the use of the DMA API")
-        wait_for(lambda: not [pool for pool in leaks.page_pools() if pool["ifindex"] == 1], "the end of all page pools")
+        wait_for(lambda: not [pool for pool in leaks.page_pools() if pool.get("ifindex", 1) == 1], "the end of all page pools")
         if leaks.watches_memory():
             found = leaks.unreferenced()
             check(not found, f"{len(found)} unreferenced objects, the first: {found[:1]}")
@@ -119,5 +120,21 @@ def change(env):
     nothing_left(env)
 
 
+def suspend(env):
+    """The system sleeps while frames of both directions are on their way."""
+    env.need_pci()
+    env.flood()
+    start = time.monotonic()
+    for count in rounds("SUSPEND"):
+        sleep(env)
+        if count % 10 == 0:
+            env.wait_link()
+    env.wait_link()
+    told("asleep", rounds("SUSPEND")[-1], start)
+    env.undo()
+    works(env)
+    nothing_left(env)
+
+
 if __name__ == "__main__":
-    main(bind, updown, change)
+    main(bind, updown, change, suspend)

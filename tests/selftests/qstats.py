@@ -16,7 +16,8 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x001, 0x004, 0x300
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
 # include/uapi/linux/netdev.h
-QUEUE_GET, NAPI_GET, QSTATS_GET, NAPI_SET = 10, 11, 12, 14
+PAGE_POOL_GET, QUEUE_GET, NAPI_GET, QSTATS_GET, NAPI_SET = 5, 10, 11, 12, 14
+POOL = {"id": 1, "ifindex": 2, "napi": 3, "inflight": 4}
 QUEUE = {"id": 1, "ifindex": 2, "type": 3, "napi": 4}
 NAPI = {"ifindex": 1, "id": 2, "irq": 3, "defer_hard_irqs": 5, "gro_flush_timeout": 6}
 QSTATS = {"ifindex": 1, "type": 2, "queue": 3, "scope": 4, "rx_packets": 8, "rx_bytes": 9, "tx_packets": 10, "tx_bytes": 11}
@@ -245,5 +246,31 @@ def remapped(env):
     env.tcp(False)
 
 
+def pools(env):
+    """Each receive queue has a page pool, whose pages are in its ring; it goes with the ring."""
+    link = Netdev()
+    env.defer(link.sock.close)
+    index = socket.if_nametoindex(env.ifname)
+    dump = netdev(env)
+
+    def found():
+        return [pool for pool in link.dump(PAGE_POOL_GET, POOL, b"") if pool.get("ifindex") == index]
+
+    def served():
+        """The NAPIs of the pools, and of the receive queues."""
+        napis = [queue.get("napi") for queue in dump(QUEUE_GET, QUEUE) if TYPES[queue["type"]] == "rx"]
+        return sorted(pool.get("napi", 0) for pool in found()), sorted(napis)
+    env.defer(env.bring_up)
+    for _ in range(2):
+        # A pool whose pages are still with the stack is there without a NAPI until they come back.
+        wait_for(lambda: served()[0] == served()[1], f"a page pool for each queue's NAPI: {served()}")
+        empty = [pool for pool in found() if not pool["inflight"]]
+        check_equal(empty, [], "page pools without a page in a ring")
+        env.tcp(False)
+        env.local.run("ip", "link", "set", env.ifname, "down")
+        wait_for(lambda: not found(), f"the end of all page pools: {found()}")
+        env.bring_up()
+
+
 if __name__ == "__main__":
-    main(queues, exact, kept, interrupts, napi_kept, remapped)
+    main(queues, exact, kept, interrupts, napi_kept, remapped, pools)

@@ -840,7 +840,7 @@ impl<T: Driver> Device<T> {
         _rtnl: &Rtnl,
         f: impl for<'b> FnOnce(&Device<T>, Pin<&'b T::Data<'b>>) -> R,
     ) -> Option<R> {
-        if self.reg_state() != bindings::netdev_reg_state_NETREG_REGISTERED {
+        if !self.is_registered() {
             return None;
         }
 
@@ -910,6 +910,12 @@ impl<T: Driver> Device<T> {
     pub fn carrier_ok(&self) -> bool {
         // SAFETY: By the type invariant the device is valid.
         unsafe { bindings::netif_carrier_ok(self.as_raw()) }
+    }
+
+    /// Returns whether the device is registered. With the rtnl mutex held, it stays so.
+    #[inline]
+    pub(super) fn is_registered(&self) -> bool {
+        self.reg_state() == bindings::netdev_reg_state_NETREG_REGISTERED
     }
 
     /// Returns the state of the registration.
@@ -1039,7 +1045,7 @@ impl<T: Driver> Device<T> {
     pub fn hw_addr_set(&self, addr: &[u8; ETH_ALEN], _rtnl: &Rtnl) -> Result {
         // Before the registration it is the `UnregisteredDevice` that changes the address, without
         // the rtnl mutex.
-        if self.reg_state() != bindings::netdev_reg_state_NETREG_REGISTERED {
+        if !self.is_registered() {
             return Err(ENODEV);
         }
 

@@ -74,11 +74,16 @@
 //! ```
 
 use super::{
+    device::{
+        Device,
+        Driver, //
+    },
     napi::{
         Context,
         Core,
         PollContext, //
     },
+    rtnl::Rtnl,
     skbuff::SkBuff, //
 };
 use crate::{
@@ -231,6 +236,38 @@ impl<'a> PagePool<'a> {
     ///
     /// Returns `EINVAL` if a buffer is larger than a page, or has no room for data.
     pub fn new(dev: &'a device::Device<Bound>, cfg: &Config) -> Result<Self> {
+        // SAFETY: There is no network device.
+        unsafe { Self::create(dev, cfg, core::ptr::null_mut()) }
+    }
+
+    /// As [`new()`](Self::new), for a network device: if that is registered, netlink (`netdev`
+    /// family, `page-pool-get`) shows the pool with it.
+    pub fn for_netdev<T: Driver>(
+        dev: &'a device::Device<Bound>,
+        cfg: &Config,
+        netdev: &Device<T>,
+        _rtnl: &Rtnl,
+    ) -> Result<Self> {
+        let netdev = if netdev.is_registered() {
+            netdev.as_raw()
+        } else {
+            core::ptr::null_mut()
+        };
+
+        // SAFETY: If there is a network device, it is registered, and stays so for this call as the
+        // rtnl mutex is held.
+        unsafe { Self::create(dev, cfg, netdev) }
+    }
+
+    /// # Safety
+    ///
+    /// `netdev` must be null or a registered network device: what refers to it is told, by a
+    /// notifier, when it is unregistered.
+    unsafe fn create(
+        dev: &'a device::Device<Bound>,
+        cfg: &Config,
+        netdev: *mut bindings::net_device,
+    ) -> Result<Self> {
         let layout = RxLayout {
             frag_size: cfg.frag_size,
         }
@@ -250,9 +287,10 @@ impl<'a> PagePool<'a> {
             };
         params.__bindgen_anon_2.slow.flags =
             bindings::PP_FLAG_DMA_MAP | bindings::PP_FLAG_DMA_SYNC_DEV;
+        params.__bindgen_anon_2.slow.netdev = netdev;
 
         // SAFETY: The parameters are valid. The device is referenced by the pool, and bound until
-        // the pool is destroyed.
+        // the pool is destroyed; the network device is registered.
         let pool = from_err_ptr(unsafe { bindings::page_pool_create(&params) })?;
 
         // INVARIANT: As requested above.
