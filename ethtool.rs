@@ -521,6 +521,9 @@ impl Operations for Dwmac {
         let (hw, io) = (&port.hw, port.hw.io());
         regs.set_version(DUMP_VERSION << 16 | u32::from(hw.spec.snpsver));
         let words = regs.words();
+        let Ok(_awake) = hw.dev.runtime_get() else {
+            return;
+        };
         // While an access is under way it is undefined what MAC_MDIO_Data shows.
         let _no_access = hw.mdio.lock();
         (hw.hwif.dump.registers)(&hw.features, &mut |offset| {

@@ -750,6 +750,7 @@ impl<'a> Port<'a> {
     fn shut_down(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
         self.shut(control, rtnl);
         self.hw.safety.stop(self.hw.io(), &self.hw.features);
+        self.hw.stop_counters();
         control.irqs = None;
         control.wake_irqs = None;
     }
@@ -859,7 +860,13 @@ impl<'a> Port<'a> {
 
     /// Brings the port up.
     pub(crate) fn open(&self, rtnl: &Rtnl) -> Result {
-        let awake = self.hw.dev.runtime_get()?;
+        let awake = self.hw.dev.runtime_get().inspect_err(|err| {
+            netdev_err!(
+                self.dev,
+                "the device does not wake up ({:?}): bind it again, or reboot\n",
+                err
+            );
+        })?;
         let mut control = self.control.lock();
         let settings = control.settings;
         let mtu = self.dev.mtu();
@@ -946,14 +953,13 @@ impl<'a> Port<'a> {
 
     /// Undoes [`Port::rest`] for a port that is down; the core may have lost its power. Called
     /// without the rtnl mutex, too.
-    pub(crate) fn rouse(&self) -> Result {
-        // The next driver finds it where this one did.
+    pub(crate) fn rouse(&self) {
+        // The next driver finds it where this one did. Each core has room for the first address.
         let addr = self.dev.dev_addr();
-        self.hw.hwif.mac.set_address(self.hw.io(), 0, &addr)?;
+        let _ = self.hw.hwif.mac.set_address(self.hw.io(), 0, &addr);
         if let Ok(clock) = self.clock() {
             clock.resume();
         }
-        Ok(())
     }
 
     /// Has the MAC wait for a frame that wakes the system, after [`Port::quiesce`].
@@ -980,7 +986,8 @@ impl<'a> Port<'a> {
     pub(crate) fn resume(&self, rtnl: &Rtnl) -> Result {
         if self.dev.is_present() {
             // It was down.
-            return self.rouse();
+            self.rouse();
+            return Ok(());
         }
 
         let result = self.phylink.prepare_resume(rtnl).and_then(|()| {

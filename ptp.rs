@@ -119,6 +119,20 @@ impl Pace {
         })
     }
 
+    /// The time by which a clock with `addend` advances in `real`, which is not negative.
+    pub(crate) fn advance(&self, addend: u32, real: Delta) -> Delta {
+        let (real, nominal) = (real.as_nanos(), i64::from(self.addend));
+        let faster = i64::from(addend).saturating_sub(nominal);
+        let (Some(whole), Some(rest)) = (real.checked_div(nominal), real.checked_rem(nominal)) else {
+            return Delta::from_nanos(real);
+        };
+        // The second product has less than 62 bits, for `faster` is a fraction of the whole.
+        let rest = rest.saturating_mul(faster).checked_div(nominal);
+        let more = whole.saturating_mul(faster).saturating_add(rest.unwrap_or(0));
+
+        Delta::from_nanos(real.saturating_add(more))
+    }
+
     /// The addend for a frequency that is off by `offset`; `ERANGE` if there is none.
     pub(crate) fn adjusted(&self, offset: FreqOffset) -> Result<u32> {
         u32::try_from(offset.adjust(self.addend.into())).map_err(|_| ERANGE)
@@ -294,9 +308,9 @@ impl<'a> Clock<'a> {
         })
     }
 
-    /// The time that a clock would show now that showed `then` at `since`.
-    fn due(then: Timespec, since: Instant<BootTime>) -> Option<Time> {
-        then.checked_add(since.elapsed())
+    /// The time that the clock would show now if it showed `then` at `since`.
+    fn due(&self, state: &State, then: Timespec, since: Instant<BootTime>) -> Option<Time> {
+        then.checked_add(self.pace.advance(state.addend, since.elapsed()))
             .and_then(|time| register_time(time).ok())
     }
 
@@ -305,12 +319,14 @@ impl<'a> Clock<'a> {
     /// Without a clock the port still works: if this fails it stays as it is.
     fn go_on(&self, state: &mut State, (then, since): (Timespec, Instant<BootTime>)) {
         let (ptp, io) = (self.hw.hwif.ptp, self.hw.io());
-        let started = Self::due(then, since).is_some_and(|time| self.start(state, time).is_ok());
+        let started = self
+            .due(state, then, since)
+            .is_some_and(|time| self.start(state, time).is_ok());
         state.stopped = (!started).then_some((then, since));
         // To start it takes a while, and this CPU may have been away.
         for _ in 0..PROMPT_TRIES {
             let asked = Instant::<BootTime>::now();
-            match Self::due(then, since).filter(|_| started) {
+            match self.due(state, then, since).filter(|_| started) {
                 Some(time) if ptp.set_time(io, time).is_ok() && asked.elapsed() >= PROMPT => (),
                 _ => break,
             }

@@ -180,7 +180,6 @@ fn fill(
     buffers: &mut KVec<Option<RxBuffer>>,
     slot: u32,
     cx: Option<&napi::Context<'_>>,
-    gfp: kernel::alloc::Flags,
 ) -> Result<u64> {
     // CAST: `u32` fits `usize` on every architecture of the kernel.
     let buffer = buffers.get_mut(slot as usize).ok_or(EINVAL)?;
@@ -188,7 +187,7 @@ fn fill(
     Ok(match buffer {
         // Kept from a descriptor whose contents were dropped, or that did not need it.
         Some(kept) => kept.dma_address(),
-        None => buffer.insert(pool.alloc(cx, gfp)?).dma_address(),
+        None => buffer.insert(pool.alloc(cx, GFP_ATOMIC)?).dma_address(),
     })
 }
 
@@ -283,19 +282,19 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
             pool,
             _format: PhantomData,
         };
-        ring.refill(None, GFP_KERNEL)?;
+        ring.refill(None)?;
         Ok(ring)
     }
 
     /// Fills every descriptor but one: a tail equal to the DMA's position would read as empty.
-    fn refill(&mut self, cx: Option<&napi::Context<'_>>, gfp: kernel::alloc::Flags) -> Result {
+    fn refill(&mut self, cx: Option<&napi::Context<'_>>) -> Result {
         let mask = self.desc.mask();
         while self.dirty.ahead_of(self.current) < mask {
             let slot = self.dirty.slot(mask);
             let interrupt = self.coalesce.interrupt(slot);
-            let addr = fill(&mut self.pool, &mut self.buffers, slot, cx, gfp)?;
+            let addr = fill(&mut self.pool, &mut self.buffers, slot, cx)?;
             let words = if SPLIT {
-                let payload = fill(&mut self.pool, &mut self.payloads, slot, cx, gfp)?;
+                let payload = fill(&mut self.pool, &mut self.payloads, slot, cx)?;
                 F::rx_split_buffers(addr, payload, interrupt)
             } else {
                 F::rx_buffer(addr, interrupt)
@@ -512,7 +511,7 @@ impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
             }
             if looked % REFILL_BATCH == 0 {
                 // What fails here is tried again below.
-                let _ = self.refill(Some(cx), GFP_ATOMIC);
+                let _ = self.refill(Some(cx));
             }
         }
         if self.unstamped.is_some() {
@@ -523,7 +522,7 @@ impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
                 }
             }
         }
-        let starving = self.refill(Some(cx), GFP_ATOMIC).is_err();
+        let starving = self.refill(Some(cx)).is_err();
         tally.add(poll::RX_REFILL_FAILED, starving.into());
         if self.dirty != start {
             self.kick();
@@ -583,6 +582,6 @@ impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
             self.desc.store_word(index, F::OWN_WORD, 0);
         }
         // Most slots have their buffers still. Where memory is short the poll tries again.
-        let _ = self.refill(None, GFP_KERNEL);
+        let _ = self.refill(None);
     }
 }

@@ -158,6 +158,9 @@ impl SystemSleep for Driver {
 
 // A port that is down needs nothing but its clock, which is noted.
 impl RuntimePm for Driver {
+    // Who asks something has more to ask.
+    const AUTOSUSPEND_DELAY: c_int = 500;
+
     fn runtime_suspend<'bound>(
         _pdev: &'bound pci::Device<Bound>,
         function: Pin<&Function<'bound>>,
@@ -169,7 +172,7 @@ impl RuntimePm for Driver {
     fn runtime_resume<'bound>(
         _pdev: &'bound pci::Device<Bound>,
         function: Pin<&Function<'bound>>,
-    ) -> Result {
-        function.registration.data().rouse()
+    ) {
+        function.registration.data().rouse();
     }
 }

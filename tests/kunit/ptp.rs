@@ -12,7 +12,8 @@ mod tests {
         ptp::{
             FreqOffset,
             Timespec, //
-        }, //
+        },
+        time::Delta, //
     };
 
     use crate::{
@@ -112,6 +113,29 @@ mod tests {
 
         assert_eq!(pace.adjusted(ppb)?, pace.addend + 3);
         assert_eq!(pace.adjusted(FreqOffset::from_scaled_ppm(0))?, pace.addend);
+        Ok(())
+    }
+
+    #[test]
+    fn time_passes_as_steered() -> Result {
+        let day = Delta::from_secs(86_400);
+
+        for rate in [10_000_000, 204_800_000, 250_000_000] {
+            let pace = Pace::new(rate).ok_or(EINVAL)?;
+            // 100 parts per million.
+            let fast = pace.adjusted(FreqOffset::from_scaled_ppm(100 << 16))?;
+            let slow = pace.adjusted(FreqOffset::from_scaled_ppm(-(100 << 16)))?;
+            let gained = |addend: u32| pace.advance(addend, day).as_nanos() - day.as_nanos();
+
+            assert_eq!(gained(pace.addend), 0);
+            // The last bit of the addend makes for 40 microseconds a day.
+            assert!((8_639_959_000..=8_640_041_000).contains(&gained(fast)));
+            assert!((-8_640_041_000..=-8_639_959_000).contains(&gained(slow)));
+            assert_eq!(pace.advance(fast, Delta::from_nanos(0)).as_nanos(), 0);
+            // A hundred years of sleep.
+            let long = Delta::from_secs(36_525 * 86_400);
+            assert!(pace.advance(fast, long).as_nanos() > long.as_nanos());
+        }
         Ok(())
     }
 

@@ -25,7 +25,7 @@ def allow(env, yes=True):
 
 
 def asleep(env):
-    return wait_for(lambda: states(env) == ("suspended", "D3hot"), "sleep of a device that nobody needs")
+    return wait_for(lambda: states(env) in (("suspended", "D3hot"), ("suspended", "D3cold")), "sleep of a device that nobody needs")
 
 
 def down(env):
@@ -41,13 +41,22 @@ def prepare(env):
     check_equal(power(env, "control"), "on", "the default, which is left to the user to change")
     env.defer(env.bring_up)
     env.defer(allow, env, False)
+    delay = power(env, "autosuspend_delay_ms")
+    env.defer(env.local.write, f"/sys/bus/pci/devices/{env.pci}/power/autosuspend_delay_ms", delay)
+    # So that it sleeps whenever it may.
+    env.local.write(f"/sys/bus/pci/devices/{env.pci}/power/autosuspend_delay_ms", 0)
     allow(env)
     down(env)
 
 
 def falls_asleep(env):
-    """When it is down and may; not when it is up or may not."""
+    """When it is down and may, some time after; not when it is up or may not."""
     prepare(env)
+    env.local.write(f"/sys/bus/pci/devices/{env.pci}/power/autosuspend_delay_ms", 3000)
+    env.local.run("ethtool", "-d", env.ifname)
+    check_equal(states(env), ("active", "D0"), "a device that was needed just now")
+    asleep(env)
+    env.local.write(f"/sys/bus/pci/devices/{env.pci}/power/autosuspend_delay_ms", 0)
     allow(env, False)
     check_equal(states(env), ("active", "D0"), "a device that must not sleep")
     allow(env)
@@ -156,6 +165,17 @@ def clock(env):
     asleep(env)
     error = offset(env) - first - 5 * 10**9
     check(abs(error) < 50_000_000, f"the PTP clock is {error / 1e6:.1f} ms off after a shift and sleep")
+    env.defer(env.local.phc_frequency, 0)
+    env.local.phc_frequency(50_000)
+    before, begin = offset(env), time.monotonic()
+    for _ in range(4):
+        asleep(env)
+        time.sleep(1)
+        offset(env)
+    gained, expected = offset(env) - before, (time.monotonic() - begin) * 50_000_000
+    check(abs(gained - expected) < 0.25 * expected,
+          f"asleep the PTP clock, faster by 5 %, gained {gained / 1e6:.1f} ms, expected {expected / 1e6:.1f}")
+    env.local.phc_frequency(0)
     old = env.local.hwtstamp()
     env.defer(env.local.hwtstamp, *old)
     # On, all.

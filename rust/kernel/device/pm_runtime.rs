@@ -23,11 +23,13 @@ impl Device<Bound> {
     /// Wakes the device up, if it sleeps, and keeps it awake for as long as the guard exists. May
     /// sleep.
     ///
-    /// Fails with what the driver's callback did, or did before, and with
-    /// [`EACCES`](crate::error::code::EACCES) if the device sleeps because the system does.
+    /// Fails if the device, or what it is connected to, does not wake up; always if it is on a bus
+    /// without runtime power management, with [`EACCES`](crate::error::code::EACCES). While the
+    /// system sleeps a device that was awake before counts as awake.
     ///
     /// Waits for the driver's callbacks for this device, so that these must not call it, nor may
     /// the caller hold a lock that they take.
+    #[inline]
     pub fn runtime_get(&self) -> Result<ActiveGuard<'_>> {
         // SAFETY: By the type invariants the device is valid, and it is bound, hence added.
         to_result(unsafe { bindings::pm_runtime_resume_and_get(self.as_raw()) })?;
@@ -37,7 +39,7 @@ impl Device<Bound> {
     }
 }
 
-/// Keeps a device awake. When the last is dropped, the device may fall asleep some time later.
+/// Keeps a device awake. Some time after the last was dropped the device may fall asleep.
 ///
 /// # Invariants
 ///
@@ -46,9 +48,10 @@ impl Device<Bound> {
 pub struct ActiveGuard<'a>(&'a Device<Bound>);
 
 impl Drop for ActiveGuard<'_> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants of `Device` it is valid, by those of this type the usage
         // counter is not zero. Callable in any context.
-        unsafe { bindings::pm_runtime_put(self.0.as_raw()) };
+        unsafe { bindings::pm_runtime_put_autosuspend(self.0.as_raw()) };
     }
 }

@@ -375,6 +375,8 @@ impl<'a> PagePool<'a> {
     /// in use yet: there is no shortcut then that it could race with. One that was
     /// [attached](Self::attach) requires the context of its NAPI. `EINVAL` is returned if `cx` is
     /// another one or none, and `EBUSY` if it is polled by netpoll.
+    ///
+    /// Does not wait for memory, whatever `gfp` says.
     #[inline]
     pub fn alloc(&mut self, cx: Option<&Context<'_>>, gfp: Flags) -> Result<RxBuffer> {
         if self.core.is_some() {
@@ -385,8 +387,9 @@ impl<'a> PagePool<'a> {
             }
         }
 
-        // `page_address()` must work.
-        let gfp = gfp & !__GFP_HIGHMEM;
+        // `page_address()` must work. And C must not wait for memory: outside of softirqs it enters
+        // the page into an XArray with bottom halves disabled, which that does not know of.
+        let gfp = gfp & !__GFP_HIGHMEM & !(GFP_KERNEL & !GFP_NOWAIT);
         let mut offset: c_uint = 0;
 
         // SAFETY: By the type invariants the pool is valid and the size does not exceed a page. Why

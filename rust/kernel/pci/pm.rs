@@ -49,14 +49,15 @@
 //! }
 //!
 //! impl pci::RuntimePm for MyDriver {
+//!     const AUTOSUSPEND_DELAY: c_int = 100;
+//!
 //!     fn runtime_suspend<'bound>(pdev: &'bound pci::Device<Bound>, _this: Pin<&Self>) -> Result {
 //!         dev_dbg!(pdev, "nobody needs me\n");
 //!         Ok(())
 //!     }
 //!
-//!     fn runtime_resume<'bound>(pdev: &'bound pci::Device<Bound>, _this: Pin<&Self>) -> Result {
+//!     fn runtime_resume<'bound>(pdev: &'bound pci::Device<Bound>, _this: Pin<&Self>) {
 //!         dev_dbg!(pdev, "somebody does\n");
-//!         Ok(())
 //!     }
 //! }
 //!
@@ -80,7 +81,10 @@ use crate::{
         self,
         AsBusDevice, //
     },
-    error::from_result,
+    error::{
+        from_result,
+        to_result, //
+    },
     ffi::c_int,
     prelude::*, //
 };
@@ -120,64 +124,106 @@ pub trait SystemSleep: Driver {
 /// [`ActiveGuard`](crate::device::ActiveGuard) does not while the first is called and until the
 /// second has returned. They must not create one themselves, nor wait for anybody who does.
 pub trait RuntimePm: Driver {
+    /// How long nobody has to have needed the device, in milliseconds; the user may change it
+    /// (`power/autosuspend_delay_ms` in sysfs).
+    const AUTOSUSPEND_DELAY: c_int;
+
     /// Brings the device to rest, see [`SystemSleep::suspend`].
     ///
-    /// An error keeps it awake: `EBUSY` and `EAGAIN` until the next occasion, any other for good.
+    /// An error keeps it awake until the next occasion.
     fn runtime_suspend<'bound>(
         dev: &'bound Device<device::Bound>,
         this: Pin<&Self::Data<'bound>>,
     ) -> Result;
 
-    /// Sets the device up again, see [`SystemSleep::resume`].
-    ///
-    /// After an error nobody gets the device to work until it was bound again.
+    /// Sets the device up again, see [`SystemSleep::resume`]. What fails has to show when the
+    /// device is used.
     fn runtime_resume<'bound>(
         dev: &'bound Device<device::Bound>,
         this: Pin<&Self::Data<'bound>>,
-    ) -> Result;
+    );
 }
 
 impl<T: Driver> Adapter<T> {
     /// The operations as the PCI core wants them.
     pub(super) const PM_OPS: &'static Option<bindings::dev_pm_ops> = &T::PM_OPS.0;
 
-    /// Whether the driver has its device sleep while the system does not.
-    const RUNTIME_PM: bool = match Self::PM_OPS {
-        Some(ops) => ops.runtime_suspend.is_some(),
-        None => false,
-    };
+    /// To be called before probing: no callback is called until [`Self::bound`].
+    ///
+    /// `EBUSY` if the device sleeps because the bridge above it does not wake up.
+    pub(super) fn bind(dev: &Device<device::CoreInternal<'_>>) -> Result {
+        match T::PM_OPS.1 {
+            Some(_) => Self::hold(dev),
+            None => Ok(()),
+        }
+    }
 
     /// To be called once probing has succeeded: gives up what the PCI core keeps the device awake
     /// by, as the callbacks can be called from now on.
     pub(super) fn bound(dev: &Device<device::CoreInternal<'_>>) {
-        if Self::RUNTIME_PM {
+        if let Some(delay) = T::PM_OPS.1 {
+            let dev = dev.as_ref().as_raw();
+
             // SAFETY: The device is valid, and the PCI core has incremented its usage counter
             // before it called the driver.
-            unsafe { bindings::pm_runtime_put_noidle(dev.as_ref().as_raw()) };
+            unsafe {
+                bindings::pm_runtime_set_autosuspend_delay(dev, delay);
+                bindings::__pm_runtime_use_autosuspend(dev, true);
+                bindings::pm_runtime_put_noidle(dev);
+            }
         }
     }
 
-    /// To be called before unbinding: gives back what the PCI core keeps the device awake by. It
-    /// is awake.
+    /// To be called before unbinding: gives back what the PCI core keeps the device awake by, and
+    /// ends the callbacks.
     pub(super) fn unbind(dev: &Device<device::CoreInternal<'_>>) {
-        if Self::RUNTIME_PM {
+        if T::PM_OPS.1.is_some() {
             // SAFETY: The device is valid.
-            unsafe { bindings::pm_runtime_get_noresume(dev.as_ref().as_raw()) };
+            unsafe {
+                bindings::pm_runtime_get_noresume(dev.as_ref().as_raw());
+                bindings::__pm_runtime_use_autosuspend(dev.as_ref().as_raw(), false);
+            }
+            if Self::hold(dev).is_err() {
+                // SAFETY: As above. With runtime power management disabled no callback is called
+                // either; that it stays so is the least of the troubles of a dead bus.
+                unsafe { bindings::pm_runtime_disable(dev.as_ref().as_raw()) };
+            }
+        }
+    }
+
+    /// Waits for the callbacks. None is called any more while the usage counter is not zero: the
+    /// PCI core has tried to wake the device, and if that has failed, it counts as awake all the
+    /// same, or nobody would know whether somebody else tries again.
+    fn hold(dev: &Device<device::CoreInternal<'_>>) -> Result {
+        let dev = dev.as_ref().as_raw();
+
+        // SAFETY: The device is valid, and the PCI core has enabled its runtime power management.
+        unsafe {
+            bindings::pm_runtime_disable(dev);
+            let result = to_result(bindings::pm_runtime_set_active(dev));
+            bindings::pm_runtime_enable(dev);
+            result
         }
     }
 }
 
 /// The power management operations of the driver `T`, for [`Driver::PM_OPS`].
-pub struct PmOps<T: Driver + ?Sized>(Option<bindings::dev_pm_ops>, PhantomData<fn(&T)>);
+///
+/// The number is [`RuntimePm::AUTOSUSPEND_DELAY`], if the driver has that.
+pub struct PmOps<T: Driver + ?Sized>(
+    Option<bindings::dev_pm_ops>,
+    Option<c_int>,
+    PhantomData<fn(&T)>,
+);
 
 impl<T: Driver + ?Sized> PmOps<T> {
     /// None: the PCI core does all that is done.
-    pub const NONE: Self = Self(None, PhantomData);
+    pub const NONE: Self = Self(None, None, PhantomData);
 }
 
 impl<T: SystemSleep> PmOps<T> {
     /// Those of a driver that implements [`SystemSleep`].
-    pub const SYSTEM_SLEEP: Self = Self(Some(Self::SLEEP_OPS), PhantomData);
+    pub const SYSTEM_SLEEP: Self = Self(Some(Self::SLEEP_OPS), None, PhantomData);
 
     const SLEEP_OPS: bindings::dev_pm_ops = bindings::dev_pm_ops {
         suspend: Some(Self::suspend),
@@ -243,6 +289,7 @@ where
             runtime_resume: Some(Self::runtime_resume),
             ..Self::SLEEP_OPS
         }),
+        Some(T::AUTOSUSPEND_DELAY),
         PhantomData,
     );
 
@@ -274,11 +321,17 @@ where
     /// # Safety
     ///
     /// Must only be called by the PCI core as a callback for runtime power management of a device
-    /// that is bound to the driver `T`: [`Adapter::bound`] lets it happen after probing, and the
-    /// PCI core ends it, and waits, before the driver is called to unbind.
+    /// that is bound to the driver `T`: [`Adapter::bound`] lets it happen after probing, and
+    /// [`Adapter::unbind`] ends it, and waits, before the driver is called to unbind.
     unsafe extern "C" fn runtime_suspend(dev: *mut bindings::device) -> c_int {
         // SAFETY: By the safety requirements.
-        unsafe { Self::with_bound(dev, |dev, data| T::runtime_suspend(dev, data)) }
+        //
+        // Any other error would have the PM core refuse to wake up the device, which is awake.
+        unsafe {
+            Self::with_bound(dev, |dev, data| {
+                T::runtime_suspend(dev, data).map_err(|_| EBUSY)
+            })
+        }
     }
 
     /// # Safety
@@ -286,6 +339,11 @@ where
     /// As for [`Self::runtime_suspend`].
     unsafe extern "C" fn runtime_resume(dev: *mut bindings::device) -> c_int {
         // SAFETY: By the safety requirements.
-        unsafe { Self::with_bound(dev, |dev, data| T::runtime_resume(dev, data)) }
+        unsafe {
+            Self::with_bound(dev, |dev, data| {
+                T::runtime_resume(dev, data);
+                Ok(())
+            })
+        }
     }
 }
