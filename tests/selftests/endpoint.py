@@ -383,14 +383,14 @@ class Endpoint:
         time.clock_settime_ns(self.phc_id(), nanos)
 
     def phc_offset(self):
-        """[clock minus monotonic time, uncertainty] in nanoseconds: the best of some readings."""
+        """[clock minus monotonic time, uncertainty, monotonic time] in nanoseconds: the best of some readings."""
         best = None
         for _ in range(10):
             before = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
             clock = self.phc_get()
             after = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
             if best is None or after - before < best[1]:
-                best = [clock - (before + after) // 2, after - before]
+                best = [clock - (before + after) // 2, after - before, (before + after) // 2]
         return best
 
     def phc_adjust(self, modes, frequency=0, shift=0):
