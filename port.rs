@@ -1024,13 +1024,7 @@ impl<'a> Port<'a> {
 
     /// Has rings that were taken back from the channels start over, see [`TxEnds::rewind`]. New
     /// ones take their place if any is missing, as after a recovery that failed.
-    fn rewind(
-        &self,
-        settings: &Settings,
-        mtu: u32,
-        rings: &mut Rings<'a>,
-        rtnl: &Rtnl,
-    ) -> Result {
+    fn rewind(&self, settings: &Settings, mtu: u32, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result {
         let complete = rings.len() == self.channels.len()
             && rings.iter().enumerate().all(|(ch, rings)| {
                 let used = in_use(settings, ch);

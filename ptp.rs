@@ -123,12 +123,15 @@ impl Pace {
     pub(crate) fn advance(&self, addend: u32, real: Delta) -> Delta {
         let (real, nominal) = (real.as_nanos(), i64::from(self.addend));
         let faster = i64::from(addend).saturating_sub(nominal);
-        let (Some(whole), Some(rest)) = (real.checked_div(nominal), real.checked_rem(nominal)) else {
+        let (Some(whole), Some(rest)) = (real.checked_div(nominal), real.checked_rem(nominal))
+        else {
             return Delta::from_nanos(real);
         };
         // The second product has less than 62 bits, for `faster` is a fraction of the whole.
         let rest = rest.saturating_mul(faster).checked_div(nominal);
-        let more = whole.saturating_mul(faster).saturating_add(rest.unwrap_or(0));
+        let more = whole
+            .saturating_mul(faster)
+            .saturating_add(rest.unwrap_or(0));
 
         Delta::from_nanos(real.saturating_add(more))
     }

@@ -239,12 +239,7 @@ pub(crate) struct RxRing<'a, F: Format, const SPLIT: bool> {
 
 impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
     /// Makes a ring and fills it with buffers.
-    pub(crate) fn new(
-        hw: &Arc<Hw<'a>>,
-        dev: &Device,
-        plan: &Plan,
-        rtnl: &Rtnl,
-    ) -> Result<Self> {
+    pub(crate) fn new(hw: &Arc<Hw<'a>>, dev: &Device, plan: &Plan, rtnl: &Rtnl) -> Result<Self> {
         let len = plan.len;
         let buf_len = buf_len(plan.max_frame);
         let pool = PagePool::for_netdev(

@@ -169,10 +169,7 @@ impl RuntimePm for Driver {
         Ok(())
     }
 
-    fn runtime_resume<'bound>(
-        _pdev: &'bound pci::Device<Bound>,
-        function: Pin<&Function<'bound>>,
-    ) {
+    fn runtime_resume<'bound>(_pdev: &'bound pci::Device<Bound>, function: Pin<&Function<'bound>>) {
         function.registration.data().rouse();
     }
 }

@@ -138,10 +138,7 @@ pub trait RuntimePm: Driver {
 
     /// Sets the device up again, see [`SystemSleep::resume`]. What fails has to show when the
     /// device is used.
-    fn runtime_resume<'bound>(
-        dev: &'bound Device<device::Bound>,
-        this: Pin<&Self::Data<'bound>>,
-    );
+    fn runtime_resume<'bound>(dev: &'bound Device<device::Bound>, this: Pin<&Self::Data<'bound>>);
 }
 
 impl<T: Driver> Adapter<T> {
