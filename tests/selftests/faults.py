@@ -78,9 +78,10 @@ def failing(nth, operate):
     return left == 0, error
 
 
-def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY):
+def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY, leaked=lambda: None):
     """Fails the allocations of operate(), one a time; verify(error) looks at
-    what is left and brings back the state of before."""
+    what is left and brings back the state of before. leaked() is asked now and
+    then, for it takes long."""
     nth, tried, coped = 1, 0, 0
     told = time.monotonic()
     while True:
@@ -99,13 +100,22 @@ def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY):
             verify(error)
         except Exception as err:
             raise type(err)(f"after allocation {nth} of {what} failed ({error or 'which it did without'}): {err}") from None
+        if tried % 16 == 0:
+            leaked()
         nth += 1 if nth < DENSE or os.environ.get("FAULTS") == "all" else nth // 20
+    leaked()
     check(tried, f"{what} allocates nothing")
     note(f"{what}: {tried} of {nth - 1} allocations failed, {coped} of these it did without")
 
 
 def mappings(env):
     return len(leaks.dma_mappings(env.pci)) if leaks.watches_dma() else 0
+
+
+def same_mappings(env):
+    """Checks that there are as many as now."""
+    before = mappings(env)
+    return lambda: check_equal(mappings(env), before, "DMA mappings")
 
 
 def probe(env):
@@ -134,19 +144,20 @@ def probe(env):
             env.local.write(f"/sys/bus/pci/drivers/{driver}/unbind", env.pci)
         check(env.driver_of_pci(env.pci) is None, "the device is bound although its probe failed")
         check(env.netdev_of(env.pci) is None, "the interface is there although its probe failed")
-        check_equal(mappings(env), 0, "DMA mappings that are left")
-    each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS, NO_REGION))
+    each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS, NO_REGION), same_mappings(env))
     env.adopt()
     env.tcp(True)
     env.tcp(False)
 
 
 def small_rings(env, device):
-    """Rings that make an operation short."""
-    old = device.rings()
+    """Short rings, and at most two of each kind: with more it would be the same again."""
+    old, (channels, _) = device.rings(), device.channels()
     env.defer(env.reopen, env.local, env.ifname)
+    env.defer(device.set_channels, *channels)
     env.defer(device.set_rings, *old)
     device.set_rings(64, 64)
+    device.set_channels(*(min(count, 2) for count in channels))
 
 
 def open_close(env):
@@ -154,14 +165,12 @@ def open_close(env):
     small_rings(env, device)
     device.up(False)
     env.defer(env.bring_up)
-    before = mappings(env)
 
     def verify(error):
         if error is None:
             device.up(False)
         check(not device.is_up(), "the interface is up although its open failed")
-        check_equal(mappings(env), before, "DMA mappings")
-    each_allocation("open", lambda: device.up(True), verify)
+    each_allocation("open", lambda: device.up(True), verify, leaked=same_mappings(env))
     env.bring_up()
     env.tcp(True)
     env.tcp(False)
@@ -195,6 +204,7 @@ def device_works(env):
 
 def ring_change(env):
     device = prepare(env)
+    small_rings(env, device)
     change(env, "ring sizes", device.rings, lambda sizes: device.set_rings(*sizes), ((64, 64), (128, 128)))
 
 
