@@ -47,8 +47,12 @@ def works(env):
     env.tcp(False, size=256 << 10)
 
 
-def told(what, count, start):
-    note(f"{count} times {what} in {time.monotonic() - start:.0f} s")
+def ended(env, what, rounds_of, start):
+    note(f"{rounds(rounds_of)[-1]} times {what} in {time.monotonic() - start:.0f} s")
+    env.undo()
+    works(env)
+    if env.pci:
+        nothing_left(env)
 
 
 def bind(env):
@@ -71,9 +75,7 @@ def bind(env):
         if count % 50 == 0:
             env.adopt()
     env.adopt()
-    told("bound", rounds("BIND")[-1], start)
-    works(env)
-    nothing_left(env)
+    ended(env, "bound", "BIND", start)
 
 
 def updown(env):
@@ -87,11 +89,7 @@ def updown(env):
         if count % 50 == 0:
             env.bring_up()
     env.bring_up()
-    told("down and up", rounds("UPDOWN")[-1], start)
-    env.undo()
-    works(env)
-    if env.pci:
-        nothing_left(env)
+    ended(env, "down and up", "UPDOWN", start)
 
 
 def change(env):
@@ -114,10 +112,7 @@ def change(env):
         changes[count % len(changes)]()
         if count % 100 == 0:
             env.wait_ping()
-    told("changed", rounds("CHANGE")[-1], start)
-    env.undo()
-    works(env)
-    nothing_left(env)
+    ended(env, "changed", "CHANGE", start)
 
 
 def suspend(env):
@@ -130,10 +125,7 @@ def suspend(env):
         if count % 10 == 0:
             env.wait_link()
     env.wait_link()
-    told("asleep", rounds("SUSPEND")[-1], start)
-    env.undo()
-    works(env)
-    nothing_left(env)
+    ended(env, "asleep", "SUSPEND", start)
 
 
 if __name__ == "__main__":

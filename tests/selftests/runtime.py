@@ -7,7 +7,7 @@ import time
 
 from lib import Skip, case, check, check_equal, main, wait_for
 from macaddr import NEW, restore, verify
-from suspend import apart, offset, sleep, traffic
+from suspend import apart, offset, open_clock, sleep, traffic
 from vlan import Vlan
 
 
@@ -147,11 +147,7 @@ def questions(env):
 
 def clock(env):
     """The PTP clock is there, and has gone on."""
-    number = env.local.phc_find()
-    if number is None:
-        raise Skip("no PTP clock")
-    env.local.phc_open(number)
-    env.defer(env.local.phc_close)
+    open_clock(env)
     prepare(env)
     apart(env)
     asleep(env)

@@ -174,6 +174,14 @@ def vlan(env):
     vlan.tcp(False)
 
 
+def open_clock(env):
+    number = env.local.phc_find()
+    if number is None:
+        raise Skip("no PTP clock")
+    env.local.phc_open(number)
+    env.defer(env.local.phc_close)
+
+
 def apart(env):
     """Sets the PTP clock to what the system cannot have set it to by itself."""
     base = 1_000_000_000 * 10**9
@@ -195,11 +203,7 @@ def offset(env):
 
 def clock(env):
     """The PTP clock has gone on, at its rate, and takes the timestamps that it took."""
-    number = env.local.phc_find()
-    if number is None:
-        raise Skip("no PTP clock")
-    env.local.phc_open(number)
-    env.defer(env.local.phc_close)
+    open_clock(env)
     old = env.local.hwtstamp()
     env.defer(env.local.hwtstamp, old[0], old[1])
     try:
