@@ -88,6 +88,7 @@ def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY, leaked=lambda: 
         hit, error = failing(nth, operate)
         if not hit:
             check(error is None, f"{what} failed without a failing allocation: {error}")
+            verify(None)
             break
         tried += 1
         coped += error is None
@@ -145,7 +146,7 @@ def probe(env):
         check(env.driver_of_pci(env.pci) is None, "the device is bound although its probe failed")
         check(env.netdev_of(env.pci) is None, "the interface is there although its probe failed")
     each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS, NO_REGION), same_mappings(env))
-    env.adopt()
+    rescue()
     env.tcp(True)
     env.tcp(False)
 
