@@ -17,13 +17,14 @@ import os
 import re
 import time
 
+from endpoint import SLOW
 from lib import Failure, KernelLog, Skip, case, check, check_equal, main, noise, wait_for
 from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
 from stats import driver_stats
 from suspend import read, sleep
 
 # A fault is noticed by polling, a watchdog or the next frame.
-NOTICE = 20
+NOTICE = 20 * SLOW
 
 
 def fault(env, *words):
@@ -238,7 +239,8 @@ def revived(env, what):
             sleep(env)
         else:
             env.local.command(["ethtool", "-t", env.ifname, "offline"])
-        check_equal(moved(before, counters(env), r"^recoveries$"), {}, "recoveries before it is over")
+        if moved(before, counters(env), r"^recoveries$"):
+            raise Skip("too slow a machine: the next attempt to recover came first")
     env.wait_steady()
     flows(env)
 
@@ -386,9 +388,9 @@ def safety_deferred(env):
     before = counters(env)
     wait_for(lambda: inject(env, "RXUES"), "the detection of errors")
     await_counter(env, before, r"^recoveries$")
+    before = counters(env)
     wait_for(lambda: inject(env, "MPES"), "the detection of errors")
     check_equal(counted_error(env, before, "MPES"), 1, "times that MPES was counted")
-    before = counters(env)
     env.defer(env.wait_link)
     env.defer(env.local.run, "ip", "link", "set", env.ifname, "mtu", env.local.sys("mtu"))
     env.local.run("ip", "link", "set", env.ifname, "mtu", "1450")
