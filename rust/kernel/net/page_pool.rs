@@ -290,7 +290,7 @@ impl<'a> PagePool<'a> {
         params.__bindgen_anon_2.slow.netdev = netdev;
 
         // SAFETY: The parameters are valid. The device is referenced by the pool, and bound until
-        // the pool is destroyed; the network device is registered.
+        // the pool is destroyed; the network device, if any, is registered.
         let pool = from_err_ptr(unsafe { bindings::page_pool_create(&params) })?;
 
         // INVARIANT: As requested above.

@@ -294,12 +294,20 @@ where
     ///
     /// # Safety
     ///
-    /// `dev` must be a PCI device that is bound to the driver `T` and stays so until this function
-    /// returns.
+    /// `dev` must be a PCI device that is bound to the driver `T`, or about to be, and stays so
+    /// until this function returns.
     unsafe fn with_bound(
         dev: *mut bindings::device,
         f: impl for<'b> FnOnce(&'b Device<device::Bound>, Pin<&T::Data<'b>>) -> Result,
     ) -> c_int {
+        // A device that was asleep when probing began may be woken up before `Adapter::bind`, which
+        // fails then if it is asleep still.
+        //
+        // SAFETY: By the safety requirements the device is valid.
+        if unsafe { bindings::dev_get_drvdata(dev) }.is_null() {
+            return 0;
+        }
+
         // SAFETY: By the safety requirements the device is valid for the duration of this function.
         //
         // INVARIANT: It is bound.
@@ -308,8 +316,8 @@ where
         // SAFETY: By the safety requirements it is a PCI device.
         let pdev = unsafe { Device::<device::BoundInternal>::from_device(dev) };
 
-        // SAFETY: As the device is bound, probing has succeeded and stored a
-        // `Pin<KBox<T::Data<'_>>>`, and that has not been dropped.
+        // SAFETY: There is data, hence probing has succeeded and stored a `Pin<KBox<T::Data<'_>>>`,
+        // and as the device is bound that has not been dropped.
         let data = unsafe { dev.drvdata_borrow::<T::Data<'_>>() };
 
         from_result(|| f(pdev, data).map(|()| 0))
