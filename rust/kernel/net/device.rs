@@ -1003,6 +1003,22 @@ impl<T: Driver> Device<T> {
         Some(unsafe { Queue::from_raw(queue) })
     }
 
+    /// Returns the transmit queue whose lock this CPU holds, unless there are several.
+    ///
+    /// # Safety
+    ///
+    /// Bottom halves must be disabled.
+    #[cold]
+    unsafe fn only_queue_locked_here(&self) -> Option<&Queue> {
+        let mut queues = (0..self.num_tx_queues())
+            .filter_map(|index| self.tx_queue(index))
+            // SAFETY: Required from the caller.
+            .filter(|queue| unsafe { queue.is_locked_here() });
+        let queue = queues.next()?;
+
+        queues.next().is_none().then_some(queue)
+    }
+
     /// Sets the numbers of transmit and receive queues in use.
     ///
     /// Returns `EINVAL` if there are none, or more than the device was created with, and `ENODEV`
@@ -1748,23 +1764,23 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The buffer is valid.
         let skb_dev = unsafe { bindings::skb_dev(raw) };
 
-        let Some(queue) = dev.tx_queue(u32::from(mapping)) else {
+        // The device does not use `lltx`, so the core holds the transmit lock of the queue that it
+        // has picked. A filter of that queue's qdisc may have mapped the buffer to another one
+        // since: it takes the way whose lock is held.
+        //
+        // SAFETY: Bottom halves are disabled, as a lock is held.
+        let mapped = dev
+            .tx_queue(u32::from(mapping))
+            .filter(|queue| unsafe { queue.is_locked_here() });
+        // SAFETY: As above.
+        let Some(queue) = mapped.or_else(|| unsafe { dev.only_queue_locked_here() }) else {
             skb.drop_reason(DropReason::NotSpecified);
             return bindings::netdev_tx::NETDEV_TX_OK;
         };
 
-        // The device does not use `lltx`, so the core holds the transmit lock of the queue that it
-        // has picked. A filter of that queue's qdisc may have mapped the buffer to another one
-        // since.
-        //
-        // SAFETY: The queue is valid, and bottom halves are disabled.
-        if !unsafe { bindings::netif_tx_owned(queue.as_raw()) } {
-            skb.drop_reason(DropReason::NotSpecified);
-            return bindings::netdev_tx::NETDEV_TX_OK;
-        }
-
-        // SAFETY: This CPU holds the transmit lock of the queue, as was just checked. The core
-        // calls this function once at a time with it.
+        // SAFETY: This CPU holds the transmit lock of the queue, as was just checked. It is the one
+        // that the core holds, or the buffer's own, and the core calls this function once at a time
+        // with it.
         let mut queue = unsafe { TxQueue::in_xmit(queue) };
 
         // SAFETY: Packets are only transmitted while the device is registered.

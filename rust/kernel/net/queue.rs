@@ -163,6 +163,17 @@ impl Queue {
         unsafe { bindings::netif_tx_queue_stopped(self.as_raw()) }
     }
 
+    /// Returns whether this CPU holds the transmit lock.
+    ///
+    /// # Safety
+    ///
+    /// Bottom halves must be disabled, or the answer is another CPU's.
+    #[inline]
+    pub(crate) unsafe fn is_locked_here(&self) -> bool {
+        // SAFETY: By the type invariant the queue is valid; the rest is required from the caller.
+        unsafe { bindings::netif_tx_owned(self.as_raw()) }
+    }
+
     /// Acquires the transmit lock, in process context.
     ///
     /// Bottom halves are disabled until the guard is dropped. Like any spin lock it is not
