@@ -111,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) dma_bits: Option<u32>,
     /// Headers may be split off received frames, if the core can.
     pub(crate) split_header: bool,
+    /// Parity and timeouts of the core may be watched, if it can; else only the memories are (ECC).
+    pub(crate) parity: bool,
     /// A vector per queue, where the platform has them.
     pub(crate) vectors: Option<Vectors>,
 }

@@ -103,8 +103,11 @@ impl<'a> Hw<'a> {
     ) -> Result<impl PinInit<Self, Error> + 'a> {
         let io = (&regs).as_view();
         let (spec, hwif) = hwif::probe(dev, io, family)?;
-        let features = (hwif.features)(io);
+        let mut features = (hwif.features)(io);
         let config = *config;
+        if !config.parity && features.safety != SafetyPackage::None {
+            features.safety = SafetyPackage::Ecc;
+        }
         let safety = hwif
             .safety
             .filter(|_| features.safety != SafetyPackage::None);
@@ -176,7 +179,8 @@ impl<'a> Hw<'a> {
         drained.map(|_| ())
     }
 
-    /// Collects what the MAC has counted, before it loses it.
+    /// Collects what the MAC has counted, before it loses it. On return nobody reads its counters.
+    /// May sleep.
     pub(crate) fn stop_counters(&self) {
         self.counters.stop(self.hwif.mmc, self.io());
     }
@@ -238,7 +242,10 @@ impl<'a> Hw<'a> {
     pub(crate) fn link_down(&self) {
         let mut state = self.link.lock();
         state.link = None;
-        self.hwif.mac.enable(self.io(), false, false);
+        // A core that is held may be in reset.
+        if !state.held {
+            self.hwif.mac.enable(self.io(), false, false);
+        }
     }
 
     /// Programs the link again after the MAC was reset or stopped.
@@ -249,17 +256,17 @@ impl<'a> Hw<'a> {
         if let Some(link) = state.link {
             self.apply_link(&link, tx_queues)?;
         }
-        if state.lpi.is_some() {
-            self.apply_lpi(state.lpi);
-        }
+        self.apply_lpi(state.lpi);
         Ok(())
     }
 
-    /// Turns low-power idle of the transmitter on or off, while the link is up.
+    /// Turns low-power idle of the transmitter on or off, now or when frames may pass.
     pub(crate) fn set_lpi(&self, lpi: Option<Lpi>) {
         let mut state = self.link.lock();
         state.lpi = lpi;
-        self.apply_lpi(lpi);
+        if !state.held {
+            self.apply_lpi(lpi);
+        }
     }
 
     fn apply_lpi(&self, lpi: Option<Lpi>) {

@@ -162,11 +162,16 @@ impl Counters {
         self.live.store(true, Relaxed);
     }
 
-    /// Collects what was counted before a reset of the core, which clears it. After an RCU grace
-    /// period the hardware is left alone.
+    /// Collects what was counted before a reset of the core, which clears it. On return the
+    /// hardware is left alone. May sleep.
     pub(crate) fn stop(&self, mmc: &dyn Mmc, io: Mmio<'_>) {
+        if !self.live.load(Relaxed) {
+            return;
+        }
         self.collect(mmc, io);
         self.live.store(false, Relaxed);
+        // Who asks for statistics may be about to read them.
+        rcu::synchronize_rcu();
     }
 
     /// Collects one counter and returns it.

@@ -108,6 +108,8 @@ const EHL: Config = Config {
     dma_bits: None,
     // The core claims it, but it is not known to work here.
     split_header: false,
+    // Not known to work either.
+    parity: false,
     // Even numbers up to 14 are for reception, odd ones up to 15 for transmission.
     vectors: Some(Vectors {
         needed: 30,

@@ -49,6 +49,7 @@ pub(super) const GMAC5: Glue = Glue {
         rx_queues: 4,
         dma_bits: None,
         split_header: true,
+        parity: true,
         // Boards differ, and none says how.
         vectors: None,
     },
