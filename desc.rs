@@ -91,8 +91,10 @@ pub(crate) struct SegmentationLimits {
 /// What became of a transmit descriptor that the DMA gave back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TxStatus {
-    /// The frame was not sent, or not whole.
+    /// The frame was not sent, or not whole, or that cannot be told.
     pub(crate) error: bool,
+    /// The descriptor is none that ends a frame.
+    pub(crate) bad: bool,
     /// UF: the FIFO ran dry.
     pub(crate) underflow: bool,
     /// Late or excessive collision, loss of carrier, excessive deferral.

@@ -141,36 +141,25 @@ pub(crate) fn split_lens(got: u32, total: u32, header: u32, buf_len: u32) -> Opt
     (one <= buf_len && two <= buf_len).then_some((one, two))
 }
 
-/// Puts `len` bytes in `buffer` at the end of `skb`, or makes one of them. False if that cannot be;
-/// the buffer stays then.
+/// Puts `len` bytes in `buffer` at the end of `skb`, or makes one of them. `ENOMEM`, or `EMSGSIZE`
+/// for more fragments than any frame has: the buffer stays then.
 #[inline(always)]
 fn place(
     cx: &napi::PollContext<'_>,
     skb: &mut Option<SkBuff>,
     buffer: Option<&mut Option<RxBuffer>>,
     len: u32,
-) -> bool {
-    let Some(place) = buffer else {
-        return false;
+) -> Result {
+    let place = buffer.ok_or(ENOMEM)?;
+    let taken = place.take().ok_or(ENOMEM)?;
+    let placed = match skb.as_mut() {
+        None => taken.into_skb(cx, len).map(|new| *skb = Some(new)),
+        Some(skb) => taken.add_to(cx, skb, len),
     };
-    let Some(taken) = place.take() else {
-        return false;
-    };
-    let unused = match skb.as_mut() {
-        None => match taken.into_skb(cx, len) {
-            Ok(new) => {
-                *skb = Some(new);
-                None
-            }
-            Err((_, taken)) => Some(taken),
-        },
-        Some(skb) => taken.add_to(cx, skb, len).err().map(|(_, taken)| taken),
-    };
-    let placed = unused.is_none();
-    if !placed {
-        *place = unused;
-    }
-    placed
+    placed.map_err(|(err, unused)| {
+        *place = Some(unused);
+        err
+    })
 }
 
 /// Has a buffer in a slot of `buffers`; returns where the DMA finds it.
@@ -204,7 +193,9 @@ pub(crate) struct Polled {
 /// What a poll handed to the stack.
 #[derive(Default)]
 struct Delivered {
+    /// Dropped ones among them: they were work, too.
     frames: u32,
+    dropped: u32,
     bytes: u64,
     multicast: u64,
 }
@@ -388,10 +379,20 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
         // CAST: As in `fill()`.
         let index = slot as usize;
         let skb = &mut self.partial;
-        let placed = (SPLIT && len == 0 || place(cx, skb, self.buffers.get_mut(index), len))
-            && (!SPLIT || payload == 0 || place(cx, skb, self.payloads.get_mut(index), payload));
-        if !placed {
-            tally.add(poll::RX_NO_MEMORY, 1);
+        let mut placed = Ok(());
+        if !SPLIT || len != 0 {
+            placed = place(cx, skb, self.buffers.get_mut(index), len);
+        }
+        if SPLIT && payload != 0 && placed.is_ok() {
+            placed = place(cx, skb, self.payloads.get_mut(index), payload);
+        }
+        if let Err(err) = placed {
+            if err == EMSGSIZE {
+                tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+                tally.add(poll::RX_ERRORS, 1);
+            } else {
+                tally.add(poll::RX_NO_MEMORY, 1);
+            }
             self.partial = None;
             self.skipping = !status.last;
             return None;
@@ -437,9 +438,10 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
         done: &mut Delivered,
         tally: &mut Tally,
     ) {
+        let len = skb.len();
         done.frames = done.frames.wrapping_add(1);
-        done.bytes = done.bytes.wrapping_add(skb.len().into());
         if skb.eth_type_trans(dev) {
+            done.bytes = done.bytes.wrapping_add(len.into());
             done.multicast = done.multicast.wrapping_add(skb.is_multicast().into());
             // CAST: Channels are few.
             skb.record_rx_queue(self.ch as u16);
@@ -448,6 +450,8 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
             // Shorter than its header: no MAC passes such a frame on.
             skb.drop_reason(DropReason::NotSpecified);
             tally.add(poll::RX_BAD_DESCRIPTORS, 1);
+            tally.add(poll::RX_ERRORS, 1);
+            done.dropped = done.dropped.wrapping_add(1);
         }
     }
 
@@ -523,7 +527,10 @@ impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
             self.kick();
         }
         tally.add(poll::RX_DESCRIPTORS, looked.into());
-        tally.add(poll::RX_PACKETS, done.frames.into());
+        tally.add(
+            poll::RX_PACKETS,
+            done.frames.wrapping_sub(done.dropped).into(),
+        );
         tally.add(poll::RX_BYTES, done.bytes);
         tally.add(poll::RX_MULTICAST, done.multicast);
         Polled {

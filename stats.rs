@@ -81,6 +81,8 @@ counters! {
         TX_LINK_ERRORS = c"tx_link_errors",
         /// Frames whose checksum the hardware could not insert.
         TX_CSUM_ERRORS = c"tx_csum_errors",
+        /// Descriptors whose contents make no sense.
+        TX_BAD_DESCRIPTORS = c"tx_bad_descriptors",
         /// Frames sent with a timestamp.
         TX_TIMESTAMPS = c"tx_timestamps",
         /// Frames that were to get a timestamp and got none.

@@ -235,14 +235,15 @@ impl<'a, F: Format> TxRing<'a, F> {
         Ok((ring, cleaner))
     }
 
-    /// Stops the queue if there may be too few descriptors for another frame.
+    /// Stops the queue if there may be too few descriptors for another frame; false if it is
+    /// stopped.
     #[inline(always)]
-    fn make_room(&mut self, queue: &mut Sender<'_>) {
+    fn make_room(&mut self, queue: &mut Sender<'_>) -> bool {
         queue.maybe_stop(
             || self.slots.free_at_least(Self::WAKE_AT),
             Self::STOP_BELOW,
             Self::WAKE_AT,
-        );
+        )
     }
 
     #[inline(always)]
@@ -301,6 +302,7 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
         let header = gso.map_or(0, |gso| gso.header_len);
 
         let mut interrupt = false;
+        let mut rung = false;
         let refused = match self.slots.map_split(skb, prefix, header, F::TX_BUFFER_MAX) {
             Ok(mut frame) => {
                 // None is taken of segments.
@@ -345,6 +347,8 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
                     store(segment.index, &words);
                 }
                 frame.software_timestamp(queue);
+                // Before the DMA has it: the cleaner may find it sent at once.
+                rung = queue.sent(bytes, more);
                 // The frame becomes the DMA's with its first descriptor, when all the others are
                 // in memory.
                 dma_mb(Write);
@@ -390,8 +394,8 @@ impl<F: Format> datapath::Tx for TxRing<'_, F> {
                 }
             });
         }
-        self.make_room(queue);
-        let rung = queue.sent(bytes, more);
+        // A stopped queue does not come to the rest of the burst.
+        rung |= !self.make_room(queue);
         if rung {
             self.ring_doorbell(stats);
         }
@@ -475,6 +479,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
                 tally.add(poll::TX_UNDERFLOWS, status.underflow.into());
                 tally.add(poll::TX_LINK_ERRORS, status.link_error.into());
                 tally.add(poll::TX_CSUM_ERRORS, status.checksum_error.into());
+                tally.add(poll::TX_BAD_DESCRIPTORS, status.bad.into());
             } else {
                 tally.add(poll::TX_PACKETS, frame.frames.into());
                 tally.add(poll::TX_BYTES, frame.bytes.into());

@@ -343,12 +343,20 @@ impl Format for Gmac4 {
     fn tx_status(word: u32) -> TxStatus {
         let des3 = TxWriteBack::from(word);
 
-        if !des3.ld() || des3.ctxt() || !des3.es() {
+        if !des3.ld() || des3.ctxt() {
+            return TxStatus {
+                error: true,
+                bad: true,
+                ..TxStatus::default()
+            };
+        }
+        if !des3.es() {
             return TxStatus::default();
         }
 
         TxStatus {
             error: true,
+            bad: false,
             underflow: des3.uf(),
             link_error: des3.loc() || des3.nc() || des3.lc() || des3.ec() || des3.ed(),
             checksum_error: des3.ihe() || des3.pce(),

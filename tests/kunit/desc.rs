@@ -264,6 +264,7 @@ mod tests {
             error: true,
             ..TxStatus::default()
         };
+        let bad = TxStatus { bad: true, ..error };
         let link_error = TxStatus {
             link_error: true,
             ..error
@@ -273,9 +274,10 @@ mod tests {
             // Deferred, collided: not lost.
             (LD | 1 << 1 | 3 << 4, TxStatus::default()),
             // Without LD there is no status.
-            (ES | 1 << 2, TxStatus::default()),
+            (0, bad),
+            (ES | 1 << 2, bad),
             // A context descriptor has none either.
-            (LD | ES | 1 << 30, TxStatus::default()),
+            (LD | ES | 1 << 30, bad),
             (
                 LD | ES | 1 << 2,
                 TxStatus {
