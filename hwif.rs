@@ -243,8 +243,12 @@ pub(crate) trait Vlan: Sync {
 
 /// MTL block: the FIFOs between MAC and DMA.
 pub(crate) trait Mtl: Sync {
-    /// Shares the FIFOs among `tx` and `rx` queues and maps receive queue i to DMA channel i.
-    fn init(&self, io: Mmio<'_>, features: &Features, config: &Config, tx: u32, rx: u32) -> Result;
+    /// Shares the transmit FIFO among `queues` queues. None of them may be sending.
+    fn init_tx(&self, io: Mmio<'_>, features: &Features, queues: u32) -> Result;
+
+    /// Shares the receive FIFO among `queues` queues and maps receive queue i to DMA channel i. The
+    /// MAC must not receive.
+    fn init_rx(&self, io: Mmio<'_>, features: &Features, queues: u32) -> Result;
 
     /// Frames that receive queue `queue` has dropped since the last call because its FIFO was full;
     /// less if they were more than the hardware counts.
@@ -294,6 +298,11 @@ pub(crate) struct ChannelIrqs {
     pub(crate) tx: bool,
     /// RI.
     pub(crate) rx: bool,
+}
+
+impl ChannelIrqs {
+    /// All of them.
+    pub(crate) const BOTH: Self = Self { tx: true, rx: true };
 }
 
 /// One descriptor ring, as the DMA is told of it.

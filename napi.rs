@@ -348,7 +348,7 @@ pub(crate) struct Irq<'a> {
     pub(crate) hw: Arc<Hw<'a>>,
     pub(crate) channels: Channels<'a>,
     pub(crate) source: Source,
-    /// The vector is a message, and there is one for everything.
+    /// The vector is a message, sent when the common line rises.
     pub(crate) edge: bool,
 }
 
@@ -416,7 +416,9 @@ impl irq::Handler for Irq<'_> {
                     break;
                 }
             }
-            self.safety_events();
+            if self.source == Source::All {
+                self.safety_events();
+            }
         }
         irq::IrqReturn::Handled
     }

@@ -37,7 +37,6 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        rcu,
         Arc,
         Mutex, //
     },
@@ -87,6 +86,7 @@ use crate::{
     vlan, //
 };
 use recovery::{
+    both,
     in_use,
     Health,
     History, //
@@ -106,6 +106,9 @@ pub(crate) const MAX_MTU: u32 = 9000;
 
 /// The transmit watchdog fires after this.
 const WATCHDOG: Delta = Delta::from_secs(5);
+
+/// Backstop of transmission where every frame interrupts.
+const UNCOALESCED_BACKSTOP: Delta = Delta::from_millis(10);
 
 /// Interrupt coalescing of a channel.
 #[derive(Clone, Copy, Debug)]
@@ -419,18 +422,25 @@ impl<'a> Port<'a> {
         (tx, rx)
     }
 
-    /// Builds rings for `settings` and `mtu`; touches nothing that exists.
-    fn build(&self, settings: &Settings, mtu: u32, rtnl: &Rtnl) -> Result<Rings<'a>> {
+    /// Builds the rings of `which` directions for `settings` and `mtu`; touches nothing that exists.
+    fn build(
+        &self,
+        which: ChannelIrqs,
+        settings: &Settings,
+        mtu: u32,
+        rtnl: &Rtnl,
+    ) -> Result<Rings<'a>> {
         let make = self.hw.hwif.datapath;
         let split = self.splits(settings);
         let mut rings = KVec::with_capacity(self.channels.len(), GFP_KERNEL)?;
         for ch in 0..self.channels.len() {
             let mut channel = ChannelRings::default();
             let coalesce = settings.coalesce(ch);
-            if ch < settings.tx_queues.into_safe_cast() {
+            let used = both(in_use(settings, ch), which);
+            if used.tx {
                 channel.tx = Some(make.tx(&self.hw, ch, settings.tx_len, &coalesce.tx)?);
             }
-            if ch < settings.rx_queues.into_safe_cast() {
+            if used.rx {
                 let plan = rx::Plan {
                     ch,
                     len: settings.rx_len,
@@ -493,8 +503,11 @@ impl<'a> Port<'a> {
             &hw.config,
             matches!(self.plan, IrqPlan::PerQueue(_)),
         );
-        // What may fail of it is the VLAN filter, without which the port works; that was said.
-        let _ = self.apply_features(self.dev.features());
+        let features = self.dev.features();
+        self.switch_offloads(features);
+        self.vlan.lock().set_features(features);
+        // Without the filter the port works; that it fails was said.
+        let _ = self.apply_vlan();
         Ok(())
     }
 
@@ -505,44 +518,56 @@ impl<'a> Port<'a> {
             rx_checksum: features.contains(Features::RXCSUM),
             ..old
         };
+        self.set_vlan_features(features).inspect_err(|_| {
+            let _ = self.set_vlan_features(self.dev.features());
+        })?;
         if self.splits(&settings) != self.splits(&old) {
-            self.replace(&settings, self.dev.mtu(), rtnl)?;
+            self.replace(&settings, self.dev.mtu(), rtnl)
+                .inspect_err(|_| {
+                    let _ = self.set_vlan_features(self.dev.features());
+                })?;
         } else {
             self.control.lock().settings = settings;
         }
-        self.apply_features(features)
+        if self.dev.is_running() {
+            self.switch_offloads(features);
+        }
+        Ok(())
     }
 
     /// Programs the offloads that are switches of the MAC.
-    fn apply_features(&self, features: Features) -> Result {
-        if self.dev.is_running() {
-            self.hw.configure_mac(|mac, io| {
-                mac.set_rx_checksum(io, features.contains(Features::RXCSUM));
-                mac.set_loopback(io, features.contains(Features::LOOPBACK));
-            });
+    fn switch_offloads(&self, features: Features) {
+        self.hw.configure_mac(|mac, io| {
+            mac.set_rx_checksum(io, features.contains(Features::RXCSUM));
+            mac.set_loopback(io, features.contains(Features::LOOPBACK));
+        });
+    }
+
+    /// Programs what `features` say of VLANs, if that is new: the filter needs the receive clock.
+    fn set_vlan_features(&self, features: Features) -> Result {
+        let mut state = self.vlan.lock();
+        if !state.set_features(features) {
+            return Ok(());
         }
-        self.change_vlan(|state| {
-            state.set_features(features);
-            Ok(())
-        })
+        drop(state);
+        self.apply_vlan()
     }
 
     /// Lets frames of VLAN `vid` pass the filter, or no longer.
     pub(crate) fn set_vid(&self, vid: u16, present: bool) -> Result {
-        self.change_vlan(|state| state.set_vid(vid, present))
-            .inspect_err(|_| {
-                // The stack takes it for not added.
-                if present {
-                    let _ = self.vlan.lock().set_vid(vid, false);
-                }
-            })
+        self.vlan.lock().set_vid(vid, present)?;
+        self.apply_vlan().inspect_err(|_| {
+            // The stack takes it for not added.
+            if present {
+                let _ = self.vlan.lock().set_vid(vid, false);
+            }
+        })
     }
 
-    /// Changes what is to be done about VLANs, and programs it while the port is up: the filter
-    /// works by the receive clock.
-    fn change_vlan(&self, f: impl FnOnce(&mut vlan::State) -> Result) -> Result {
+    /// Programs what is to be done about VLANs while the port is up: the filter works by the
+    /// receive clock.
+    fn apply_vlan(&self) -> Result {
         let mut state = self.vlan.lock();
-        f(&mut state)?;
         if !self.dev.is_running() {
             return Ok(());
         }
@@ -560,32 +585,42 @@ impl<'a> Port<'a> {
         result
     }
 
-    /// Hands `rings` to the channels and starts them. Of the port, only the link may be up.
+    /// Hands `rings`, which are of `which` directions, to the channels and starts them. Of the port,
+    /// only the link and the other direction may be up.
     ///
     /// On failure some may be running: [`Port::quiesce`] stops them.
-    fn start(&self, settings: &Settings, mtu: u32, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result {
+    fn start(
+        &self,
+        which: ChannelIrqs,
+        settings: &Settings,
+        mtu: u32,
+        rings: &mut Rings<'a>,
+        rtnl: &Rtnl,
+    ) -> Result {
         let (hw, io) = (&self.hw, self.hw.io());
         let Settings {
             tx_queues,
             rx_queues,
             ..
         } = *settings;
-        hw.safety.start(io, &hw.features);
-        hw.hwif
-            .mtl
-            .init(io, &hw.features, &hw.config, tx_queues, rx_queues)?;
-        hw.configure_mac(|mac, io| mac.set_max_frame(io, max_frame(mtu)));
-        self.max_checksummed
-            .store(max_checksummed(hw, tx_queues), Relaxed);
+        if which == ChannelIrqs::BOTH {
+            hw.safety.start(io, &hw.features);
+        }
+        if which.tx {
+            hw.hwif.mtl.init_tx(io, &hw.features, tx_queues)?;
+            self.max_checksummed
+                .store(max_checksummed(hw, tx_queues), Relaxed);
+        }
+        if which.rx {
+            hw.hwif.mtl.init_rx(io, &hw.features, rx_queues)?;
+            hw.configure_mac(|mac, io| mac.set_max_frame(io, max_frame(mtu)));
+        }
         self.dev.set_real_num_queues(tx_queues, rx_queues, rtnl)?;
 
         for (channel, rings) in self.channels.iter().zip(rings.iter_mut()) {
             let rings = mem::take(rings);
             let ch = channel.index;
-            let irqs = ChannelIrqs {
-                tx: rings.tx.is_some(),
-                rx: rings.rx.is_some(),
-            };
+            let irqs = in_use(settings, ch);
             if irqs == ChannelIrqs::default() {
                 continue;
             }
@@ -624,39 +659,52 @@ impl<'a> Port<'a> {
                     .ok_or(EINVAL)?;
             }
             let queue = index_u32(ch);
+            channel.napi.set_irq(Some(self.napi_irq(channel, irqs)?))?;
             channel
                 .napi
                 .link_queues(irqs.rx.then_some(queue), irqs.tx.then_some(queue), rtnl)?;
             channel.napi.enable();
-            if irqs.rx {
+            let started = both(irqs, which);
+            if started.rx {
                 hw.hwif.dma.start_rx(io, ch);
             }
-            if irqs.tx {
+            if started.tx {
                 hw.hwif.dma.start_tx(io, ch);
             }
             channel.napi.irq().unmask(irqs);
+            if started != irqs {
+                // What went on meanwhile found the poll disabled.
+                channel.napi.schedule();
+            }
         }
         hw.restore_link(tx_queues)?;
         self.watch_start(rx_queues);
-        health::over(
-            self.devlink,
-            if hw.safety.is_tripped() {
-                Faults::CHANNELS
-            } else {
-                Faults::ALL
-            },
-        );
-        self.dev.tx_wake_all(rtnl);
+        if which == ChannelIrqs::BOTH {
+            health::over(
+                self.devlink,
+                if hw.safety.is_tripped() {
+                    Faults::CHANNELS
+                } else {
+                    Faults::ALL
+                },
+            );
+        }
+        if which.tx {
+            self.dev.tx_wake_all(rtnl);
+        }
         Ok(())
     }
 
-    /// Stops what [`Port::start`] started and takes the rings back from the channels, to `rings`,
-    /// which has room for them.
+    /// Stops what [`Port::start`] started and takes the rings of `which` directions back from the
+    /// channels, to `rings`, which has room for them. Where only one direction is stopped, the other
+    /// goes on, but is not polled.
     ///
     /// On return no interrupt, poll or transmission uses them, and neither does the DMA: where it
     /// cannot be stopped channel by channel the core is reset; where that fails too, the rings
-    /// are leaked rather than given back to the kernel under a running DMA, and this fails.
-    fn quiesce(&self, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result<Quiet> {
+    /// are leaked rather than given back to the kernel under a running DMA, and this fails. If only
+    /// one direction is to be stopped and does not, the channels keep their rings, and this fails
+    /// with `ETIMEDOUT`: both have to be.
+    fn quiesce(&self, which: ChannelIrqs, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result<Quiet> {
         let (hw, io) = (&self.hw, self.hw.io());
         rings.clear();
         self.watch_stop(rtnl);
@@ -665,30 +713,54 @@ impl<'a> Port<'a> {
             channel.napi.disable();
             channel.napi.unlink_queues(rtnl);
         }
-        // A poll would wake a queue that has room.
-        self.dev.tx_disable(rtnl);
+        if which.tx {
+            // A poll would wake a queue that has room.
+            self.dev.tx_disable(rtnl);
+        }
         // A poll may have unmasked after it completed; it has ended when this returns.
         self.dev.synchronize(rtnl);
         for channel in self.channels.iter() {
             channel.napi.irq().mask();
         }
-        // What stands still needs not be mended.
-        health::withdraw(self.devlink, Faults::CHANNELS);
+        if which == ChannelIrqs::BOTH {
+            // What stands still needs not be mended.
+            health::withdraw(self.devlink, Faults::CHANNELS);
+        }
 
         // In the databook's order: senders stop first, so that the MAC can empty the FIFOs;
         // receivers last, when nothing comes in any more.
-        let mut halted = true;
-        for channel in self.channels.iter().filter(|channel| channel.tx.is_some()) {
-            halted &= hw.hwif.dma.stop_tx(io, channel.index).is_ok()
-                && hw.hwif.mtl.flush_tx(io, channel.index).is_ok();
+        let (mut tx_stuck, mut rx_stuck) = (0, 0);
+        let senders = self.channels.iter().filter(|channel| channel.tx.is_some());
+        for channel in senders.filter(|_| which.tx) {
+            let ch = channel.index;
+            let halted =
+                hw.hwif.dma.stop_tx(io, ch).is_ok() && hw.hwif.mtl.flush_tx(io, ch).is_ok();
+            tx_stuck |= u32::from(!halted).wrapping_shl(index_u32(ch));
         }
-        hw.suspend_link();
         let (_, rx_channels) = self.max_queues();
         let mut drained = true;
-        for channel in self.channels.iter().take(rx_channels.into_safe_cast()) {
+        if which.rx {
+            // Frames that are sent meanwhile wait in their FIFO.
+            hw.suspend_link();
+        }
+        let receivers = self.channels.iter().take(rx_channels.into_safe_cast());
+        for channel in receivers.filter(|_| which.rx) {
             // What stays in a FIFO would be spoilt if that is shared out anew.
             drained &= hw.drain_rx(channel.index).is_ok();
-            halted &= hw.hwif.dma.stop_rx(io, channel.index).is_ok();
+            let halted = hw.hwif.dma.stop_rx(io, channel.index).is_ok();
+            rx_stuck |= u32::from(!halted).wrapping_shl(index_u32(channel.index));
+        }
+        let halted = tx_stuck == 0 && rx_stuck == 0;
+        if !halted {
+            netdev_warn!(
+                self.dev,
+                "DMA channels do not stop (TX {:#x}, RX {:#x}): no clock, or a bus that hangs?\n",
+                tx_stuck,
+                rx_stuck
+            );
+        }
+        if which != ChannelIrqs::BOTH && !(halted && drained) {
+            return Err(ETIMEDOUT);
         }
         // Nothing is counted any more, and nobody may be there to hear the interrupt.
         hw.collect_counters();
@@ -696,18 +768,22 @@ impl<'a> Port<'a> {
         for channel in self.channels.iter() {
             let ch = channel.index;
             let tx = self
-                .with_tx_side(channel, |side| side.ring.take())
+                .with_tx_side(channel, |side| side.ring.take_if(|_| which.tx))
                 .flatten();
             let (clean, rx) = channel
                 .napi
                 .with_disabled(|poller, cx| {
-                    if let Some(rx) = poller.rx.as_mut() {
+                    let rx = poller.rx.take_if(|_| which.rx).map(|mut rx| {
                         rx.detach(cx);
+                        rx
+                    });
+                    if !which.tx {
+                        return (None, rx);
                     }
                     if let Some(queue) = self.dev.tx_queue(index_u32(ch)) {
                         poller.reset_queue(&mut queue.lock());
                     }
-                    (poller.clean.take(), poller.rx.take())
+                    (poller.clean.take(), rx)
                 })
                 .unwrap_or_default();
             let tx = tx.zip(clean).map(|(tx, clean)| TxEnds { tx, clean });
@@ -742,7 +818,7 @@ impl<'a> Port<'a> {
     /// Stops the port and drops its rings, and what is in flight.
     fn shut(&self, control: &mut Control<'a>, rtnl: &Rtnl) {
         // If it fails there is nothing to be dropped.
-        let _ = self.quiesce(&mut control.retired, rtnl);
+        let _ = self.quiesce(ChannelIrqs::BOTH, &mut control.retired, rtnl);
         control.retired.clear();
     }
 
@@ -800,20 +876,19 @@ impl<'a> Port<'a> {
     /// Requests the vectors.
     fn request_irqs(&self) -> Result<Irqs<'a>> {
         let mut irqs = KVec::with_capacity(2 * MAX_CHANNELS + 3, GFP_KERNEL)?;
-        let mut request = |vector: u32, source: Source, flags: irq::Flags| -> Result<u32> {
-            let request: irq::IrqRequest<'a> = self.vectors.index(vector.into_safe_cast())?.into();
-            let number = request.irq();
+        let mut request = |vector: u32, source: Source, flags: irq::Flags| -> Result {
+            let request = self.vector(vector)?;
             let handler = Irq {
                 hw: self.hw.clone(),
                 channels: self.channels.clone(),
                 source,
-                edge: matches!(self.plan, IrqPlan::Single { shared: false }),
+                edge: !matches!(self.plan, IrqPlan::Single { shared: true }),
             };
             let name = source.name();
             // SAFETY: The registration is stored in `Control::irqs` and dropped with it.
             let registration = unsafe { irq::Registration::new(request, flags, name, Ok(handler)) };
             irqs.push(KBox::pin_init(registration, GFP_KERNEL)?, GFP_KERNEL)?;
-            Ok(number)
+            Ok(())
         };
         match self.plan {
             IrqPlan::Single { shared } => {
@@ -822,10 +897,7 @@ impl<'a> Port<'a> {
                 } else {
                     irq::Flags::TRIGGER_NONE
                 };
-                let irq = request(0, Source::All, flags)?;
-                for channel in self.channels.iter() {
-                    channel.napi.set_irq(Some(irq))?;
-                }
+                request(0, Source::All, flags)?;
             }
             IrqPlan::PerQueue(vectors) => {
                 let flags = irq::Flags::TRIGGER_NONE;
@@ -837,25 +909,35 @@ impl<'a> Port<'a> {
                 }
                 for channel in self.channels.iter() {
                     let ch = channel.index;
-                    let nth = |(first, step): (u32, u32)| {
-                        first.saturating_add(step.saturating_mul(index_u32(ch)))
-                    };
-                    let rx = request(nth(vectors.rx), Source::Rx(ch), flags)?;
-                    request(nth(vectors.tx), Source::Tx(ch), flags)?;
-                    // There are two, and room for one.
-                    channel.napi.set_irq(Some(rx))?;
+                    request(nth(vectors.rx, ch), Source::Rx(ch), flags)?;
+                    request(nth(vectors.tx, ch), Source::Tx(ch), flags)?;
                 }
             }
         }
         Ok(irqs)
     }
 
-    /// RIWT for `coalesce`.
+    /// Vector `index` of the function.
+    fn vector(&self, index: u32) -> Result<irq::IrqRequest<'a>> {
+        Ok(self.vectors.index(index.into_safe_cast())?.into())
+    }
+
+    /// The interrupt that the poll of `channel` is served by: of two, there is room for one.
+    fn napi_irq(&self, channel: &Channel<'a>, irqs: ChannelIrqs) -> Result<u32> {
+        let vector = match self.plan {
+            IrqPlan::Single { .. } => 0,
+            IrqPlan::PerQueue(vectors) if irqs.rx => nth(vectors.rx, channel.index),
+            IrqPlan::PerQueue(vectors) => nth(vectors.tx, channel.index),
+        };
+        Ok(self.vector(vector)?.irq())
+    }
+
+    /// RIWT for `coalesce`. Never off: descriptors of before a change may ask for no interrupt.
     fn riwt(&self, coalesce: &rx::Coalesce) -> u32 {
         self.hw
             .hwif
             .dma
-            .usecs_to_riwt(coalesce.usecs, self.hw.config.csr_rate)
+            .usecs_to_riwt(coalesce.usecs.max(1), self.hw.config.csr_rate)
     }
 
     /// Brings the port up.
@@ -870,7 +952,7 @@ impl<'a> Port<'a> {
         let mut control = self.control.lock();
         let settings = control.settings;
         let mtu = self.dev.mtu();
-        let mut rings = self.build(&settings, mtu, rtnl)?;
+        let mut rings = self.build(ChannelIrqs::BOTH, &settings, mtu, rtnl)?;
 
         // The receive clock that the reset needs comes from the PHY, or the PCS.
         self.connect_phy(rtnl)?;
@@ -881,7 +963,7 @@ impl<'a> Port<'a> {
             .and_then(|irqs| {
                 control.irqs = Some(irqs);
                 control.history = History::default();
-                self.start(&settings, mtu, &mut rings, rtnl)
+                self.start(ChannelIrqs::BOTH, &settings, mtu, &mut rings, rtnl)
                     .inspect_err(|_| self.shut_down(&mut control, rtnl))
             });
         if let Err(err) = result {
@@ -897,11 +979,12 @@ impl<'a> Port<'a> {
 
     /// Takes the port down.
     pub(crate) fn stop(&self, rtnl: &Rtnl) {
-        self.phylink.stop(rtnl);
         let mut control = self.control.lock();
+        // While PHY and link give it the clocks that it stops, or resets, by.
         self.shut_down(&mut control, rtnl);
         let _awake = control.awake.take();
         drop(control);
+        self.phylink.stop(rtnl);
         self.power_down();
         self.phylink.disconnect(rtnl);
     }
@@ -920,15 +1003,18 @@ impl<'a> Port<'a> {
     pub(crate) fn suspend(&self, rtnl: &Rtnl) {
         if self.dev.is_running() {
             self.dev.detach(rtnl);
-            self.phylink.suspend(rtnl);
             let mut control = self.control.lock();
             // If it fails there are no rings to be kept.
             let Control {
                 retired, history, ..
             } = &mut *control;
+            // As in `Port::stop()`, before the PHY sleeps.
             let quiet = self
-                .quiesce(retired, rtnl)
+                .quiesce(ChannelIrqs::BOTH, retired, rtnl)
                 .map(|quiet| quiet.after(history));
+            drop(control);
+            self.phylink.suspend(rtnl);
+            let mut control = self.control.lock();
             self.hw.safety.stop(self.hw.io(), &self.hw.features);
             // Their handlers would find registers that are not there; a line may be shared.
             let irqs = control.irqs.take();
@@ -946,9 +1032,8 @@ impl<'a> Port<'a> {
         if let Ok(clock) = self.clock() {
             clock.suspend();
         }
-        // The link watch, for one, may ask for statistics any time, and be about to read them.
+        // The link watch, for one, may ask for statistics any time.
         self.hw.stop_counters();
-        rcu::synchronize_rcu();
     }
 
     /// Undoes [`Port::rest`] for a port that is down; the core may have lost its power. Called
@@ -1031,7 +1116,7 @@ impl<'a> Port<'a> {
                 rings.tx.is_some() == used.tx && rings.rx.is_some() == used.rx
             });
         if !complete {
-            *rings = self.build(settings, mtu, rtnl)?;
+            *rings = self.build(ChannelIrqs::BOTH, settings, mtu, rtnl)?;
             return Ok(());
         }
         for rings in rings.iter_mut() {
@@ -1051,7 +1136,7 @@ impl<'a> Port<'a> {
         let mtu = self.dev.mtu();
         self.rewind(settings, mtu, rings, rtnl)?;
         self.reset_core()?;
-        self.start(settings, mtu, rings, rtnl)
+        self.start(ChannelIrqs::BOTH, settings, mtu, rings, rtnl)
     }
 
     /// Takes the port out of service and calls `f` while it has rings for `mtu` and receives what
@@ -1064,13 +1149,14 @@ impl<'a> Port<'a> {
             return Err(ENETDOWN);
         }
         let settings = control.settings;
-        let mut rings = self.build(&settings, mtu, rtnl)?;
+        let all = ChannelIrqs::BOTH;
+        let mut rings = self.build(all, &settings, mtu, rtnl)?;
 
         self.dev.detach(rtnl);
         let result = self
-            .quiesce(&mut control.retired, rtnl)
+            .quiesce(all, &mut control.retired, rtnl)
             .and_then(|_| self.reset_core())
-            .and_then(|()| self.start(&settings, mtu, &mut rings, rtnl))
+            .and_then(|()| self.start(all, &settings, mtu, &mut rings, rtnl))
             .and_then(|()| {
                 // They have just been woken.
                 self.dev.tx_disable(rtnl);
@@ -1079,7 +1165,7 @@ impl<'a> Port<'a> {
         if result.is_ok() {
             f();
         }
-        let again = self.quiesce(&mut rings, rtnl).and_then(|_| {
+        let again = self.quiesce(all, &mut rings, rtnl).and_then(|_| {
             rings.clear();
             self.revive(&settings, &mut control.retired, rtnl)
         });
@@ -1100,22 +1186,66 @@ impl<'a> Port<'a> {
 
     /// Makes `settings` and `mtu` the ones in force, with new rings if the port runs.
     ///
-    /// On failure the old rings go on: undisturbed if the new ones could not be built, else started
-    /// again. Link and PHY are not touched.
+    /// Where that concerns one direction only, the other one goes on. On failure the old rings do:
+    /// undisturbed if the new ones could not be built, else started again. Link and PHY are not
+    /// touched.
     pub(crate) fn replace(&self, settings: &Settings, mtu: u32, rtnl: &Rtnl) -> Result {
         let mut control = self.control.lock();
         if control.irqs.is_some() {
-            let mut rings = self.build(settings, mtu, rtnl)?;
-            self.swap(&mut control, settings, mtu, &mut rings, rtnl)?;
+            let which = self.concerned(&control, settings, mtu);
+            let mut result = self.replace_rings(&mut control, which, settings, mtu, rtnl);
+            if which != ChannelIrqs::BOTH && result == Err(ETIMEDOUT) {
+                // It does not stop by itself.
+                result = self.restart_core(&mut control, rtnl);
+                if result.is_err() {
+                    self.fallen_back(&mut control, ETIMEDOUT, result, rtnl);
+                } else {
+                    let all = ChannelIrqs::BOTH;
+                    result = self.replace_rings(&mut control, all, settings, mtu, rtnl);
+                }
+            }
+            result?;
         }
         control.settings = *settings;
         Ok(())
     }
 
-    /// Puts `rings` in place of those that run, or starts these again if that fails.
+    /// Directions whose rings have to be others with `settings` and `mtu`; both, if nothing is to
+    /// change, or if the port needs to be reset.
+    fn concerned(&self, control: &Control<'a>, settings: &Settings, mtu: u32) -> ChannelIrqs {
+        let old = &control.settings;
+        let which = ChannelIrqs {
+            tx: (settings.tx_queues, settings.tx_len) != (old.tx_queues, old.tx_len),
+            rx: (settings.rx_queues, settings.rx_len) != (old.rx_queues, old.rx_len)
+                || self.splits(settings) != self.splits(old)
+                || mtu != self.dev.mtu(),
+        };
+        let ailing = control.history.failures() != 0 || self.has_deferred();
+        if which == ChannelIrqs::default() || ailing {
+            ChannelIrqs::BOTH
+        } else {
+            which
+        }
+    }
+
+    fn replace_rings(
+        &self,
+        control: &mut Control<'a>,
+        which: ChannelIrqs,
+        settings: &Settings,
+        mtu: u32,
+        rtnl: &Rtnl,
+    ) -> Result {
+        let mut rings = self.build(which, settings, mtu, rtnl)?;
+        self.swap(control, which, settings, mtu, &mut rings, rtnl)
+    }
+
+    /// Puts `rings` in place of those that run, or starts these again if that fails; `ETIMEDOUT` as
+    /// from [`Port::quiesce`].
     fn swap(
         &self,
         control: &mut Control<'a>,
+        which: ChannelIrqs,
         settings: &Settings,
         mtu: u32,
         rings: &mut Rings<'a>,
@@ -1126,9 +1256,16 @@ impl<'a> Port<'a> {
             history,
             ..
         } = control;
-        let result = self
-            .quiesce(old, rtnl)
-            .and_then(|quiet| self.restart(quiet.after(history), settings, mtu, rings, rtnl));
+        let quiet = self.quiesce(which, old, rtnl);
+        if which != ChannelIrqs::BOTH {
+            quiet?;
+        }
+        let result = quiet.and_then(|quiet| {
+            if quiet.after(history) == Quiet::Reset {
+                self.reset_core()?;
+            }
+            self.start(which, settings, mtu, rings, rtnl)
+        });
         let Err(err) = result else {
             old.clear();
             control.history.core_works();
@@ -1137,11 +1274,26 @@ impl<'a> Port<'a> {
 
         // The device has its old MTU until the change has succeeded.
         let (settings, mtu) = (&control.settings, self.dev.mtu());
-        let again = self.quiesce(rings, rtnl).and_then(|quiet| {
-            rings.clear();
-            self.rewind(settings, mtu, old, rtnl)?;
-            self.restart(quiet.after(history), settings, mtu, old, rtnl)
+        let again = self.quiesce(ChannelIrqs::BOTH, rings, rtnl).and_then(|_| {
+            // Instead of the new ones.
+            for (rings, old) in rings.iter_mut().zip(old.iter_mut()) {
+                if which.tx {
+                    rings.tx = old.tx.take();
+                }
+                if which.rx {
+                    rings.rx = old.rx.take();
+                }
+            }
+            // What failed may have been a reset, that has not ended.
+            self.revive(settings, rings, rtnl)
         });
+        old.clear();
+        self.fallen_back(control, err, again, rtnl);
+        Err(err)
+    }
+
+    /// Tells how it went on, after `err`, with the old rings.
+    fn fallen_back(&self, control: &mut Control<'a>, err: Error, again: Result, rtnl: &Rtnl) {
         match again {
             Ok(()) => {
                 control.history.core_works();
@@ -1161,7 +1313,6 @@ impl<'a> Port<'a> {
                 self.give_up(control, rtnl);
             }
         }
-        Err(err)
     }
 
     /// Leaves a port that does not start again to the watchdog, or to the user.
@@ -1170,21 +1321,6 @@ impl<'a> Port<'a> {
         self.rare.reconfig_failures.fetch_add(1, Relaxed);
         self.shut(control, rtnl);
         self.watch_deferred();
-    }
-
-    /// Starts `rings` after [`Port::quiesce`].
-    fn restart(
-        &self,
-        quiet: Quiet,
-        settings: &Settings,
-        mtu: u32,
-        rings: &mut Rings<'a>,
-        rtnl: &Rtnl,
-    ) -> Result {
-        if quiet == Quiet::Reset {
-            self.reset_core()?;
-        }
-        self.start(settings, mtu, rings, rtnl)
     }
 
     /// Changes the coalescing limits of channel `only`, or of all; what is in flight keeps the old
@@ -1215,6 +1351,11 @@ impl<'a> Port<'a> {
     /// Applies coalescing limits to a channel of a port that runs.
     fn apply_coalesce(&self, channel: &Channel<'a>, coalesce: &Coalesce) {
         let Coalesce { tx, rx } = coalesce;
+        let riwt = self.riwt(rx);
+        self.hw
+            .hwif
+            .dma
+            .set_rx_watchdog(self.hw.io(), channel.index, riwt);
         let delay = backstop(tx);
         channel.backstop_ns.store(delay.as_nanos(), Relaxed);
         self.with_tx_side(channel, |side| {
@@ -1236,10 +1377,6 @@ impl<'a> Port<'a> {
             // What interrupted meanwhile found the poll disabled.
             channel.napi.schedule();
         }
-        self.hw
-            .hwif
-            .dma
-            .set_rx_watchdog(self.hw.io(), channel.index, self.riwt(rx));
     }
 
     /// Stores and programs the receive filter.
@@ -1327,9 +1464,18 @@ fn max_frame(mtu: u32) -> u32 {
     mtu.saturating_add(HEADER)
 }
 
-/// Delay of the transmit backstop. Never zero: without coalescing, nobody arms it.
+/// Delay of the transmit backstop. Never zero: without coalescing it is for frames of before, and
+/// must not keep a CPU busy as long as the peer lets nothing be sent.
 fn backstop(coalesce: &tx::Coalesce) -> Delta {
-    Delta::from_micros(i64::from(coalesce.usecs.max(1)))
+    match coalesce.usecs {
+        0 => UNCOALESCED_BACKSTOP,
+        usecs => Delta::from_micros(usecs.into()),
+    }
+}
+
+/// Vector of channel `ch`, of those that begin with `first`, every `step`.
+fn nth((first, step): (u32, u32), ch: usize) -> u32 {
+    first.saturating_add(step.saturating_mul(index_u32(ch)))
 }
 
 /// Number of a channel as the stack counts queues.

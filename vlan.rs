@@ -82,15 +82,18 @@ impl State {
         }
     }
 
-    /// Takes over what concerns VLANs of the device's features.
-    pub(crate) fn set_features(&mut self, features: Features) {
-        self.strip = features.contains(Features::HW_VLAN_CTAG_RX);
-        self.filter = features.contains(Features::HW_VLAN_CTAG_FILTER);
-        self.insert = if features.contains(Features::HW_VLAN_STAG_TX) {
+    /// Takes over what concerns VLANs of the device's features. Returns whether that has changed.
+    pub(crate) fn set_features(&mut self, features: Features) -> bool {
+        let strip = features.contains(Features::HW_VLAN_CTAG_RX);
+        let filter = features.contains(Features::HW_VLAN_CTAG_FILTER);
+        let insert = if features.contains(Features::HW_VLAN_STAG_TX) {
             VlanProtocol::STag
         } else {
             VlanProtocol::CTag
         };
+        let changed = (strip, filter, insert) != (self.strip, self.filter, self.insert);
+        (self.strip, self.filter, self.insert) = (strip, filter, insert);
+        changed
     }
 
     /// Lets frames of VLAN `vid` pass, or no longer. `EINVAL` if there is no such VLAN.

@@ -9,13 +9,10 @@ use kernel::{
 };
 
 use super::regs::*;
-use crate::{
-    config::Config,
-    hwif::{
-        self,
-        Features,
-        Mmio, //
-    },
+use crate::hwif::{
+    self,
+    Features,
+    Mmio, //
 };
 
 /// Weight of every transmit queue; equal ones share the wire evenly.
@@ -74,21 +71,13 @@ pub(crate) fn fifo_share(fifo: u32, queues: u32) -> Result<u32> {
 pub(super) struct Mtl;
 
 impl hwif::Mtl for Mtl {
-    fn init(
-        &self,
-        io: Mmio<'_>,
-        features: &Features,
-        _config: &Config,
-        tx: u32,
-        rx: u32,
-    ) -> Result {
-        let tx_share = fifo_share(features.tx_fifo_size, tx)?;
-        let rx_share = fifo_share(features.rx_fifo_size, rx)?;
+    fn init_tx(&self, io: Mmio<'_>, features: &Features, queues: u32) -> Result {
+        let share = fifo_share(features.tx_fifo_size, queues)?;
 
         io.write_reg(MTL_OPERATION_MODE::zeroed().with_schalg(TxScheduling::Wrr));
 
-        for queue in 0..usize::try_from(tx)? {
-            if tx > 1 {
+        for queue in 0..usize::try_from(queues)? {
+            if queues > 1 {
                 poke(
                     io,
                     queue,
@@ -101,27 +90,33 @@ impl hwif::Mtl for Mtl {
                 MTL_TXQ_OPERATION_MODE::zeroed()
                     .with_tsf(true)
                     .with_generic()
-                    .try_with_share(tx_share)?,
+                    .try_with_share(share)?,
             )?;
         }
+        // What an earlier set of queues had of the FIFO is others' now.
+        for queue in usize::try_from(queues)?..usize::try_from(features.tx_queues)? {
+            poke(io, queue, MTL_TXQ_OPERATION_MODE::zeroed())?;
+        }
+
+        Ok(())
+    }
+
+    fn init_rx(&self, io: Mmio<'_>, features: &Features, queues: u32) -> Result {
+        let share = fifo_share(features.rx_fifo_size, queues)?;
 
         let mut mode = MTL_RXQ_OPERATION_MODE::zeroed()
             .with_rsf(true)
             // The stack is to see frames with a wrong checksum: the engine knows less than it.
             .with_dis_tcp_ef(true)
-            .try_with_share(rx_share)?;
-        if let Some(levels) = FlowLevels::new(rx_share) {
+            .try_with_share(share)?;
+        if let Some(levels) = FlowLevels::new(share) {
             mode = mode.try_with_flow_control(levels.pause, levels.resume)?;
         }
-        for queue in 0..usize::try_from(rx)? {
+        for queue in 0..usize::try_from(queues)? {
             poke(io, queue, mode)?;
         }
-
-        // What an earlier set of queues had of the FIFOs is others' now.
-        for queue in usize::try_from(tx)?..usize::try_from(features.tx_queues)? {
-            poke(io, queue, MTL_TXQ_OPERATION_MODE::zeroed())?;
-        }
-        for queue in usize::try_from(rx)?..usize::try_from(features.rx_queues)? {
+        // As above.
+        for queue in usize::try_from(queues)?..usize::try_from(features.rx_queues)? {
             poke(io, queue, MTL_RXQ_OPERATION_MODE::zeroed())?;
         }
 
@@ -130,14 +125,14 @@ impl hwif::Mtl for Mtl {
             for (index, map) in MTL_RXQ_DMA_MAP::identity(features.rx_queues)
                 .into_iter()
                 .enumerate()
-                .take(usize::try_from(rx.div_ceil(4))?)
+                .take(usize::try_from(queues.div_ceil(4))?)
             {
                 poke(io, index, map)?;
             }
         }
 
         // Queues take frames from here on.
-        io.write_reg(MAC_RXQ_CTRL0::generic(rx));
+        io.write_reg(MAC_RXQ_CTRL0::generic(queues));
 
         Ok(())
     }

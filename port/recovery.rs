@@ -119,9 +119,14 @@ impl<'a> Port<'a> {
 
     /// Has the watchdog go on with what could not be mended yet, on a port that is shut.
     pub(super) fn watch_deferred(&self) {
-        if !self.health.lock().deferred.is_empty() {
+        if self.has_deferred() {
             self.dev.watch_after(WATCH_PERIOD);
         }
+    }
+
+    /// Whether faults are still to be mended.
+    pub(super) fn has_deferred(&self) -> bool {
+        !self.health.lock().deferred.is_empty()
     }
 
     /// On return the watchdog does not touch the hardware.
@@ -302,11 +307,11 @@ impl<'a> Port<'a> {
 
     /// Resets the core. The rings start over; no memory is needed for that unless an attempt before
     /// has failed.
-    fn restart_core(&self, control: &mut Control<'a>, rtnl: &Rtnl) -> Result {
+    pub(super) fn restart_core(&self, control: &mut Control<'a>, rtnl: &Rtnl) -> Result {
         let settings = control.settings;
         let rings = &mut control.retired;
         let result = self
-            .quiesce(rings, rtnl)
+            .quiesce(ChannelIrqs::BOTH, rings, rtnl)
             .and_then(|_| self.revive(&settings, rings, rtnl));
         if result.is_err() {
             self.shut(control, rtnl);
@@ -414,6 +419,14 @@ impl<'a> Port<'a> {
             hwif.dma.stop_rx(io, ch)?;
         }
         Ok(())
+    }
+}
+
+/// Directions that are in `a` and in `b`.
+pub(super) fn both(a: ChannelIrqs, b: ChannelIrqs) -> ChannelIrqs {
+    ChannelIrqs {
+        tx: a.tx && b.tx,
+        rx: a.rx && b.rx,
     }
 }
 

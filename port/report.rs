@@ -11,7 +11,10 @@ use kernel::{
 
 use super::{
     index_u32,
-    recovery::in_use,
+    recovery::{
+        both,
+        in_use, //
+    },
     Port, //
 };
 use crate::{
@@ -164,14 +167,6 @@ impl<'a> Port<'a> {
                 });
             }
         });
-    }
-}
-
-/// What both sets have.
-fn both(a: ChannelIrqs, b: ChannelIrqs) -> ChannelIrqs {
-    ChannelIrqs {
-        tx: a.tx && b.tx,
-        rx: a.rx && b.rx,
     }
 }
 
