@@ -10,11 +10,10 @@ one in twenty, for most of these fill a ring.
 
 import errno
 import os
-import time
 
 import leaks
 from device import Device
-from lib import Skip, case, check, check_equal, main, note
+from lib import Progress, Skip, case, check, check_equal, main, note
 
 DEBUGFS = "/sys/kernel/debug"
 INJECTORS = ("failslab", "fail_page_alloc")
@@ -25,6 +24,9 @@ OUT_OF_MEMORY = (errno.ENOMEM, errno.ENOSPC)
 # cannot allocate.
 NO_BUS = errno.EINVAL
 NO_REGION = errno.EBUSY
+# linux/devlink.h
+DEVLINK_CMD_HEALTH_REPORTER_DUMP_GET, DEVLINK_CMD_HEALTH_REPORTER_DUMP_CLEAR = 56, 57
+DEVLINK_ATTR_BUS_NAME, DEVLINK_ATTR_DEV_NAME, DEVLINK_ATTR_HEALTH_REPORTER_NAME = 1, 2, 115
 
 
 def set_injector(kind, **values):
@@ -83,7 +85,7 @@ def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY, leaked=lambda: 
     what is left and brings back the state of before. leaked() is asked now and
     then, for it takes long."""
     nth, tried, coped = 1, 0, 0
-    told = time.monotonic()
+    progress = Progress()
     while True:
         hit, error = failing(nth, operate)
         if not hit:
@@ -92,9 +94,7 @@ def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY, leaked=lambda: 
             break
         tried += 1
         coped += error is None
-        if time.monotonic() - told > 60:
-            told = time.monotonic()
-            note(f"{what}: at allocation {nth}")
+        progress(f"{what}: at allocation {nth}")
         check(error is None or error.errno in errors,
               f"{what} with allocation {nth} failing: {error}, not ENOMEM")
         try:
@@ -226,6 +226,36 @@ def channels_change(env):
     change(env, "channels", lambda: device.channels()[0], lambda values: device.set_channels(*values), (fewer, more))
 
 
+def dump(env):
+    """Of the channels, by devlink health: what there is no memory for is an
+    error, and no dump with gaps that stays."""
+    small_rings(env, prepare(env))
+    try:
+        family = leaks.netlink_family("devlink")
+    except OSError:
+        raise Skip("the kernel has no devlink") from None
+    reporter = b"".join(leaks.string_attribute(*words) for words in (
+        (DEVLINK_ATTR_BUS_NAME, "pci"), (DEVLINK_ATTR_DEV_NAME, env.pci), (DEVLINK_ATTR_HEALTH_REPORTER_NAME, "hw")))
+    taken = []
+
+    def clear():
+        list(leaks.generic_netlink(family, leaks.NLM_F_ACK, DEVLINK_CMD_HEALTH_REPORTER_DUMP_CLEAR, reporter))
+
+    def operate():
+        taken[:] = leaks.generic_netlink(family, leaks.NLM_F_DUMP, DEVLINK_CMD_HEALTH_REPORTER_DUMP_GET, reporter)
+
+    def verify(error):
+        if error is None:
+            check(b"DMA_Debug_Status" in b"".join(value for part in taken for value in part.values()), "no registers in the dump")
+        clear()
+    try:
+        clear()
+    except OSError as err:
+        raise Skip(f"{env.driver} has no health reporter: {err}") from None
+    each_allocation("a dump", operate, verify)
+    check(device_works(env), "the interface does not work any more")
+
+
 def receive(env):
     """One in five of the buffers and packets that are allocated for reception
     is not to be had: streams arrive intact, and when that is over nothing is lost."""
@@ -246,4 +276,4 @@ def receive(env):
 
 
 if __name__ == "__main__":
-    main(probe, case("open", open_close), ring_change, mtu_change, channels_change, receive)
+    main(probe, case("open", open_close), ring_change, mtu_change, channels_change, dump, receive)

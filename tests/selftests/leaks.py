@@ -78,26 +78,31 @@ def generic_netlink(family, flags, command, payload=b""):
             data = sock.recv(1 << 16)
             while data:
                 length, kind = struct.unpack_from("=IH", data)
-                if kind == NLMSG_ERROR:
+                if kind in (NLMSG_ERROR, NLMSG_DONE):
                     error = struct.unpack_from("=i", data, 16)[0]
                     if error:
                         raise OSError(-error, os.strerror(-error))
                     return
-                if kind == NLMSG_DONE:
-                    return
                 yield dict(attributes(data[20:length]))
                 data = data[(length + 3) & ~3:]
+
+
+def string_attribute(kind, text):
+    value = text.encode() + b"\0"
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def netlink_family(name):
+    answers = list(generic_netlink(GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY, string_attribute(CTRL_ATTR_FAMILY_NAME, name)))
+    return struct.unpack("=H", answers[0][CTRL_ATTR_FAMILY_ID])[0]
 
 
 def page_pools():
     """The page pools of this namespace's interfaces; those of an interface
     that is gone belong to lo. A pool that its driver did not connect with an
     interface is not seen: of these the kernel says so after a minute."""
-    name = struct.pack("=HH", 4 + 7, CTRL_ATTR_FAMILY_NAME) + b"netdev\0\0"
     try:
-        answers = list(generic_netlink(GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY, name))
-        family = struct.unpack("=H", answers[0][CTRL_ATTR_FAMILY_ID])[0]
-        pools = list(generic_netlink(family, NLM_F_DUMP, NETDEV_CMD_PAGE_POOL_GET))
+        pools = list(generic_netlink(netlink_family("netdev"), NLM_F_DUMP, NETDEV_CMD_PAGE_POOL_GET))
     except OSError:
         return []
     return [{PAGE_POOL[key]: int.from_bytes(value, sys.byteorder) for key, value in pool.items() if key in PAGE_POOL}

@@ -72,6 +72,18 @@ def note(text):
         print(f"# {line}", flush=True)
 
 
+class Progress:
+    """Notes about long work, one a minute."""
+
+    def __init__(self):
+        self.told = time.monotonic()
+
+    def __call__(self, text):
+        if time.monotonic() - self.told > 60:
+            self.told = time.monotonic()
+            note(text)
+
+
 def noise(size, seed):
     return random.Random(seed).randbytes(size)
 

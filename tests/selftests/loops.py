@@ -12,15 +12,21 @@ import time
 
 import leaks
 from device import Device
-from lib import check, check_equal, main, note, wait_for
+from lib import Progress, check, check_equal, main, note, wait_for
 from suspend import sleep
 
 ROUNDS = {"BIND": 10, "UPDOWN": 20, "CHANGE": 30, "SUSPEND": 5}
 
 
+def number(what):
+    return int(os.environ.get(f"LOOPS_{what}") or ROUNDS[what])
+
+
 def rounds(what):
-    count = int(os.environ.get(f"LOOPS_{what}") or ROUNDS[what])
-    return range(1, count + 1)
+    progress = Progress()
+    for count in range(1, number(what) + 1):
+        yield count
+        progress(f"{count} of {number(what)} rounds")
 
 
 def nothing_left(env):
@@ -48,7 +54,7 @@ def works(env):
 
 
 def ended(env, what, rounds_of, start):
-    note(f"{rounds(rounds_of)[-1]} times {what} in {time.monotonic() - start:.0f} s")
+    note(f"{number(rounds_of)} times {what} in {time.monotonic() - start:.0f} s")
     env.undo()
     works(env)
     if env.pci:

@@ -6,6 +6,7 @@ import errno
 import socket
 
 from lib import Failure, case, check, check_equal, main
+from rings import undisturbed
 
 VALUES = (68, 576, 1280, 1501, 2000, 4000, 8000, 9000)
 # IPv4 with ICMP or UDP.
@@ -71,6 +72,16 @@ def with_traffic(env):
     env.tcp(False)
 
 
+def sends_on(env):
+    """New receive buffers do not concern what is sent."""
+    env.defer(restore, env)
+
+    def operate():
+        for mtu in (2000, 1500, 1000, 1500):
+            env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
+    undisturbed(env, True, operate)
+
+
 def all_queues(env):
     """The largest MTU with as many queues as the driver chose."""
     if limits(env)[1] < 9000:
@@ -101,4 +112,4 @@ def refused(env):
 if __name__ == "__main__":
     main(case("up_rising", while_up, VALUES),
          case("up_falling", while_up, (9000, 4096, 1500, 68)),
-         while_down, with_traffic, all_queues, refused)
+         while_down, with_traffic, sends_on, all_queues, refused)

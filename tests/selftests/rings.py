@@ -81,6 +81,41 @@ def ring_change_traffic(env):
     env.ping()
 
 
+def undisturbed(env, to_peer, operate):
+    """Nothing is lost of what is sent in one direction all the time, while operate() changes the other one's rings."""
+    tx, rx = (env.local, env.peer) if to_peer else (env.peer, env.local)
+    here = env.peer_v4 if to_peer else env.v4
+    env.settled()
+    # Where floods go to.
+    sink, _ = rx.udp_open(here, 9)
+    env.defer(rx.close, sink)
+    tx.flood_start(here, 100)
+    operate()
+    sent = tx.flood_stop()
+    check(sent, "nothing was sent meanwhile")
+    check_equal(len(rx.udp_recv(sink, sent)), sent, f"datagrams {'to' if to_peer else 'from'} the peer")
+
+
+def other_rings(env, to_peer):
+    """Ring sizes and channels of the other direction."""
+    need_hardware(env)
+    ring, used = query(env, "-g"), query(env, "-l")
+    way = "rx" if to_peer else "tx"
+    env.defer(env.reopen, env.local, env.ifname)
+    env.defer(lambda: change(env, "-L", **{way: used[way]}))
+    env.defer(lambda: change(env, "-G", **{way: ring[way]}))
+
+    def operate():
+        for length in (64, 256, 128, ring[way]):
+            check_equal(change(env, "-G", **{way: length}), 0, f"status of ethtool -G {way} {length}")
+        if used[way] > 1:
+            for count in (1, used[way]):
+                check_equal(change(env, "-L", **{way: count}), 0, f"status of ethtool -L {way} {count}")
+    undisturbed(env, to_peer, operate)
+    env.tcp(True)
+    env.tcp(False)
+
+
 def hears_group(env, group):
     """Whether a frame to a group of ours arrives."""
     env.settled()
@@ -324,7 +359,7 @@ def coalesce_refused(env):
 
 
 if __name__ == "__main__":
-    main(ring_sizes, ring_change, ring_change_traffic, case("ring_filter", filter_kept, "-g"), ring_refused, reasons,
+    main(ring_sizes, ring_change, ring_change_traffic, case("other_rings_tx", other_rings, True), case("other_rings_rx", other_rings, False), case("ring_filter", filter_kept, "-g"), ring_refused, reasons,
          channels, channels_change, case("channels_filter", filter_kept, "-l"), channels_refused,
          coalesce, coalesce_change, coalesce_kept, coalesce_queues, coalesce_queues_kept, coalesce_extremes,
          coalesce_refused)

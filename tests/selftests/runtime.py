@@ -38,6 +38,8 @@ def prepare(env):
     env.need_pci()
     if not os.path.exists(f"/sys/bus/pci/devices/{env.pci}/power/control"):
         raise Skip("this kernel has no runtime power management")
+    if power(env, "runtime_status") == "unsupported":
+        raise Skip("the device's runtime power management is off: the C driver disables it when it leaves")
     check_equal(power(env, "control"), "on", "the default, which is left to the user to change")
     env.defer(env.bring_up)
     env.defer(allow, env, False)
