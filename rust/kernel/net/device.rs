@@ -810,7 +810,9 @@ impl<T: Driver> Device<T> {
     /// Calls `f` with the data of the registration.
     ///
     /// `f` is higher-ranked, so that the data may be invariant in its lifetime: the erased one can
-    /// neither escape nor be chosen.
+    /// neither escape nor be chosen. The borrow has a lifetime of its own, which ends with the
+    /// call: one as long as that of the data would let a reference to the data be stored inside of
+    /// it.
     ///
     /// # Safety
     ///
@@ -820,7 +822,7 @@ impl<T: Driver> Device<T> {
     #[inline]
     pub(crate) unsafe fn with_data<R>(
         &self,
-        f: impl for<'a> FnOnce(&Device<T>, Pin<&'a T::Data<'a>>) -> R,
+        f: impl for<'a> FnOnce(&Device<T>, Pin<&T::Data<'a>>) -> R,
     ) -> R {
         // SAFETY: The slot was initialized at allocation, and is not written while callbacks run.
         let data = unsafe { self.data_slot().read() };
@@ -838,7 +840,7 @@ impl<T: Driver> Device<T> {
     pub(super) fn with_registered<R>(
         &self,
         _rtnl: &Rtnl,
-        f: impl for<'b> FnOnce(&Device<T>, Pin<&'b T::Data<'b>>) -> R,
+        f: impl for<'b> FnOnce(&Device<T>, Pin<&T::Data<'b>>) -> R,
     ) -> Option<R> {
         if !self.is_registered() {
             return None;
@@ -1247,7 +1249,7 @@ impl<T: Driver> Handle<T> {
     /// device is not unregistered before `f` returns.
     pub fn with<R>(
         &self,
-        f: impl for<'b> FnOnce(&Device<T>, Pin<&'b T::Data<'b>>, &Rtnl) -> R,
+        f: impl for<'b> FnOnce(&Device<T>, Pin<&T::Data<'b>>, &Rtnl) -> R,
     ) -> Option<R> {
         let target = self.0.lock();
         let target = target.as_ref()?;
@@ -2069,7 +2071,7 @@ impl<T: Driver> Adapter<T> {
     unsafe fn vlan_rx_vid(
         dev: *mut bindings::net_device,
         ethertype: bindings::__be16,
-        f: impl for<'a> FnOnce(&Device<T>, Pin<&'a T::Data<'a>>, VlanProtocol, &Rtnl) -> Result,
+        f: impl for<'a> FnOnce(&Device<T>, Pin<&T::Data<'a>>, VlanProtocol, &Rtnl) -> Result,
     ) -> c_int {
         // SAFETY: By the safety requirements `dev` is a `Device<T>`.
         let dev = unsafe { Device::<T>::from_raw(dev) };

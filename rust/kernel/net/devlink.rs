@@ -503,7 +503,7 @@ impl<T: Operations> Slot<T> {
     /// The lock of the devlink instance may be held, but not the rtnl mutex.
     fn with_data<R>(
         &self,
-        f: impl for<'b> FnOnce(&Device<T>, Pin<&'b T::Data<'b>>, &Rtnl) -> R,
+        f: impl for<'b> FnOnce(&Device<T>, Pin<&T::Data<'b>>, &Rtnl) -> R,
     ) -> Result<R> {
         // SAFETY: By the type invariants.
         let dev = unsafe { &*self.devlink }.device();
