@@ -170,6 +170,9 @@ use core::{
     },
 };
 
+/// Length of an Ethernet header.
+const ETH_HLEN: c_int = bindings::ETH_HLEN as c_int; // CAST: 14.
+
 /// Length of an Ethernet address.
 const ETH_ALEN: usize = bindings::ETH_ALEN as usize; // CAST: 6.
 
@@ -182,7 +185,8 @@ pub enum Xmit {
     /// It was sent, or it was dropped.
     Sent,
     /// There was no room for it, although the queue was not stopped. It is handed back unchanged
-    /// and comes again later.
+    /// and comes again later. Another buffer, or one that was made a received packet, is dropped
+    /// with a warning.
     ///
     /// A driver should stop the queue in time instead.
     Busy(SkBuff),
@@ -1599,6 +1603,62 @@ impl<T: Driver> Drop for Registration<'_, T> {
     }
 }
 
+/// What has to be known of a buffer that the core may get back from [`Driver::start_xmit`].
+///
+/// Only what is at hand: most buffers do not come back.
+struct Lent {
+    skb: *mut bindings::sk_buff,
+    dev: *mut bindings::net_device,
+    sk: *mut bindings::sock,
+    mapping: u16,
+}
+
+impl Lent {
+    #[inline]
+    fn new(skb: &SkBuffRef) -> Self {
+        let raw = skb.as_raw();
+
+        Self {
+            skb: raw,
+            // SAFETY: The buffer is valid.
+            dev: unsafe { bindings::skb_dev(raw) },
+            // SAFETY: As above.
+            sk: unsafe { (*raw).sk },
+            mapping: skb.queue_mapping(),
+        }
+    }
+
+    /// Returns whether `skb` may be handed back.
+    ///
+    /// Not so another buffer, not even at the same place: the core would send again the one that
+    /// the driver has kept or freed, and on behalf of the socket that it came from. Nor one that
+    /// was made a received packet, which has lost its socket, its route and its header. Everything
+    /// else that a driver can change is but the contents of the packet.
+    #[cold]
+    fn is(&self, skb: &SkBuffRef) -> bool {
+        let raw = skb.as_raw();
+
+        // SAFETY: The buffer is valid.
+        let (sk, mac_offset) = unsafe { ((*raw).sk, bindings::skb_mac_offset(raw)) };
+
+        // The header of a buffer that is to be transmitted is not in front of its data.
+        ptr::eq(raw, self.skb) && ptr::eq(sk, self.sk) && mac_offset != -ETH_HLEN
+    }
+
+    /// Hands the buffer back, with the values that the core relies on and that the driver may have
+    /// changed by means of the methods for packets that are received.
+    #[cold]
+    fn give_back(&self, skb: SkBuff) {
+        let skb = skb.into_raw().as_ptr();
+
+        // SAFETY: The buffer is valid, and these are the values that it came with.
+        unsafe {
+            (*skb).queue_mapping = self.mapping;
+            bindings::skb_set_dev(skb, self.dev);
+        }
+    }
+}
+
 /// The callbacks of the networking core.
 struct Adapter<T: Driver>(PhantomData<T>);
 
@@ -1761,10 +1821,7 @@ impl<T: Driver> Adapter<T> {
         // lists. As the device does not have `IFF_TX_SKB_SHARING`, whoever else holds a reference
         // does nothing but drop it.
         let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
-        let raw = skb.as_raw();
-        let mapping = skb.queue_mapping();
-        // SAFETY: The buffer is valid.
-        let skb_dev = unsafe { bindings::skb_dev(raw) };
+        let lent = Lent::new(&skb);
 
         // The device does not use `lltx`, so the core holds the transmit lock of the queue that it
         // has picked. A filter of that queue's qdisc may have mapped the buffer to another one
@@ -1772,7 +1829,7 @@ impl<T: Driver> Adapter<T> {
         //
         // SAFETY: Bottom halves are disabled, as a lock is held.
         let mapped = dev
-            .tx_queue(u32::from(mapping))
+            .tx_queue(u32::from(lent.mapping))
             .filter(|queue| unsafe { queue.is_locked_here() });
         // SAFETY: As above.
         let Some(queue) = mapped.or_else(|| unsafe { dev.only_queue_locked_here() }) else {
@@ -1789,20 +1846,11 @@ impl<T: Driver> Adapter<T> {
         match unsafe { dev.with_data(|dev, data| T::start_xmit(dev, data, &mut queue, skb)) } {
             Xmit::Sent => bindings::netdev_tx::NETDEV_TX_OK,
             Xmit::Busy(skb) => {
-                // A buffer other than the one that we got must not be handed back: the core would
-                // send again the one that the driver has kept or freed.
-                if warn_on!(!ptr::eq(skb.as_raw(), raw)) {
+                if warn_on!(!lent.is(&skb)) {
                     return bindings::netdev_tx::NETDEV_TX_OK;
                 }
 
-                // The core owns it again. It relies on what the driver may have changed by means of
-                // the methods for packets that are received.
-                let skb = skb.into_raw().as_ptr();
-                // SAFETY: The buffer is valid, and these are the values that it came with.
-                unsafe {
-                    (*skb).queue_mapping = mapping;
-                    bindings::skb_set_dev(skb, skb_dev);
-                }
+                lent.give_back(skb);
                 bindings::netdev_tx::NETDEV_TX_BUSY
             }
         }
@@ -2674,6 +2722,32 @@ mod tests {
         drop(reg);
         assert_eq!(seen.stop.load(Relaxed), 1);
         assert!(handle.with(|_, _, _| ()).is_none());
+
+        Ok(())
+    }
+
+    #[test]
+    fn only_what_was_lent_is_given_back() -> Result {
+        let faux = faux::Registration::new(c"rust_net_lent", None)?;
+        let dev = UnregisteredDevice::<Probe>::new(faux.as_ref().as_ref(), 1, 1)?;
+        let skb = frame(&dev)?;
+        let raw = skb.as_raw();
+        let lent = Lent::new(&skb);
+
+        assert!(lent.is(&skb));
+        assert!(!lent.is(&*frame(&dev)?));
+
+        // Another one at the same place has another socket, if any.
+        let other = Lent {
+            sk: NonNull::dangling().as_ptr(),
+            ..lent
+        };
+        assert!(!other.is(&skb));
+
+        // As if it was received.
+        // SAFETY: The buffer is ours, and has a header.
+        unsafe { bindings::eth_type_trans(raw, dev.as_raw()) };
+        assert!(!lent.is(&skb));
 
         Ok(())
     }
