@@ -440,7 +440,7 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
     ) {
         let len = skb.len();
         done.frames = done.frames.wrapping_add(1);
-        if skb.eth_type_trans(dev) {
+        if skb.eth_type_trans(dev, cx) {
             done.bytes = done.bytes.wrapping_add(len.into());
             done.multicast = done.multicast.wrapping_add(skb.is_multicast().into());
             // CAST: Channels are few.

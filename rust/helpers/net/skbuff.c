@@ -108,19 +108,10 @@ __rust_helper void rust_helper_skb_record_rx_queue(struct sk_buff *skb,
 	skb_record_rx_queue(skb, rx_queue);
 }
 
-/*
- * A buffer that was on its way out carries a socket, a route and connection
- * tracking state which must not enter the receive path. One that was built by
- * the driver belongs to no device yet, and has none of these.
- */
 __rust_helper void rust_helper_skb_scrub_for_rx(struct sk_buff *skb)
 {
-	if (likely(!skb->dev))
-		return;
-
 	skb_orphan(skb);
-	skb_dst_drop(skb);
-	nf_reset_ct(skb);
+	skb_scrub_packet(skb, true);
 }
 
 __rust_helper unsigned int rust_helper_skb_pkt_type(const struct sk_buff *skb)

@@ -1803,6 +1803,16 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The unregistration stops the device first, so this is never later.
         unsafe { dev.with_data(|dev, data| T::stop(dev, data, rtnl)) };
 
+        // A poll that a driver has not disabled may be about to queue packets to another CPU, as
+        // the device was running when it looked. The core removes them from there, but once only;
+        // it has waited for such polls before, unless the device is going away.
+        //
+        // SAFETY: The device is valid. The field is written with the rtnl mutex held.
+        if unsafe { (*dev.as_raw()).dismantle } {
+            // SAFETY: Takes no argument, and the caller may sleep.
+            unsafe { bindings::synchronize_net() };
+        }
+
         0
     }
 
@@ -2456,36 +2466,11 @@ mod tests {
 
     /// Creates a minimal frame that belongs to `dev`.
     fn frame(dev: &Device<Probe>) -> Result<SkBuff> {
-        const LEN: u32 = 60;
+        let mut frame = [0; 60];
 
-        // SAFETY: All values are valid.
-        let skb =
-            unsafe { bindings::__alloc_skb(LEN, GFP_KERNEL.as_raw(), 0, bindings::NUMA_NO_NODE) };
-        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
-        // SAFETY: The buffer is new.
-        let mut skb = unsafe { SkBuff::from_raw(skb) };
-
-        // SAFETY: The buffer is empty and has room for `LEN` bytes.
-        unsafe {
-            let data = bindings::skb_put(skb.as_raw(), LEN).cast::<u8>();
-
-            data.write_bytes(0, 60);
-            data.add(12)
-                .cast::<[u8; 2]>()
-                .write(ETHERTYPE.to_be_bytes());
-        }
-
-        if !skb.eth_type_trans(dev) {
-            return Err(EINVAL);
-        }
-
-        // SAFETY: The header was pulled just now.
-        unsafe { bindings::skb_push(skb.as_raw(), ETH_HLEN) };
-
-        Ok(skb)
+        frame[12..14].copy_from_slice(&ETHERTYPE.to_be_bytes());
+        SkBuff::from_frame(dev, &frame)
     }
-
-    const ETH_HLEN: u32 = bindings::ETH_HLEN;
 
     fn data<'a>(
         dev: &UnregisteredDevice<'a, Probe>,

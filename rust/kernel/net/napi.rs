@@ -7,6 +7,10 @@
 //! [`Napi::schedule`] was called. No lock is involved: a scheduled NAPI is polled in one place at a
 //! time, and a disabled one is not polled at all. [`Context`] is the proof of either of the two.
 //!
+//! A driver disables its NAPIs when the device is stopped. One that does not is polled on, and what
+//! it receives is dropped from the unregistration of the device on: see
+//! [`PollContext::gro_receive`].
+//!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 //!
 //! Reference: <https://docs.kernel.org/networking/napi.html>
@@ -198,6 +202,18 @@ impl Core {
         unsafe { (*self.as_raw()).dev }
     }
 
+    /// Returns whether the device is registered.
+    ///
+    /// The unregistration changes that first, and then waits for all polls: while a poll that has
+    /// seen `true` runs, packets may refer to the device.
+    #[inline]
+    fn is_registered(&self) -> bool {
+        // SAFETY: The device exists as long as the NAPI does. The field may be changed at any time.
+        let state = unsafe { (&raw const (*self.netdev()).reg_state).read_volatile() };
+
+        bindings::netdev_reg_state::from(state) == bindings::netdev_reg_state_NETREG_REGISTERED
+    }
+
     #[inline]
     fn schedule(&self) -> bool {
         // SAFETY: By the type invariant the structure is initialized. The function may be called in
@@ -339,8 +355,12 @@ impl Context<'_> {
 ///
 /// # Invariants
 ///
-/// The mode of the inner context is not `Disabled`.
-pub struct PollContext<'a>(Context<'a>);
+/// - The mode of the inner context is not `Disabled`.
+/// - `receives` is only set in a regular poll which has found the device registered.
+pub struct PollContext<'a> {
+    cx: Context<'a>,
+    receives: bool,
+}
 
 impl PollContext<'_> {
     /// Returns the number of packets that may be received.
@@ -349,7 +369,7 @@ impl PollContext<'_> {
     /// be received.
     #[inline]
     pub fn budget(&self) -> u32 {
-        self.0.budget()
+        self.cx.budget()
     }
 
     /// Has this NAPI polled again after a delay, unless that is planned already.
@@ -363,7 +383,7 @@ impl PollContext<'_> {
     /// Hands a received packet to the networking stack.
     ///
     /// The packet must have been passed to [`SkBuff::eth_type_trans`] with the device of this NAPI;
-    /// it is dropped otherwise, and also if the budget is 0.
+    /// it is dropped otherwise, and also if the budget is 0 or the device is not registered.
     #[inline]
     pub fn gro_receive(&mut self, skb: SkBuff) {
         let raw = skb.as_raw();
@@ -372,7 +392,7 @@ impl PollContext<'_> {
         let (dev, mac_offset) = unsafe { (bindings::skb_dev(raw), bindings::skb_mac_offset(raw)) };
 
         // A buffer that is still to be transmitted has its Ethernet header in the data.
-        if self.is_netpoll() || dev != self.core().netdev() || mac_offset != -ETH_HLEN {
+        if !self.receives || dev != self.core().netdev() || mac_offset != -ETH_HLEN {
             return drop(skb);
         }
 
@@ -381,10 +401,11 @@ impl PollContext<'_> {
         let skb = skb.into_raw().as_ptr();
 
         // SAFETY: By the type invariants this context runs the poll function, in softirq context
-        // because this is not netpoll. Both functions take over the ownership of the buffer, which
-        // was prepared for being received. GRO moves fragments, which it must not do to those that
-        // a clone refers to, and frees what it has merged whatever its count is: a packet that was
-        // transmitted has clones, and those of pktgen have a second reference.
+        // because this is not netpoll, and the unregistration of the device waits for it. Both
+        // functions take over the ownership of the buffer, which was prepared for being received.
+        // GRO moves fragments, which it must not do to those that a clone refers to, and frees what
+        // it has merged whatever its count is: a packet that was transmitted has clones, and those
+        // of pktgen have a second reference.
         unsafe {
             if shared {
                 bindings::netif_receive_skb(skb);
@@ -400,7 +421,7 @@ impl<'a> Deref for PollContext<'a> {
 
     #[inline]
     fn deref(&self) -> &Context<'a> {
-        &self.0
+        &self.cx
     }
 }
 
@@ -831,15 +852,18 @@ unsafe extern "C" fn poll_callback<P: Poll>(
 
     // INVARIANT: This is the poll function. A regular poll has a positive budget and runs in
     // softirq context.
-    let mut cx = PollContext(Context {
-        core: &this.core,
-        mode: if budget > 0 {
-            Mode::Poll(budget)
-        } else {
-            Mode::Netpoll
+    let mut cx = PollContext {
+        cx: Context {
+            core: &this.core,
+            mode: if budget > 0 {
+                Mode::Poll(budget)
+            } else {
+                Mode::Netpoll
+            },
+            _not_send: NotThreadSafe,
         },
-        _not_send: NotThreadSafe,
-    });
+        receives: budget > 0 && this.core.is_registered(),
+    };
 
     // SAFETY: This is the only place where the NAPI is polled: regular and busy polling own
     // `NAPI_STATE_SCHED`, and netpoll is excluded by `begin_poll()`. While it is called the NAPI is
@@ -847,6 +871,14 @@ unsafe extern "C" fn poll_callback<P: Poll>(
     let polled = unsafe { &mut *this.inner.get() }.poll(&mut cx);
 
     this.core.end_poll();
+
+    if budget > 0 && !cx.receives {
+        // What GRO has held since the device was registered must not be delivered either, as it
+        // would be when this poll is completed.
+        //
+        // SAFETY: This function owns the NAPI, because it has a budget and has not given it back.
+        unsafe { bindings::napi_drop_held(napi) };
+    }
 
     let (work, complete) = polled.settle(budget);
 
@@ -956,7 +988,10 @@ mod tests {
     };
     use crate::{
         net::{
-            device::UnregisteredDevice,
+            device::{
+                Registration,
+                UnregisteredDevice, //
+            },
             rtnl, //
         },
         time::delay::fsleep, //
@@ -1240,6 +1275,151 @@ mod tests {
         let polls = calls.poll.load(Relaxed);
         fsleep(Delta::from_millis(5));
         assert_eq!(calls.poll.load(Relaxed), polls);
+        Ok(())
+    }
+
+    /// The Ethertype of the packets that are received here.
+    const ETHERTYPE: u16 = 0x88b5;
+
+    /// Receives a packet when polled.
+    struct Receiver<'a> {
+        dev: &'a Device<Null>,
+        polls: Arc<Atomic<u32>>,
+    }
+
+    impl Poll for Receiver<'_> {
+        type Irq = Arc<Atomic<u32>>;
+
+        fn poll(&mut self, cx: &mut PollContext<'_>) -> Polled {
+            if let Ok(mut skb) = packet() {
+                if skb.eth_type_trans(self.dev, cx) {
+                    cx.gro_receive(skb);
+                }
+            }
+            self.polls.add(1, Relaxed);
+            Polled::Done(1)
+        }
+
+        fn rearm(polled: &Arc<Atomic<u32>>) {
+            polled.add(1, Relaxed);
+        }
+    }
+
+    /// Builds a packet that belongs to no device.
+    fn packet() -> Result<SkBuff> {
+        const LEN: u32 = 60;
+
+        // SAFETY: All values are valid.
+        let raw =
+            unsafe { bindings::__alloc_skb(LEN, GFP_ATOMIC.as_raw(), 0, bindings::NUMA_NO_NODE) };
+        let raw = ptr::NonNull::new(raw).ok_or(ENOMEM)?;
+
+        // SAFETY: The buffer is new, empty, and has room for `LEN` bytes.
+        unsafe {
+            let data = bindings::skb_put(raw.as_ptr(), LEN).cast::<u8>();
+
+            data.write_bytes(0, 60);
+            data.add(12)
+                .cast::<[u8; 2]>()
+                .write(ETHERTYPE.to_be_bytes());
+            Ok(SkBuff::from_raw(raw))
+        }
+    }
+
+    /// Counts what arrives in the stack.
+    unsafe extern "C" fn arrived(
+        skb: *mut bindings::sk_buff,
+        _dev: *mut bindings::net_device,
+        packets: *mut bindings::packet_type,
+        _orig_dev: *mut bindings::net_device,
+    ) -> c_int {
+        // SAFETY: This is what the test has stored there.
+        let count = unsafe { &*(*packets).af_packet_priv.cast::<Atomic<u32>>() };
+
+        count.add(1, Relaxed);
+        // SAFETY: The reference is ours.
+        drop(unsafe { SkBuff::from_raw(ptr::NonNull::new_unchecked(skb)) });
+        0
+    }
+
+    #[test]
+    fn only_a_registered_device_receives() -> Result {
+        if !cfg!(CONFIG_RUST_NETDEV_KUNIT_TEST) {
+            return Ok(());
+        }
+
+        let parent = Parent::new()?;
+        let dev = UnregisteredDevice::<Null>::new(parent.device(), 1, 1)?;
+        let device = dev.device();
+        let polls = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let polled = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let receiver = Receiver {
+            dev: device,
+            polls: polls.clone(),
+        };
+        // SAFETY: It is dropped at the end of the test.
+        let napi = unsafe { Napi::new(device, polled.clone(), Ok(receiver)) };
+        let napi = KBox::pin_init(napi, GFP_KERNEL)?;
+
+        let count = Atomic::new(0u32);
+        let packets = Opaque::new(bindings::packet_type {
+            type_: ETHERTYPE.to_be(),
+            func: Some(arrived),
+            af_packet_priv: ptr::from_ref(&count).cast_mut().cast(),
+            ..pin_init::zeroed()
+        });
+        // SAFETY: It is initialized, and removed below.
+        unsafe { bindings::dev_add_pack(packets.get()) };
+
+        let poll = |n| {
+            napi.schedule();
+            eventually(|| polled.load(Relaxed) == n)
+        };
+
+        napi.enable();
+        let before = poll(1);
+        let none = count.load(Relaxed);
+
+        // SAFETY: It is dropped below.
+        let reg = unsafe { Registration::new(dev, Ok::<_, Error>(())) };
+        let during = poll(2);
+        let one = count.load(Relaxed);
+
+        drop(reg);
+        let after = poll(3);
+
+        // As if it was held by GRO since.
+        napi.disable();
+        let held = packet().map(|skb| {
+            let raw = skb.into_raw().as_ptr();
+
+            // SAFETY: The NAPI is disabled, and the packet is on no list. It belongs to the device
+            // and has no header.
+            unsafe {
+                let gro = &raw mut (*napi.core.as_raw()).gro;
+
+                bindings::skb_set_ethertype(raw, ETHERTYPE.to_be());
+                bindings::skb_set_dev(raw, device.as_raw());
+                let list = &raw mut (*raw).__bindgen_anon_1.list;
+                let head = &raw mut (*gro).rx_list;
+                (*list).next = head;
+                (*list).prev = head;
+                (*head).next = list;
+                (*head).prev = list;
+                (*gro).rx_count = 1;
+            }
+        });
+        napi.enable();
+        let last = poll(4);
+        napi.disable();
+
+        // SAFETY: It was added above.
+        unsafe { bindings::dev_remove_pack(packets.get()) };
+
+        assert_eq!(held, Ok(()));
+        assert!(before && during && after && last);
+        assert_eq!(polls.load(Relaxed), 4);
+        assert_eq!((none, one, count.load(Relaxed)), (0, 1, 1));
         Ok(())
     }
 

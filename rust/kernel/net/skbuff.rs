@@ -701,8 +701,12 @@ impl SkBuff {
             }
         }
 
+        // One that was built by the driver belongs to no device yet.
+        //
         // SAFETY: By the type invariant we own the `sk_buff`.
-        unsafe { bindings::skb_scrub_for_rx(skb) };
+        if !unsafe { bindings::skb_dev(skb) }.is_null() && !self.scrub(cx) {
+            return false;
+        }
 
         // SAFETY: By the type invariant we own the `sk_buff`; its linear part has a whole Ethernet
         // header. `dev` is valid.
@@ -711,6 +715,21 @@ impl SkBuff {
         // SAFETY: As above.
         unsafe { bindings::skb_set_ethertype(skb, protocol) };
 
+        true
+    }
+
+    /// Takes off what a buffer that was on its way out carries and must not enter the receive path:
+    /// a socket, a route, connection tracking state and extensions.
+    ///
+    /// Returns whether that is possible here: destructors expect a softirq.
+    #[cold]
+    fn scrub(&mut self, cx: &napi::PollContext<'_>) -> bool {
+        if cx.is_netpoll() {
+            return false;
+        }
+
+        // SAFETY: By the type invariant we own the `sk_buff`. This is the softirq of a poll.
+        unsafe { bindings::skb_scrub_for_rx(self.as_raw()) };
         true
     }
 }
