@@ -52,6 +52,17 @@ rust_helper_skb_checksum_start_offset(const struct sk_buff *skb)
 	return skb_checksum_start_offset(skb);
 }
 
+__rust_helper u16 rust_helper_skb_csum_offset(const struct sk_buff *skb)
+{
+	return skb->csum_offset;
+}
+
+/* The buffers on a frag_list are not marked together with it. */
+__rust_helper bool rust_helper_skb_may_have_pp(const struct sk_buff *skb)
+{
+	return skb->pp_recycle || skb_has_frag_list(skb);
+}
+
 __rust_helper bool
 rust_helper_skb_transport_header_was_set(const struct sk_buff *skb)
 {

@@ -600,16 +600,37 @@ impl SkBuff {
         Ok(())
     }
 
+    /// Refuses buffers of which the C functions that change the data cannot let go here.
+    ///
+    /// What they free on the way may belong to a page pool, and must not in an interrupt or with
+    /// interrupts disabled: see [`RxBuffer`](super::page_pool::RxBuffer). There only buffers that
+    /// never were received are changed, as those of netpoll.
+    fn check_changeable(&self) -> Result {
+        self.check_unshared()?;
+
+        // SAFETY: By the type invariant the `sk_buff` is valid. The others only look at the state
+        // of the CPU.
+        if unsafe {
+            bindings::skb_may_have_pp(self.as_raw())
+                && (bindings::in_hardirq() || bindings::irqs_disabled())
+        } {
+            return Err(EBUSY);
+        }
+
+        Ok(())
+    }
+
     /// Pads the packet with zeros up to `len` bytes.
     ///
-    /// On failure the buffer is dropped, with the reason [`DropReason::NoMem`].
+    /// On failure the buffer is dropped, with the reason [`DropReason::NoMem`]. One that may
+    /// consist of pages of a page pool cannot be padded in an interrupt.
     pub fn put_padto(self, len: u32) -> Option<Self> {
         if self.len() >= len {
             return Some(self);
         }
 
         // The C function takes the difference as a signed integer.
-        if len > u32::from(u16::MAX) || self.check_unshared().is_err() {
+        if len > u32::from(u16::MAX) || self.check_changeable().is_err() {
             self.drop_reason(DropReason::NotSpecified);
             return None;
         }
@@ -625,8 +646,11 @@ impl SkBuff {
     }
 
     /// Moves all data into the linear part.
+    ///
+    /// Returns `EBUSY` if others hold the buffer too, and for one that may consist of pages of a
+    /// page pool in an interrupt.
     pub fn linearize(&mut self) -> Result {
-        self.check_unshared()?;
+        self.check_changeable()?;
 
         // SAFETY: By the type invariant we own the `sk_buff`, which was just checked not to be
         // shared.
@@ -635,16 +659,28 @@ impl SkBuff {
 
     /// Computes the checksum that the device was asked for.
     ///
-    /// Does nothing if it was not asked for any.
+    /// Does nothing if it was not asked for any. Returns `EINVAL` if the packet is to be segmented,
+    /// or if the place of the checksum is not in the linear part; and `EBUSY` as
+    /// [`linearize()`](Self::linearize) does.
     pub fn checksum_help(&mut self) -> Result {
         if self.ip_summed() != Checksum::Partial {
             return Ok(());
         }
 
-        self.check_unshared()?;
+        self.check_changeable()?;
+
+        // What the C function warns of, and it looks at the device then: that of a packet which was
+        // kept may be gone.
+        let start = self.checksum_start().ok_or(EINVAL)?;
+        // SAFETY: By the type invariant the `sk_buff` is valid.
+        let offset = u32::from(unsafe { bindings::skb_csum_offset(self.as_raw()) });
+        let end = start.saturating_add(offset).saturating_add(2);
+        if self.is_gso() || start >= self.headlen() || end > self.headlen() {
+            return Err(EINVAL);
+        }
 
         // SAFETY: By the type invariant we own the `sk_buff`, which was just checked not to be
-        // shared. In the `Partial` state `csum_start` and `csum_offset` are valid.
+        // shared. It is not to be segmented, and `csum_start` and `csum_offset` are valid.
         to_result(unsafe { bindings::skb_checksum_help(self.as_raw()) })
     }
 
@@ -685,12 +721,18 @@ impl SkBuff {
     /// the protocol.
     ///
     /// Returns whether the packet is long enough for that. If not the buffer stays as it is, and
-    /// the networking core is not given it.
-    pub fn eth_type_trans<T: Driver>(&mut self, dev: &Device<T>) -> bool {
+    /// the networking core is not given it. The same is true of one that came from elsewhere and is
+    /// changed in a poll of netpoll, which may be an interrupt.
+    pub fn eth_type_trans<T: Driver>(
+        &mut self,
+        dev: &Device<T>,
+        cx: &napi::PollContext<'_>,
+    ) -> bool {
         let skb = self.as_raw();
 
         if self.headlen() < ETH_HLEN {
-            if self.check_unshared().is_err() {
+            // The function below may free fragments that belong to a page pool.
+            if cx.is_netpoll() || self.check_unshared().is_err() {
                 return false;
             }
 
@@ -758,6 +800,7 @@ impl Drop for SkBuff {
 #[kunit_tests(rust_net_skbuff)]
 mod tests {
     use super::*;
+    use crate::interrupt::local_interrupt_disable;
 
     /// Creates a packet of `len` bytes whose transport header is at `offset`.
     fn packet(len: u32, offset: u16) -> Result<SkBuff> {
@@ -848,6 +891,65 @@ mod tests {
             // SAFETY: The packet has as many bytes.
             unsafe { bindings::skb_trim(raw, 100) };
             assert!(skb.gso().is_none());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn checksum_of_what_is_there() -> Result {
+        let mut skb = packet(100, 34)?;
+        assert_eq!(skb.checksum_help(), Ok(()));
+        assert_eq!(skb.ip_summed(), Checksum::None);
+        // Nothing to do.
+        assert_eq!(skb.checksum_help(), Ok(()));
+
+        // What is to be segmented.
+        let mut skb = packet(100, 34)?;
+        segment(&mut skb, TCP_V4, 10, 34, 5);
+        assert_eq!(skb.checksum_help(), Err(EINVAL));
+
+        // The checksum, or all that is summed, is behind the end.
+        for len in [35, 34, 33] {
+            let mut skb = packet(100, 34)?;
+
+            // SAFETY: The packet has as many bytes.
+            unsafe { bindings::skb_trim(skb.as_raw(), len) };
+            assert_eq!(skb.checksum_help(), Err(EINVAL));
+            assert_eq!(skb.ip_summed(), Checksum::Partial);
+        }
+        let mut skb = packet(100, 34)?;
+        // SAFETY: The packet has as many bytes.
+        unsafe { bindings::skb_trim(skb.as_raw(), 36) };
+        assert_eq!(skb.checksum_help(), Ok(()));
+
+        // It starts in front of the data.
+        let mut skb = packet(100, 34)?;
+        // SAFETY: The packet has as many bytes.
+        unsafe { bindings::skb_pull(skb.as_raw(), 40) };
+        assert_eq!(skb.checksum_start(), None);
+        assert_eq!(skb.checksum_help(), Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn pages_of_a_pool_are_not_freed_in_interrupts() -> Result {
+        for recycle in [false, true] {
+            let mut skb = packet(100, 34)?;
+            let result = if recycle { Err(EBUSY) } else { Ok(()) };
+
+            // It has no pages: nothing happens to them.
+            if recycle {
+                // SAFETY: We own the packet.
+                unsafe { bindings::skb_mark_for_recycle(skb.as_raw()) };
+            }
+            assert_eq!(skb.check_changeable(), Ok(()));
+            let disabled = local_interrupt_disable();
+            let (linear, summed) = (skb.linearize(), skb.checksum_help());
+            let padded = skb.put_padto(101);
+            drop(disabled);
+
+            assert_eq!((linear, summed), (result, result));
+            assert_eq!(padded.is_none(), recycle);
         }
         Ok(())
     }
