@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/dma-mapping.h>
 #include <linux/hardirq.h>
 #include <linux/irqflags.h>
 #include <linux/mm.h>
@@ -25,6 +26,20 @@ rust_helper_page_pool_dma_sync_for_cpu(const struct page_pool *pool,
 				       u32 dma_sync_size)
 {
 	page_pool_dma_sync_for_cpu(pool, page, offset, dma_sync_size);
+}
+
+/* The page was mapped already: what is written here must not follow the DMA. */
+__rust_helper void rust_helper_page_pool_clear_page(struct device *dev,
+						    netmem_ref netmem)
+{
+	struct page *page = netmem_to_page(netmem);
+
+	if (want_init_on_alloc(0))
+		return;
+
+	clear_page(page_address(page));
+	dma_sync_single_for_device(dev, page_pool_get_dma_addr(page), PAGE_SIZE,
+				   DMA_FROM_DEVICE);
 }
 
 __rust_helper void *rust_helper_page_address(const struct page *page)

@@ -21,6 +21,13 @@
 //! interrupts disabled, is refused. A pool that is not [attached](PagePool::attach) to a NAPI has
 //! no users of the second kind.
 //!
+//! What nothing here can check is that the device has stopped using a buffer when the driver turns
+//! it into a packet, or drops it or the pool: without an IOMMU that confines it the device can
+//! write anywhere, and it is the driver, which has given it the address, that is trusted to have
+//! looked. So is the number of bytes that were received. A buffer that the device has not written
+//! to holds zeros or what was received before, but nothing from elsewhere in the system; with the
+//! exception of bounce buffers, and of CPUs that throw their cache away in front of a transfer.
+//!
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
 //!
 //! Reference: <https://docs.kernel.org/networking/page_pool.html>
@@ -96,6 +103,7 @@ use crate::{
         self,
         Bound, //
     },
+    devres::Devres,
     dma::{
         DataDirection,
         DmaAddress, //
@@ -103,10 +111,7 @@ use crate::{
     error::from_err_ptr,
     page::PAGE_SIZE,
     prelude::*,
-    sync::{
-        aref::ARef,
-        Arc, //
-    }, //
+    sync::Arc, //
 };
 use core::{
     marker::PhantomData,
@@ -205,20 +210,63 @@ pub struct Config {
     pub headroom: u32,
 }
 
-/// A pool of receive buffers.
+/// The C side of a pool. Dropping it destroys the pool.
 ///
 /// # Invariants
 ///
-/// - `pool` is a page pool whose only user is this object, created for pages of order 0 which are
-///   mapped for DMA from the device, with a `p.offset` of 0. Its NAPI is the one of `core`, if any.
+/// The page pool is valid, and this object is its only user besides the [`PagePool`] that it is a
+/// part of. Its NAPI, if any, exists.
+struct Raw(NonNull<bindings::page_pool>);
+
+// SAFETY: A pool may be destroyed by any task.
+unsafe impl Send for Raw {}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let pool = self.0.as_ptr();
+
+        // SAFETY: By the type invariants the pool is valid. Nobody attaches it any more.
+        if !unsafe { (*pool).p.napi }.is_null() {
+            // C warns about this if the NAPI is enabled.
+            //
+            // SAFETY: By the type invariants the pool and its NAPI are valid.
+            unsafe { bindings::page_pool_disable_direct_recycling(pool) };
+
+            // Whoever has seen the NAPI before, and uses the cache or an `RxBuffer` because of it,
+            // does so with bottom halves disabled. No such section is left after a grace period.
+            //
+            // SAFETY: The function has no requirements for memory safety.
+            unsafe { bindings::synchronize_net() };
+        }
+
+        // SAFETY: By the type invariants this object is the only user of the pool. Nobody uses the
+        // allocation cache any more: the `PagePool` is being dropped, or it was forgotten and its
+        // lifetime is over, which excludes `alloc()`; and direct recycling was disabled, while it
+        // was impossible or with a grace period.
+        //
+        // This unmaps all pages, also those which are in use. The pool itself is freed when the
+        // last page comes back, and does not use the device after this.
+        unsafe { bindings::page_pool_destroy(pool) };
+    }
+}
+
+/// A pool of receive buffers.
+///
+/// It is destroyed when it is dropped, or when the device is unbound should it have been forgotten.
+///
+/// # Invariants
+///
+/// - `pool` is the page pool of `raw`, which is not revoked as long as the device is bound. It was
+///   created for pages of order 0 which are mapped for DMA from the device, with a `p.offset` of 0.
+///   Its NAPI is the one of `core`, if any.
 /// - `frag_size` and `headroom` are a valid layout in the sense of `RxLayout::effective`.
 pub struct PagePool<'a> {
     pool: NonNull<bindings::page_pool>,
+    /// Dropped before `core`, which it uses.
+    _raw: Devres<Raw>,
     core: Option<Arc<Core>>,
     frag_size: u32,
     headroom: u32,
-    /// The pool uses the device until it is destroyed, even if the destructor is never run.
-    _dev: ARef<device::Device>,
     _bound: PhantomData<&'a device::Device<Bound>>,
 }
 
@@ -288,18 +336,23 @@ impl<'a> PagePool<'a> {
         params.__bindgen_anon_2.slow.flags =
             bindings::PP_FLAG_DMA_MAP | bindings::PP_FLAG_DMA_SYNC_DEV;
         params.__bindgen_anon_2.slow.netdev = netdev;
+        // Costs nothing but for pages that are new to the pool. `__GFP_ZERO` is no alternative: the
+        // flags are also used for the nodes of an XArray, which have a constructor.
+        params.__bindgen_anon_2.slow.init_callback = Some(clear);
+        params.__bindgen_anon_2.slow.init_arg = dev.as_raw().cast();
 
-        // SAFETY: The parameters are valid. The device is referenced by the pool, and bound until
-        // the pool is destroyed; the network device, if any, is registered.
+        // SAFETY: The parameters are valid. The device is bound, and stays so until the pool is
+        // destroyed, by `Devres` at the latest; the network device, if any, is registered.
         let pool = from_err_ptr(unsafe { bindings::page_pool_create(&params) })?;
+        let pool = NonNull::new(pool).ok_or(ENOMEM)?;
 
-        // INVARIANT: As requested above.
+        // INVARIANT: As requested above. The pool is new and has no NAPI.
         Ok(Self {
-            pool: NonNull::new(pool).ok_or(ENOMEM)?,
+            pool,
+            _raw: Devres::new(dev, Raw(pool))?,
             core: None,
             frag_size: layout.frag_size,
             headroom: cfg.headroom,
-            _dev: dev.into(),
             _bound: PhantomData,
         })
     }
@@ -418,31 +471,16 @@ impl<'a> PagePool<'a> {
     }
 }
 
-impl Drop for PagePool<'_> {
-    fn drop(&mut self) {
-        let pool = self.pool.as_ptr();
-
-        if self.core.is_some() {
-            // C warns about this if the NAPI is enabled.
-            //
-            // SAFETY: By the type invariants the pool is valid.
-            unsafe { bindings::page_pool_disable_direct_recycling(pool) };
-
-            // Whoever has seen the NAPI before, and uses the cache or an `RxBuffer` because of it,
-            // does so with bottom halves disabled. No such section is left after a grace period.
-            //
-            // SAFETY: The function has no requirements for memory safety.
-            unsafe { bindings::synchronize_net() };
-        }
-
-        // SAFETY: By the type invariants this object is the only user of the pool. Nobody uses the
-        // allocation cache any more: `&mut self` excludes `alloc()`, and direct recycling was
-        // disabled, while it was impossible or with a grace period.
-        //
-        // This unmaps all pages, also those which are in use. The pool itself is freed when the
-        // last page comes back, and does not use the device after this.
-        unsafe { bindings::page_pool_destroy(pool) };
-    }
+/// Clears a page that is new to a pool: it may become a packet before the device has written to it,
+/// and holds whatever was in it.
+///
+/// # Safety
+///
+/// Only to be called by a page pool that maps its pages for DMA from a device, as `init_callback`
+/// with that device.
+unsafe extern "C" fn clear(netmem: bindings::netmem_ref, dev: *mut c_void) {
+    // SAFETY: By the safety requirements. A page that is being allocated is nobody else's.
+    unsafe { bindings::page_pool_clear_page(dev.cast(), netmem) };
 }
 
 /// A receive buffer: a fragment of a page of a [`PagePool`].
@@ -515,8 +553,8 @@ impl RxBuffer {
         // without a lock, too.
         let napi = unsafe { (&raw const (*pool).p.napi).read_volatile() };
 
-        // The destructor of `PagePool` resets the field, and waits for this poll before it goes on
-        // to unmap the page.
+        // The destructor of `Raw` resets the field, and waits for this poll before it goes on to
+        // unmap the page.
         if len > self.capacity() || napi != cx.core().as_raw() {
             return Err(EINVAL);
         }
@@ -660,6 +698,7 @@ mod tests {
             Poll,
             Polled, //
         },
+        page::Page,
         sync::atomic::{
             Acquire,
             Atomic,
@@ -830,6 +869,83 @@ mod tests {
             }
             Ok(())
         })
+    }
+
+    /// Returns the memory that the device would write to.
+    fn contents(buffer: &RxBuffer) -> &[u8] {
+        // SAFETY: The page is valid and not in high memory. There is no device, and the buffer owns
+        // the bytes.
+        unsafe {
+            let page = bindings::page_address(buffer.page.as_ptr()).cast::<u8>();
+
+            core::slice::from_raw_parts(
+                page.add(buffer.data_offset() as usize),
+                buffer.capacity() as usize,
+            )
+        }
+    }
+
+    #[test]
+    fn new_memory_is_zero() -> Result {
+        let parent = Parent::new()?;
+        let whole_page = Config {
+            frag_size: PAGE_BYTES,
+            ..CONFIG
+        };
+
+        // What the allocator is likely to hand out next.
+        let mut used = KVec::new();
+        for _ in 0..128 {
+            let page = Page::alloc_page(GFP_KERNEL)?;
+            // SAFETY: Nobody else uses the page; it has as many bytes and is not in high memory.
+            unsafe {
+                bindings::page_address(page.as_ptr())
+                    .cast::<u8>()
+                    .write_bytes(0xa5, PAGE_SIZE)
+            };
+            used.push(page, GFP_KERNEL)?;
+        }
+        drop(used);
+
+        let mut pool = PagePool::new(parent.device(), &whole_page)?;
+        let mut buffers = KVec::new();
+        for _ in 0..128 {
+            let buffer = pool.alloc(None, GFP_KERNEL)?;
+
+            assert!(contents(&buffer).iter().all(|&byte| byte == 0));
+            buffers.push(buffer, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_forgotten_pool_ends_with_the_device() -> Result {
+        let parent = Parent::new()?;
+        let owner = napi(&parent)?;
+        let (pool, buffer) = disabled(&owner, |_, cx| {
+            let mut pool = attached(parent.device(), cx, &CONFIG)?;
+            let buffer = pool.alloc(Some(cx), GFP_KERNEL)?;
+            Ok((pool, buffer))
+        })?;
+        let raw = buffer.pool.as_ptr();
+
+        // As good as forgotten, but what it holds is not leaked.
+        //
+        // SAFETY: It is only dropped, which does nothing with a device that was unbound.
+        let pool = unsafe { core::mem::transmute::<PagePool<'_>, PagePool<'static>>(pool) };
+
+        drop(owner);
+        // SAFETY: The pool exists as long as the buffer.
+        assert_eq!(unsafe { (*raw).destroy_cnt }, 0);
+        drop(parent);
+        // SAFETY: As above.
+        unsafe {
+            assert_ne!((*raw).destroy_cnt, 0);
+            assert!((*raw).p.napi.is_null());
+        }
+        drop(pool);
+        drop(buffer);
+        Ok(())
     }
 
     #[test]
