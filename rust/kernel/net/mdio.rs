@@ -572,14 +572,14 @@ impl Phys {
         self.0.iter().flatten().map(|phy| phy.as_ptr())
     }
 
-    /// Takes the PHYs away from the phylink instances that use them.
+    /// Takes the PHYs away from the phylink instances that use them, and waits until nobody looks
+    /// at them any more.
     ///
     /// A network device normally lets go of its PHY before the bus of that PHY vanishes. But the
     /// order of the two is the user's choice if they belong to different devices, and a driver's
     /// mistake if they belong to the same. Neither must end in the use of a PHY that is gone.
     fn disconnect(&self) {
         let rtnl = rtnl::lock();
-        let mut taken = false;
 
         for phy in self.iter() {
             // SAFETY: `phy` is valid by the type invariants. `phylink` is set and cleared under
@@ -590,17 +590,15 @@ impl Phys {
                 // SAFETY: A PHY is disconnected, which clears this pointer, before its phylink is
                 // destroyed. We hold rtnl.
                 unsafe { bindings::phylink_disconnect_phy(phylink) };
-                taken = true;
             }
         }
 
         drop(rtnl);
-        if taken {
-            // Packets that are on their way may look at the PHY that their device had.
-            //
-            // SAFETY: Takes no argument, and the caller may sleep.
-            unsafe { bindings::synchronize_net() };
-        }
+        // Packets that are on their way may look at the PHY that their device had, also if it was
+        // the driver that has just let go of it.
+        //
+        // SAFETY: Takes no argument, and the caller may sleep.
+        unsafe { bindings::synchronize_net() };
     }
 
     /// Whether a network device that has no phylink uses one of them.
