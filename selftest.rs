@@ -569,7 +569,7 @@ impl Bench<'_, '_> {
                 LOOK,
                 PATIENCE,
             )
-        })?;
+        })??;
         Ok(watch.seen())
     }
 

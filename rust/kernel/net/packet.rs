@@ -20,6 +20,7 @@
 //!         rtnl::Rtnl,
 //!         skbuff::SkBuffRef, //
 //!     },
+//!     prelude::*,
 //!     sync::atomic::{
 //!         Atomic,
 //!         Relaxed, //
@@ -39,11 +40,11 @@
 //! }
 //!
 //! /// Counts the frames that are received in a second.
-//! fn rate<T: Driver>(dev: &Device<T>, rtnl: &Rtnl) -> u32 {
+//! fn rate<T: Driver>(dev: &Device<T>, rtnl: &Rtnl) -> Result<u32> {
 //!     let count = Count(Atomic::new(0));
 //!
-//!     packet::watch(dev, &count, rtnl, || fsleep(Delta::from_secs(1)));
-//!     count.0.load(Relaxed)
+//!     packet::watch(dev, &count, rtnl, || fsleep(Delta::from_secs(1)))?;
+//!     Ok(count.0.load(Relaxed))
 //! }
 //! ```
 
@@ -72,12 +73,20 @@ pub trait Handler: Sync {
 }
 
 /// Calls `handler` with each frame that `dev` receives while `f` runs. May sleep.
+///
+/// Returns `ENODEV` without calling `f` if the device is not registered.
 pub fn watch<T: Driver, H: Handler, R>(
     dev: &Device<T>,
     handler: &H,
     _rtnl: &Rtnl,
     f: impl FnOnce() -> R,
-) -> R {
+) -> Result<R> {
+    // The unregistration expects that there is none left when it has waited for those who hold the
+    // device, which a handler does not.
+    if !dev.is_registered() {
+        return Err(ENODEV);
+    }
+
     let packets = Opaque::new(bindings::packet_type {
         // CAST: A constant of 16 bits.
         type_: (bindings::ETH_P_ALL as u16).to_be(),
@@ -89,7 +98,8 @@ pub fn watch<T: Driver, H: Handler, R>(
     });
 
     // SAFETY: `packets` is initialised and stays where it is until it is removed below. The device
-    // is valid, and as the caller holds rtnl it does not change its namespace or go away meanwhile.
+    // is registered, and as the caller holds rtnl it does not change its namespace or go away
+    // meanwhile.
     unsafe { bindings::dev_add_pack(packets.get()) };
 
     let result = f();
@@ -97,7 +107,7 @@ pub fn watch<T: Driver, H: Handler, R>(
     // SAFETY: It was added above. This waits until nobody uses it any more, and `handler` with it.
     unsafe { bindings::dev_remove_pack(packets.get()) };
 
-    result
+    Ok(result)
 }
 
 /// # Safety
@@ -123,4 +133,51 @@ unsafe extern "C" fn receive<H: Handler>(
         bindings::dev_kfree_skb_any_reason(skb, bindings::skb_drop_reason_SKB_CONSUMED);
     }
     0
+}
+
+#[cfg(CONFIG_RUST_NETDEV_KUNIT_TEST)]
+#[kunit_tests(rust_net_packet)]
+mod tests {
+    use super::*;
+    use crate::{
+        net::{
+            device::{
+                Registration,
+                UnregisteredDevice, //
+            },
+            napi::testing::{
+                Null,
+                Parent, //
+            },
+            rtnl, //
+        },
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
+    };
+
+    struct Nothing;
+
+    impl Handler for Nothing {
+        fn receive(&self, _frame: &SkBuffRef) {}
+    }
+
+    #[test]
+    fn only_a_registered_device_is_watched() -> Result {
+        let parent = Parent::new()?;
+        let dev = UnregisteredDevice::<Null>::new(parent.device(), 1, 1)?;
+        let device = dev.device();
+        let calls = Atomic::new(0u32);
+        let watch = || watch(device, &Nothing, &rtnl::lock(), || calls.add(1, Relaxed));
+
+        assert_eq!(watch(), Err(ENODEV));
+        // SAFETY: It is dropped below; if an assertion fails before, everything is leaked.
+        let reg = unsafe { Registration::new(dev, Ok::<_, Error>(())) }?;
+        assert_eq!(watch(), Ok(()));
+        drop(reg);
+        assert_eq!(watch(), Err(ENODEV));
+        assert_eq!(calls.load(Relaxed), 1);
+        Ok(())
+    }
 }
