@@ -924,6 +924,13 @@ impl<T: Driver> Device<T> {
         self.reg_state() == bindings::netdev_reg_state_NETREG_REGISTERED
     }
 
+    /// Returns whether the device was not registered so far.
+    #[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
+    #[inline]
+    pub(super) fn was_never_registered(&self) -> bool {
+        self.reg_state() == bindings::netdev_reg_state_NETREG_UNINITIALIZED
+    }
+
     /// Returns the state of the registration.
     ///
     /// It only ever advances. It leaves `NETREG_REGISTERED` with the rtnl mutex held.

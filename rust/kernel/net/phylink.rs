@@ -1167,6 +1167,8 @@ pub struct Config {
 ///   that is started can be; both only change with the rtnl lock held.
 /// - `wol` tells whether the MAC is to wake the system, as phylink sees it.
 /// - `netdev` is the network device that it belongs to, which is valid for the duration of `'a`.
+/// - `notifier` is registered, and stops the instance when that device is unregistered. It is not
+///   started again after that.
 #[pin_data(PinnedDrop)]
 pub struct Phylink<'a, O: MacOps + 'a> {
     raw: NonNull<bindings::phylink>,
@@ -1174,6 +1176,8 @@ pub struct Phylink<'a, O: MacOps + 'a> {
     started: Atomic<bool>,
     suspended: Atomic<bool>,
     wol: Atomic<bool>,
+    #[pin]
+    notifier: Opaque<bindings::notifier_block>,
     #[pin]
     config: Opaque<bindings::phylink_config>,
     #[pin]
@@ -1244,7 +1248,7 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
     /// in-band status or an SFP cage. With the interface [`Interface::Na`] that of the PHY is used.
     ///
     /// [`MacOps::capabilities`] and [`MacOps::select_pcs`] are called already from here. The rtnl
-    /// lock must not be held.
+    /// lock must not be held. Fails with [`ENODEV`] if the device was registered before.
     ///
     /// # Safety
     ///
@@ -1289,7 +1293,17 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
             ops <- ops,
             _netdev: PhantomData,
             netdev: NonNull::new(netdev).ok_or(EINVAL)?,
+            notifier: Opaque::new(bindings::notifier_block {
+                notifier_call: Some(Self::notify),
+                ..pin_init::zeroed()
+            }),
             raw: {
+                // Turning off the carrier of a device that is about to be freed would leave a
+                // reference to it.
+                if !dev.was_never_registered() {
+                    return Err(ENODEV);
+                }
+
                 // SAFETY: `this` is being initialised; this is merely the address of a field.
                 let config = unsafe { (&raw mut (*this.as_ptr()).config).cast() };
 
@@ -1299,7 +1313,21 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
                 let raw = from_err_ptr(unsafe {
                     bindings::phylink_create(config, fwnode, interface.into_c(), &Self::OPS)
                 })?;
-                NonNull::new(raw).ok_or(ENOMEM)?
+                let raw = NonNull::new(raw).ok_or(ENOMEM)?;
+
+                // SAFETY: `this` is being initialised. The notifier is, and so is all that its
+                // callback uses before the instance is started; it is pinned, and unregistered by
+                // `drop`.
+                let ret = unsafe {
+                    bindings::register_netdevice_notifier(Opaque::cast_into(
+                        &raw const (*this.as_ptr()).notifier,
+                    ))
+                };
+                to_result(ret).inspect_err(|_| {
+                    // SAFETY: It was just created, and is not used any more.
+                    unsafe { bindings::phylink_destroy(raw.as_ptr()) }
+                })?;
+                raw
             },
         })
     }
@@ -1431,11 +1459,11 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
     }
 
     /// Starts phylink; from here on the callbacks are called. Does nothing if it is started
-    /// already.
+    /// already, or if the network device was unregistered.
     ///
     /// The MAC is configured before this returns.
     pub fn start(&self, _rtnl: &Rtnl) {
-        if self.is_started() {
+        if self.is_started() || !self.is_alive() {
             return;
         }
 
@@ -1446,8 +1474,66 @@ impl<'a, O: MacOps + 'a> Phylink<'a, O> {
         self.started.store(true, Relaxed);
     }
 
+    /// Whether the network device is registered or not yet so. With the rtnl lock held it does not
+    /// cease to be.
+    fn is_alive(&self) -> bool {
+        // SAFETY: The network device is valid by the type invariants. The field may be changed at
+        // any time.
+        let state = unsafe { (&raw const (*self.netdev.as_ptr()).reg_state).read_volatile() };
+
+        matches!(
+            bindings::netdev_reg_state::from(state),
+            bindings::netdev_reg_state_NETREG_UNINITIALIZED
+                | bindings::netdev_reg_state_NETREG_REGISTERED
+        )
+    }
+
+    /// Called for the events of all network devices.
+    ///
+    /// # Safety
+    ///
+    /// `notifier` must be that of a `Self` that is being or was created, but not dropped yet;
+    /// called with the rtnl lock held, for the events of network devices.
+    unsafe extern "C" fn notify(
+        notifier: *mut bindings::notifier_block,
+        event: ffi::c_ulong,
+        info: *mut ffi::c_void,
+    ) -> ffi::c_int {
+        // SAFETY: By the safety requirements. These fields are there before the notifier is, and
+        // the instance is started only when all are.
+        let (this, ours) = unsafe {
+            let this = container_of!(Opaque::cast_from(notifier), Self, notifier);
+            let dev = (*info.cast::<bindings::netdev_notifier_info>()).dev;
+
+            (
+                this,
+                core::ptr::eq(dev, (*this).netdev.as_ptr()) && (*this).started.load(Relaxed),
+            )
+        };
+
+        // The link of a device whose driver has forgotten to stop it: the carrier must not change
+        // any more once the core has waited for those who refer to the device, link watch among
+        // them.
+        //
+        // CAST: A small constant.
+        if ours && event == bindings::netdev_cmd_NETDEV_UNREGISTER as ffi::c_ulong {
+            // SAFETY: By the safety requirements; it was created as it is started.
+            let (this, rtnl) = unsafe { (&*this, Rtnl::assume_held()) };
+
+            // The event is also that of a device which moves to another namespace.
+            if !this.is_alive() {
+                this.stop(rtnl);
+            }
+        }
+
+        // CAST: It is 0.
+        bindings::NOTIFY_DONE as ffi::c_int
+    }
+
     /// Stops phylink and takes the link down, if it is up, before this returns. Does nothing if it
     /// is not started.
+    ///
+    /// Is called when the network device is unregistered, in case the driver has not done so.
     pub fn stop(&self, rtnl: &Rtnl) {
         if !self.is_started() {
             return;
@@ -1843,14 +1929,17 @@ impl<'a, O: MacOps + 'a> PinnedDrop for Phylink<'a, O> {
         self.disconnect(&rtnl);
         drop(rtnl);
 
+        // SAFETY: It is registered by the type invariants. This waits for its callback.
+        unsafe { bindings::unregister_netdevice_notifier(self.notifier.get()) };
+
         // SAFETY: `raw` is valid by the type invariants; it is stopped and no PHY is connected.
         // This waits for the callbacks.
         unsafe { bindings::phylink_destroy(self.as_raw()) };
 
-        // If the driver has forgotten to stop phylink, the carrier may have changed after the
-        // network device was unregistered, which is when the networking core has last waited for
-        // link watch. Its reference must not outlive the device, so let it process what is pending;
-        // that is what this function does besides returning the carrier.
+        // The carrier may just have changed for the last time, of a device that failed to be
+        // registered and that the networking core has not waited for. The reference of link watch
+        // must not outlive the device, so let it process what is pending; that is what this
+        // function does besides returning the carrier.
         let _rtnl = rtnl::lock();
         // SAFETY: The network device is valid by the type invariants, and we hold rtnl.
         unsafe { bindings::ethtool_op_get_link(self.netdev.as_ptr()) };
@@ -1868,6 +1957,7 @@ mod tests {
         faux,
         net::{
             device::{
+                Registration,
                 UnregisteredDevice,
                 Xmit, //
             },
@@ -1882,7 +1972,7 @@ mod tests {
         },
     };
 
-    /// A network device that is never registered.
+    /// A network device.
     struct Netdev;
 
     #[vtable]
@@ -1961,7 +2051,14 @@ mod tests {
         record: &Arc<Record>,
     ) -> Result<Pin<KBox<Phylink<'a, Mac>>>> {
         let parent: &device::Device<Bound> = parent.as_ref();
-        let dev = UnregisteredDevice::<Netdev>::new(parent, 1, 1)?.device();
+
+        create_for(UnregisteredDevice::new(parent, 1, 1)?.device(), record)
+    }
+
+    fn create_for<'a>(
+        dev: &'a Device<Netdev>,
+        record: &Arc<Record>,
+    ) -> Result<Pin<KBox<Phylink<'a, Mac>>>> {
         let config = Config {
             interfaces: Interface::Gmii.into(),
             mac_capabilities: MacCapabilities::MAC_100FD | MacCapabilities::MAC_1000FD,
@@ -2002,6 +2099,41 @@ mod tests {
         assert_eq!(record.downs.load(Relaxed), 1);
         phylink.stop(&rtnl);
         assert_eq!(record.downs.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn unregistration_stops_it() -> Result {
+        if !cfg!(CONFIG_RUST_NETDEV_KUNIT_TEST) {
+            return Ok(());
+        }
+
+        let parent = faux::Registration::new(c"rust_net_phylink", None)?;
+        let record = Record::new()?;
+        let faux: &faux::Device<Bound> = parent.as_ref();
+        let dev = UnregisteredDevice::<Netdev>::new(faux.as_ref(), 1, 1)?;
+        let device = dev.device();
+        let phylink = create_for(device, &record)?;
+
+        let rtnl = rtnl::lock();
+        phylink.set_fixed_link(100, Duplex::Full, &rtnl)?;
+        phylink.start(&rtnl);
+        drop(rtnl);
+        assert!(becomes_one(&record.ups));
+
+        // SAFETY: It is dropped below; for failures see `create`.
+        let reg = unsafe { Registration::new(dev, Ok::<_, Error>(())) }?;
+        assert!(create_for(device, &record).is_err_and(|e| e == ENODEV));
+        assert!(phylink.is_up());
+        drop(reg);
+        assert!(!phylink.is_started());
+        assert_eq!(record.downs.load(Relaxed), 1);
+
+        // Nor is it started any more.
+        let configs = record.configs.load(Relaxed);
+        phylink.start(&rtnl::lock());
+        assert!(!phylink.is_started());
+        assert_eq!(record.configs.load(Relaxed), configs);
         Ok(())
     }
 
