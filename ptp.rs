@@ -249,7 +249,7 @@ impl<'a> Clock<'a> {
     }
 
     /// Reads the system time, and tells `system` when. The caller has locked the state.
-    fn read(&self, mut system: Option<&mut SystemTime>) -> Result<Time> {
+    fn read(&self, mut system: Option<&mut SystemTime<'_>>) -> Result<Time> {
         let (ptp, io) = (self.hw.hwif.ptp, self.hw.io());
         let mut secs = ptp.secs(io);
 
@@ -432,7 +432,7 @@ impl ptp::Clock for Clock<'_> {
             .map_err(|err| self.stuck(err))
     }
 
-    fn gettimex(&self, system: &mut SystemTime) -> Result<Timespec> {
+    fn gettimex(&self, system: &mut SystemTime<'_>) -> Result<Timespec> {
         let _running = self.running()?;
         let now = self.read(Some(system))?;
 

@@ -40,7 +40,7 @@
 //!         Err(EOPNOTSUPP)
 //!     }
 //!
-//!     fn gettimex(&self, system: &mut SystemTime) -> Result<Timespec> {
+//!     fn gettimex(&self, system: &mut SystemTime<'_>) -> Result<Timespec> {
 //!         let nanos = system.around(|| 0);
 //!
 //!         Timespec::new(0, nanos).ok_or(EIO)
@@ -215,13 +215,14 @@ impl FreqOffset {
 ///
 /// # Invariants
 ///
-/// `sts` is `NULL` or points to a `ptp_system_timestamp` that nobody else uses.
-pub struct SystemTime {
+/// `sts` is `NULL` or points to a `ptp_system_timestamp` that nobody else uses for `'a`.
+pub struct SystemTime<'a> {
     sts: *mut bindings::ptp_system_timestamp,
     taken: bool,
+    _sts: PhantomData<&'a mut bindings::ptp_system_timestamp>,
 }
 
-impl SystemTime {
+impl SystemTime<'_> {
     /// Calls `read`, which reads the least significant part of the clock and should do nothing
     /// else; the system time is noted before and after.
     ///
@@ -259,7 +260,7 @@ pub trait Clock: Send + Sync {
     /// Reads the time.
     ///
     /// The register with its lowest bits should be read within [`SystemTime::around`].
-    fn gettimex(&self, system: &mut SystemTime) -> Result<Timespec>;
+    fn gettimex(&self, system: &mut SystemTime<'_>) -> Result<Timespec>;
 
     /// Sets the time.
     fn settime(&self, time: Timespec) -> Result;
@@ -339,7 +340,11 @@ impl<C: Clock> Adapter<C> {
             // SAFETY: As in `adjfine`.
             let clock = unsafe { Self::clock(info) };
             // INVARIANT: `sts` is valid or `NULL`, and the callee's for the duration of the call.
-            let mut system = SystemTime { sts, taken: false };
+            let mut system = SystemTime {
+                sts,
+                taken: false,
+                _sts: PhantomData,
+            };
             let time = clock.gettimex(&mut system)?;
 
             // The caller looks at it, and it was not initialized.
@@ -522,7 +527,7 @@ mod tests {
             Ok(())
         }
 
-        fn gettimex(&self, system: &mut SystemTime) -> Result<Timespec> {
+        fn gettimex(&self, system: &mut SystemTime<'_>) -> Result<Timespec> {
             if self.brackets {
                 Ok(system.around(|| *self.now.lock()))
             } else {
