@@ -8,6 +8,15 @@
 //! descriptors, unmaps the packets and frees them. The two sides share nothing but two indices;
 //! there is no lock, and no memory is allocated per packet.
 //!
+//! # Soundness
+//!
+//! What nothing here can check is that the device has stopped reading a packet when the driver
+//! reports it as sent, or drops the ring: the memory is unmapped and freed then, and without an
+//! IOMMU that confines it the device reads whatever is there. The driver, which has given it the
+//! addresses, is trusted to have looked at the descriptors, and to have stopped the device.
+//!
+//! # Indices
+//!
 //! The indices run freely, and are masked to find a slot. What is returned is masked, and so is the
 //! index of a descriptor.
 //!

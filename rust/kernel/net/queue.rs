@@ -199,8 +199,8 @@ impl Queue {
 ///
 /// # Invariants
 ///
-/// The lock of `queue` is held by this CPU until the token is gone, and there is no other token of
-/// the same queue.
+/// The lock of `queue` is held by this CPU, and bottom halves are disabled with it, until the token
+/// is gone, and there is no other token of the same queue.
 pub struct TxQueue<'q> {
     queue: &'q Queue,
     more: bool,
@@ -212,8 +212,8 @@ impl<'q> TxQueue<'q> {
     ///
     /// # Safety
     ///
-    /// This CPU must hold the transmit lock of `queue` as long as the token exists, and there must
-    /// be no other token for it.
+    /// This CPU must hold the transmit lock of `queue`, with bottom halves disabled, as long as the
+    /// token exists, and there must be no other token for it.
     #[inline]
     pub(crate) unsafe fn in_xmit(queue: &'q Queue) -> Self {
         // SAFETY: By the type invariant of `Queue` the pointer is valid.
@@ -377,7 +377,8 @@ impl<T> TxLocked<T> {
 ///
 /// # Invariants
 ///
-/// The token of `queue` is borrowed mutably for `'a`.
+/// The token of `queue` is borrowed mutably for `'a`: its lock is held by this CPU, and bottom
+/// halves are disabled.
 pub struct Sender<'a> {
     queue: &'a Queue,
     more: bool,
@@ -401,7 +402,8 @@ impl Sender<'_> {
     /// by [`Completion::completed()`] later, and must not be so earlier.
     #[inline]
     pub fn sent(&mut self, bytes: u32, more: bool) -> bool {
-        // SAFETY: By the type invariant the lock of the queue is held.
+        // SAFETY: By the type invariants the lock of the queue is held, by this CPU and with bottom
+        // halves disabled, for as long as the token is borrowed.
         unsafe { bindings::__netdev_tx_sent_queue(self.queue.as_raw(), bytes, more) }
     }
 
@@ -414,14 +416,15 @@ impl Sender<'_> {
     /// Stops the queue: the networking core does not transmit until it is woken or started.
     #[inline]
     pub fn stop(&mut self) {
-        // SAFETY: By the type invariant of `Queue` the pointer is valid.
+        // SAFETY: By the type invariant of `Queue` the pointer is valid. The lock is held, with
+        // bottom halves disabled.
         unsafe { bindings::netif_tx_stop_queue(self.queue.as_raw()) };
     }
 
     /// Allows the networking core to transmit, without making it do so.
     #[inline]
     pub fn start(&mut self) {
-        // SAFETY: By the type invariant of `Queue` the pointer is valid.
+        // SAFETY: As in `stop()`.
         unsafe { bindings::netif_tx_start_queue(self.queue.as_raw()) };
     }
 

@@ -63,6 +63,10 @@ impl Rtnl {
 ///
 /// The mutex is released when the guard is dropped. This may sleep for long: it finishes the
 /// removal of the network devices that were unregistered while the mutex was held.
+///
+/// # Invariants
+///
+/// The current task holds the rtnl mutex, and this object is what releases it.
 #[must_use = "the rtnl mutex is released immediately when the guard is unused"]
 pub struct Guard(Rtnl);
 
@@ -92,7 +96,8 @@ impl Deref for Guard {
 impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariant of `Rtnl` the current task holds the mutex.
+        // SAFETY: By the type invariant the current task holds the mutex, and nobody else releases
+        // it.
         unsafe { bindings::rtnl_unlock() };
     }
 }
