@@ -101,14 +101,18 @@ lint_bindings() {
 	[ "$n" = 0 ] || die "$n uses of bindings:: in the driver"
 }
 
-# Every counter of ethtool -S is explained in the driver guide.
-lint_guide() {
-	local name bad=0
-	while read -r name; do
-		grep -qw "$name" "$LAB_SRC_IN/Documentation/rust_stmmac.rst" || { say "not in the guide: $name"; bad=$((bad + 1)); }
-	done < <(cd "$LAB_SRC_IN" && { sed -nE 's/^ *[A-Z0-9_]+ = c"([a-z0-9_]+)".*/\1/p' stats.rs; sed -nE 's/^    c"([a-z0-9_]+)",$/\1/p' ethtool.rs; sed -nE 's/.*c"(safety_[a-z0-9_]+)".*/\1/p' dwmac4/safety.rs; })
-	[ "$bad" = 0 ] || die "$bad counters are not in Documentation/rust_stmmac.rst"
+# What the driver shows and prints is explained in the driver guide.
+lint_guide() { python3 "$LAB/guide.py" "$LAB_SRC_IN"; }
+
+# A kernel tree runs what run_all does, and installs all that belongs to it.
+lint_selftests() {
+	local bad=0
+	cd "$LAB_SRC_IN/tests/selftests"
+	diff <(makefile_list TEST_PROGS) <(python3 -B run_all --list | sed 's/$/.py/' | sort) || bad=1
+	diff <(makefile_list 'TEST_[A-Z]*') <(find . -maxdepth 1 -type f ! -name Makefile ! -name README.md -printf '%P\n' | sort) || bad=1
+	[ "$bad" = 0 ] || die "TEST_PROGS and TEST_FILES of tests/selftests/Makefile are not what is there"
 }
+makefile_list() { sed -nE "/^$1 :=/,/^#/s/^\t(.*) \\\\$/\1/p" Makefile | sort; }
 
 # Panic entry points that the module refers to; each must be explained in
 # lab/panic-symbols ("symbol  # why it cannot be avoided").
@@ -130,7 +134,7 @@ lint_panic() {
 }
 
 # clippy first: if it has to build, nothing else may use the tree.
-LINT_CHECKS="clippy rustfmt shellcheck checkpatch unsafe bindings guide panic clippy-model rustdoc-model"
+LINT_CHECKS="clippy rustfmt shellcheck checkpatch unsafe bindings guide selftests panic clippy-model rustdoc-model"
 
 # lint_one CHECK: runs it; its log and its status file tell the rest.
 lint_one() {
