@@ -9,6 +9,12 @@ from lib import Skip, check, check_equal, main, wait_for
 RESULT = re.compile(r"^(.+?)\s+(-?\d+)$")
 EOPNOTSUPP = -95
 LEAST = 31
+# What is answered with -95 in the lab, by driver and vendor of the function: no more and no less. Ours: 16c3:7102 has a clock of
+# a rate that nobody knows, and headers are not split on Intel's ids. The reasons of the C driver are in model/MODEL.md.
+C = {"Perfect Filter UC", "MC Filter", "UC Filter", "RSS", "SVLAN Filtering (perf)", "Flexible RX Parser", "SVLAN TX Insertion",
+     "TBS (ETF Scheduler)"}
+UNSUPPORTED = {("rust_stmmac", "0x16c3"): {"clock"}, ("rust_stmmac", "0x8086"): {"split headers"},
+               ("stmmaceth", "0x16c3"): C, ("intel-eth-pci", "0x8086"): C | {"Split Header"}}
 
 
 def run(env, mode="offline"):
@@ -17,7 +23,8 @@ def run(env, mode="offline"):
     verdict = re.search(r"The test result is (PASS|FAIL)", out)
     if not verdict:
         raise Skip(f"no self-tests: {err.strip() or out.strip()}")
-    found = [RESULT.match(line.strip()) for line in out.splitlines()[2:]]
+    # The C driver numbers its tests.
+    found = [RESULT.match(re.sub(r"^\s*(\d+\. )?", "", line).strip()) for line in out.splitlines()[2:]]
     results = {match[1].strip(): int(match[2]) for match in found if match}
     # ethtool of some versions shows the lower half without its sign.
     return verdict[1] == "PASS", {name: value - (1 << 32) if value >= 1 << 31 else value for name, value in results.items()}
@@ -31,11 +38,15 @@ def passed(env, mode):
 
 
 def offline(env):
-    """All of them, most of which the hardware must claim."""
+    """All of them, but for what this hardware does not claim."""
     results = passed(env, "offline")
     check(len(results) >= LEAST, f"{len(results)} tests only")
-    tested = [name for name, value in results.items() if value == 0]
-    check(2 * len(tested) > len(results), f"only {len(tested)} of {len(results)} tests were run")
+    missing = {name for name, value in results.items() if value == EOPNOTSUPP}
+    if env.model.have():
+        key = env.driver, env.local.read(f"/sys/bus/pci/devices/{env.pci}/vendor")
+        check_equal(sorted(missing), sorted(UNSUPPORTED[key]), "tests of what is not supported")
+    # Other cores claim more or less.
+    check(2 * len(missing) < len(results), f"only {len(results) - len(missing)} of {len(results)} tests were run")
     env.wait_link()
     env.ping()
 
