@@ -99,27 +99,29 @@ def sizes(env):
         check_equal(delta(before, after), {(way, low, high): FRAMES}, f"what {FRAMES} frames of {size} bytes changed")
 
 
+def pause_frames(env):
+    """{rx_pause_frames, tx_pause_frames}"""
+    status, out, err = env.local.command(["ethtool", "-I", "--json", "-a", env.ifname])
+    if status:
+        env.lacks(f"ethtool -I -a: {err.strip()}")
+    shown = json.loads(out)[0].get("statistics", {})
+    if "rx_pause_frames" not in shown or "tx_pause_frames" not in shown:
+        env.lacks("ethtool -I -a shows no statistics")
+    return shown
+
+
 def pause(env):
     """Pause frames from the peer are counted as such, also as MAC control frames."""
     need_hardware(env)
-
-    def read():
-        status, out, err = env.local.command(["ethtool", "-I", "--json", "-a", env.ifname])
-        if status:
-            env.lacks(f"ethtool -I -a: {err.strip()}")
-        shown = json.loads(out)[0].get("statistics", {})
-        if "rx_pause_frames" not in shown or "tx_pause_frames" not in shown:
-            env.lacks("ethtool -I -a shows no statistics")
-        return shown
-    before, control = read(), groups(env)["eth-ctrl"]
+    before, control = pause_frames(env), groups(env)["eth-ctrl"]
     source = env.peer.raw_open()
     env.defer(env.peer.close, source)
     frame = mac_bytes("01:80:c2:00:00:01") + mac_bytes(env.peer_mac) + bytes.fromhex("880800010000") + bytes(42)
     env.peer.raw_send(source, [frame] * 10)
-    wait_for(lambda: read()["rx_pause_frames"] - before["rx_pause_frames"] == 10, "counting 10 pause frames", timeout=5)
+    wait_for(lambda: pause_frames(env)["rx_pause_frames"] - before["rx_pause_frames"] == 10, "counting 10 pause frames", timeout=5)
     wait_for(lambda: groups(env)["eth-ctrl"]["MACControlFramesReceived"] - control["MACControlFramesReceived"] == 10,
              "counting 10 MAC control frames", timeout=5)
-    check_equal(read()["tx_pause_frames"], before["tx_pause_frames"], "pause frames sent")
+    check_equal(pause_frames(env)["tx_pause_frames"], before["tx_pause_frames"], "pause frames sent")
 
 
 def kept(env):
@@ -145,13 +147,17 @@ def kept(env):
         check_equal(back, {}, f"counters that fell after {how}")
 
 
-def wide(env):
-    """Counts go beyond 32 bits, also when nobody looks: the hardware's counters are set to almost half of their
-    range, twice, and the interrupt at the half collects them."""
+def octets(env):
+    """What has been sent, as the MAC counts it."""
+    return groups(env)["eth-mac"]["OctetsTransmittedOK"]
+
+
+def half_full(env):
+    """Returns a function that sets the hardware's counters to almost half of their range and sends what takes octets over it.
+    What was there before is lost, unless the interrupt after the last time has collected it."""
     need_hardware(env)
     if env.driver != "rust_stmmac":
         raise Skip("pokes registers that only rust_stmmac leaves like this")
-    before = groups(env)["eth-mac"]["OctetsTransmittedOK"]
     path = f"/sys/bus/pci/devices/{env.pci}/resource0"
     with open(path, "r+b") as file:
         try:
@@ -159,13 +165,21 @@ def wide(env):
         except OSError as err:
             raise Skip(f"{path}: {err}") from None
     control = ctypes.c_uint32.from_buffer(registers, MMC_CONTROL)
-    for _ in range(3):
-        # What is there is lost, unless the interrupt after the last time has collected it.
+
+    def exceed():
         control.value = CLEAR_BY_READING | PRESET
         env.settled()
         env.udp([1000] * 8)
         time.sleep(0.2)
-    grown = groups(env)["eth-mac"]["OctetsTransmittedOK"] - before
+    return exceed
+
+
+def wide(env):
+    """Counts go beyond 32 bits, also when nobody looks: the interrupt at half of the hardware's range collects them."""
+    exceed, before = half_full(env), octets(env)
+    for _ in range(3):
+        exceed()
+    grown = octets(env) - before
     check(3 * HALF <= grown < 3 * HALF + (1 << 20), f"three times almost half of 32 bits are {grown}")
 
 

@@ -17,11 +17,13 @@ import os
 import re
 import time
 
+from counters import HALF, half_full, octets
 from endpoint import SLOW
 from lib import Failure, KernelLog, Skip, case, check, check_equal, main, noise, wait_for
 from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
+from rings import change, query
 from stats import driver_stats
-from suspend import read, sleep
+from suspend import sleep
 
 # A fault is noticed by polling, a watchdog or the next frame.
 NOTICE = 20 * SLOW
@@ -248,6 +250,8 @@ def revived(env, what):
 def lost_interrupt(env):
     """An interrupt that is lost, and nothing but more frames to bring it up."""
     need_model(env)
+    # Of one for everything, whatever it tells.
+    what = "rx" if len(env.vectors()) > 1 else "all"
     sink, source = env.local.raw_open(), env.peer.raw_open()
     env.defer(env.local.close, sink)
     env.defer(env.peer.close, source)
@@ -255,7 +259,7 @@ def lost_interrupt(env):
     # What the stack sends by itself has an interrupt of its own, which brings up the other's work, too.
     for _ in range(4):
         fault(env, "clear")
-        fault(env, "irq-drop", "rx")
+        fault(env, "irq-drop", what)
         for n in range(16):
             env.peer.raw_send(source, [env.frame(False, noise(100, n))])
             time.sleep(0.25)
@@ -331,18 +335,6 @@ def counted_error(env, before, error):
     return sum(moved(before, counters(env), pattern).values())
 
 
-def interrupts(env):
-    """How often the device has interrupted."""
-    base = f"/sys/bus/pci/devices/{env.pci}"
-    vectors = set(os.listdir(f"{base}/msi_irqs") if os.path.isdir(f"{base}/msi_irqs") else [read(f"{base}/irq")])
-    total = 0
-    for line in read("/proc/interrupts").splitlines():
-        words = line.split()
-        if words[0].rstrip(":") in vectors:
-            total += sum(int(word) for word in words[1:1 + os.cpu_count()])
-    return total
-
-
 def mentioned(log, text):
     """Waits for a line of the kernel's log with the text."""
     wait_for(lambda: any(text.lower() in line.lower() for line in log.news()), f"a message about {text}", timeout=NOTICE)
@@ -409,18 +401,18 @@ def safety_storm(env):
     need_model(env)
     env.need_pci()
     env.defer(env.reopen, env.local, env.ifname)
-    before, start = counters(env), interrupts(env)
+    before, start = counters(env), env.interrupts()
     check(inject(env, "RXCES", "every=50", "ms=3000"), "the driver has not switched the detection of errors on")
     time.sleep(3)
-    count = interrupts(env) - start
+    count = env.interrupts() - start
     check(count < 300, f"{count} interrupts in 3 s of corrected errors")
     check(counted_error(env, before, "RXCES") > 1, "RXCES was not counted more than once")
     check_equal(moved(before, counters(env), r"recover|reset"), {}, "resets")
     flows(env)
-    start = interrupts(env)
+    start = env.interrupts()
     check(inject(env, "TXUES", "every=50", "ms=6000"), "the detection of errors is off")
     time.sleep(6)
-    count = interrupts(env) - start
+    count = env.interrupts() - start
     check(count < 600, f"{count} interrupts in 6 s of other errors")
     # And when it is over it is.
     fault(env, "clear")
@@ -515,6 +507,36 @@ def changed_wedged(env, kind, to_peer):
     flows(env)
 
 
+def irq_drop_common(env):
+    """An interrupt of the MAC's counters that is lost: who looks at them collects them, and the next one comes."""
+    need_model(env)
+    exceed, before = half_full(env), octets(env)
+    fault(env, "irq-drop", "common")
+    exceed()
+    check_equal(hits(env, "irq-drop"), 1, "interrupts that were lost")
+    check(octets(env) - before >= HALF, "what was counted before the interrupt is lost with it")
+    exceed()
+    exceed()
+    check(octets(env) - before >= 3 * HALF, "no interrupt collects the counters after one was lost")
+    flows(env)
+
+
+def coalesce_wedged(env):
+    """A frame that does not get out is not looked for all the time, with an interrupt for each frame and no time limit."""
+    need_model(env)
+    old = query(env, "-c")
+    env.defer(lambda: change(env, "-C", tx_usecs=old["tx-usecs"], tx_frames=old["tx-frames"]))
+    check_equal(change(env, "-C", tx_usecs=0, tx_frames=1), 0, "status of ethtool -C tx-usecs 0 tx-frames 1")
+    fault(env, "tx-wedge", "until=clear")
+    before = counters(env)
+    push(env, True, 1)
+    time.sleep(1)
+    polls = counters(env)["polls"] - before["polls"]
+    check(polls < 1000, f"{polls} polls in a second of one frame in flight")
+    fault(env, "clear")
+    flows(env)
+
+
 def spurious(env):
     """Interrupts without a cause are handled, not complained about."""
     need_model(env)
@@ -554,7 +576,9 @@ if __name__ == "__main__":
          case("irq_drop_rx", counted, ("irq-drop", "rx", "count=3"), False, None),
          case("irq_drop_tx", counted, ("irq-drop", "tx", "count=3"), True, None),
          lost_interrupt,
+         irq_drop_common,
          irq_drop_all,
+         coalesce_wedged,
          spurious,
          case("stamp_lost_rx", stamp_lost, "rx"),
          case("stamp_promised", stamp_lost, "promised"),

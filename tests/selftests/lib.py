@@ -10,6 +10,7 @@ A test program is a list of cases, functions that take an Env:
         main(carrier, ...)
 """
 
+import contextlib
 import json
 import os
 import random
@@ -358,6 +359,15 @@ class Env:
     def changes(self):
         return [int(end.sys("carrier_changes")) for end in (self.local, self.peer)]
 
+    @contextlib.contextmanager
+    def same_link(self):
+        """For changes that need not touch the link, as the C driver does: a loss would show at once here, or later at the peer,
+        which wait_link() waits for."""
+        before = self.changes()
+        yield
+        if self.driver == "rust_stmmac":
+            check_equal(self.changes(), before, "changes of the carrier of both ends")
+
     def ends(self):
         """Both, each with its interface."""
         return (self.local, self.ifname), (self.peer, self.peer_ifname)
@@ -598,6 +608,21 @@ class Env:
             if value.isdecimal():
                 result[name] = int(value)
         return result
+
+    def vectors(self):
+        """The numbers of the device's messages, or of its pin."""
+        base = f"/sys/bus/pci/devices/{self.pci}"
+        return os.listdir(f"{base}/msi_irqs") if os.path.isdir(f"{base}/msi_irqs") else [self.local.read(f"{base}/irq")]
+
+    def interrupts(self):
+        """How often the device has interrupted."""
+        vectors = self.vectors()
+        total = 0
+        for line in self.local.read("/proc/interrupts").splitlines():
+            words = line.split()
+            if words[0].rstrip(":") in vectors:
+                total += sum(int(word) for word in words[1:1 + os.cpu_count()])
+        return total
 
     def flood(self):
         """Noise in both directions until the case ends."""

@@ -39,10 +39,11 @@ def verify(env, mtu):
 
 def while_up(env, values):
     env.set_mtu(9000)
-    for mtu in values:
-        env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
-        # Below 1280 the stack drops IPv6 and its addresses; IPv4 stays.
-        verify(env, mtu)
+    with env.same_link():
+        for mtu in values:
+            env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
+            # Below 1280 the stack drops IPv6 and its addresses; IPv4 stays.
+            verify(env, mtu)
     restore(env)
     env.ping(env.peer_v6, 1400)
 
@@ -64,9 +65,10 @@ def with_traffic(env):
     """Changes while frames of both directions are on their way."""
     env.set_mtu(9000)
     env.flood()
-    for mtu in (9000, 1500, 3000, 1500, 9000, 600):
-        env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
-    verify(env, 600)
+    with env.same_link():
+        for mtu in (9000, 1500, 3000, 1500, 9000, 600):
+            env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
+        verify(env, 600)
     restore(env)
     env.tcp(True)
     env.tcp(False)

@@ -5,8 +5,13 @@
 import itertools
 import json
 
-from lib import Skip, check_equal, main, wait_for
+from counters import pause_frames
+from hwfaults import await_counter, counters, fault, flows, moved, need_model
+from lib import Skip, case, check, check_equal, main, noise, note, wait_for
 from link import settings
+
+# Many times what a receive FIFO holds, but no more than a ring.
+FRAMES = 400
 
 
 def pause(env, end=None):
@@ -90,5 +95,40 @@ def kept(env):
     env.tcp(False)
 
 
+def congested(env, on):
+    """A receiver that is not emptied pauses the peer; without pause frames most of what it sends is lost."""
+    need_model(env)
+    keep(env)
+    set_pause(env, True, on, on)
+    env.wait_steady()
+    sink, source = env.local.raw_open(), env.peer.raw_open()
+    env.defer(env.local.close, sink)
+    env.defer(env.peer.close, source)
+    before, paused = counters(env), pause_frames(env)["tx_pause_frames"]
+
+    def pauses():
+        return pause_frames(env)["tx_pause_frames"] - paused
+    fault(env, "rx-wedge", "until=clear")
+    sending = env.peer.spawn("raw_send", source, [env.frame(False, noise(1500, n)) for n in range(FRAMES)])
+    if on:
+        wait_for(pauses, "a pause frame of a MAC whose FIFO fills")
+    else:
+        await_counter(env, before, r"^rx_fifo_overflows$")
+    fault(env, "clear")
+    sending()
+    received = len(env.local.raw_recv(sink, FRAMES if on else None, timeout=1))
+    lost = moved(before, counters(env), r"^rx_fifo_overflows$")
+    if moved(before, counters(env), r"^rx_stalls$"):
+        raise Skip("too slow a machine: the receive watchdog came first")
+    note(f"{received} frames of {FRAMES} were received, {pauses()} pause frames sent, {lost}")
+    if on:
+        # A peer that is slow to obey, as an emulated one may be, sends some more.
+        check(received > FRAMES // 2, f"{received} frames of {FRAMES} were received in spite of pause frames")
+    else:
+        check(received < FRAMES // 2, f"{received} frames of {FRAMES} were received by a FIFO that is not emptied")
+        check_equal(pauses(), 0, "pause frames sent although they are off")
+    flows(env)
+
+
 if __name__ == "__main__":
-    main(get, negotiated, forced, kept)
+    main(get, negotiated, forced, kept, case("congested_on", congested, True), case("congested_off", congested, False))

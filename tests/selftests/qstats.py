@@ -3,13 +3,14 @@
 """What the netdev netlink family tells: statistics of each queue, and which
 NAPI and interrupt serve it."""
 
+import json
 import re
 import socket
 import struct
 import sys
 import time
 
-from lib import Failure, check, check_equal, main, noise, wait_for
+from lib import Failure, Skip, check, check_equal, main, noise, wait_for
 
 NETLINK_GENERIC = 16
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -175,8 +176,8 @@ def kept(env):
         check_equal(len(left), 0 if "down" in argv else 2, f"queues after '{' '.join(argv)}'")
 
 
-def interrupts(env):
-    """Every queue is served by a NAPI, and that by an interrupt of the device."""
+def vectors(env):
+    """{(type, queue): interrupt}, by way of NAPIs."""
     dump = netdev(env)
     now, _ = channels(env)
     found = {(TYPES[queue["type"]], queue["id"]): queue.get("napi") for queue in dump(QUEUE_GET, QUEUE)}
@@ -185,11 +186,35 @@ def interrupts(env):
         env.lacks(f"queues without a NAPI: {[key for key, napi in found.items() if napi is None]}")
     napis = {napi["id"]: napi.get("irq") for napi in dump(NAPI_GET, NAPI)}
     check(set(found.values()) <= set(napis), f"NAPIs of the queues: {found}, of the device: {napis}")
-    lines = env.local.read("/proc/interrupts")
-    for napi in set(found.values()):
-        irq = napis[napi]
-        check(irq is not None, f"NAPI {napi} has no interrupt")
-        check(re.search(rf"^ *{irq}:", lines, re.M), f"the interrupt {irq} of NAPI {napi} is not in /proc/interrupts")
+    return {queue: napis[napi] for queue, napi in found.items()}
+
+
+def named(env, irq):
+    """The line of an interrupt in /proc/interrupts."""
+    line = re.search(rf"^ *{irq}:.*", env.local.read("/proc/interrupts"), re.M)
+    check(line, f"there is no interrupt {irq} in /proc/interrupts")
+    return line[0]
+
+
+def interrupts(env):
+    """Every queue is served by a NAPI, and that by an interrupt of the device."""
+    for queue, irq in vectors(env).items():
+        check(irq is not None, f"the NAPI of queue {queue} has no interrupt")
+        named(env, irq)
+
+
+def interrupts_tx(env):
+    """The interrupt of a channel that only sends is that of its transmit queue."""
+    now, most = channels(env)
+    if most["tx"] < 2:
+        raise Skip("there is one transmit queue")
+    env.defer(env.wait_link)
+    env.defer(env.local.command, ["ethtool", "-L", env.ifname, "rx", str(now["rx"]), "tx", str(now["tx"])])
+    env.local.run("ethtool", "-L", env.ifname, "rx", "1", "tx", "2")
+    irqs = vectors(env)
+    if "rust_stmmac-" not in named(env, irqs["rx", 0]):
+        raise Skip("one vector for everything, or another driver's names")
+    check("rust_stmmac-tx-1" in named(env, irqs["tx", 1]), f"the vector of transmit queue 1 is {named(env, irqs['tx', 1])}")
 
 
 def napi_kept(env):
@@ -221,8 +246,8 @@ def napi_kept(env):
 
 
 def remapped(env):
-    """A filter of one queue that maps every other packet to another queue: with the lock of the first, the core sends both.
-    Whatever becomes of them, nothing else suffers. That no ring is used without its lock, only PROVE_LOCKING tells."""
+    """A filter of one queue that maps every other packet to another queue: with the lock of the first, the core sends both, and
+    none is lost but what a full queue drops. That no ring is used without its lock, only PROVE_LOCKING tells."""
     now, _ = channels(env)
     if now["tx"] < 2:
         raise Skip("there is one transmit queue")
@@ -231,15 +256,27 @@ def remapped(env):
     for queue in range(1, now["tx"] + 1):
         handle = f"{queue + 1}0:"
         env.local.run("tc", "qdisc", "replace", "dev", env.ifname, "parent", f"1:{queue}", "handle", handle, "fq_codel")
-        status, _, err = env.local.command(["tc", "filter", "add", "dev", env.ifname, "parent", handle, "protocol", "all", "u32",
-                                            "match", "u16", "1", "1", "at", "2", "flowid", f"{handle}1",
-                                            "action", "skbedit", "queue_mapping", str(queue % now["tx"])])
-        if status:
-            raise Skip(f"no filter: {err.strip()}")
+        # What neither matches would be dropped.
+        for bit, action in (("1", ("action", "skbedit", "queue_mapping", str(queue % now["tx"]))), ("0", ())):
+            status, _, err = env.local.command(["tc", "filter", "add", "dev", env.ifname, "parent", handle, "protocol", "all", "prio", "1",
+                                                "u32", "match", "u16", bit, bit, "at", "2", "flowid", f"{handle}1", *action])
+            if status:
+                raise Skip(f"no filter: {err.strip()}")
+
+    def passed():
+        """Packets that were sent, or dropped by the leaves, of which mq shows the sum."""
+        leaves = json.loads(env.local.run("tc", "-s", "-j", "qdisc", "show", "dev", env.ifname))
+        return env.local.link()["stats64"]["tx"]["packets"] + sum(leaf["drops"] for leaf in leaves if leaf["kind"] != "mq")
+    env.wait_ping()
+    before = passed()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for number in range(4000):
             # The filter looks at whether the length is odd.
             sock.sendto(bytes(100 + number % 2), (env.peer_v4, 9))
+    try:
+        wait_for(lambda: passed() - before >= 4000, "", timeout=5)
+    except Failure:
+        raise Failure(f"of 4000 packets {passed() - before} were sent or dropped by a queue") from None
     env.local.run("tc", "qdisc", "del", "dev", env.ifname, "root")
     env.wait_ping()
     env.tcp(True)
@@ -273,4 +310,4 @@ def pools(env):
 
 
 if __name__ == "__main__":
-    main(queues, exact, kept, interrupts, napi_kept, remapped, pools)
+    main(queues, exact, kept, interrupts, interrupts_tx, napi_kept, remapped, pools)

@@ -3,8 +3,9 @@
 """Ring sizes, channels and interrupt coalescing through ethtool."""
 
 import json
+import time
 
-from lib import Skip, case, check, check_equal, main, note
+from lib import Skip, case, check, check_equal, main, noise, note
 
 
 def query(env, option):
@@ -61,10 +62,11 @@ def ring_change(env):
     for rx, tx in ((256, 128), (64, 1024), (1024, 64), (old["rx-max"], old["tx-max"])):
         if rx > old["rx-max"] or tx > old["tx-max"]:
             continue
-        check_equal(change(env, "-G", rx=rx, tx=tx), 0, f"status of ethtool -G rx {rx} tx {tx}")
-        ring = query(env, "-g")
-        check_equal((ring["rx"], ring["tx"]), (rx, tx), "ring sizes after ethtool -G")
-        env.wait_link()
+        with env.same_link():
+            check_equal(change(env, "-G", rx=rx, tx=tx), 0, f"status of ethtool -G rx {rx} tx {tx}")
+            ring = query(env, "-g")
+            check_equal((ring["rx"], ring["tx"]), (rx, tx), "ring sizes after ethtool -G")
+            env.wait_link()
         env.tcp(True, size=256 << 10)
         env.tcp(False, size=256 << 10)
 
@@ -75,9 +77,10 @@ def ring_change_traffic(env):
     env.defer(env.reopen, env.local, env.ifname)
     env.defer(lambda: change(env, "-G", rx=old["rx"], tx=old["tx"]))
     env.flood()
-    for rx, tx in ((128, 128), (512, 256), (64, 64), (old["rx"], old["tx"])):
-        check_equal(change(env, "-G", rx=rx, tx=tx), 0, f"status of ethtool -G rx {rx} tx {tx}")
-    env.wait_link()
+    with env.same_link():
+        for rx, tx in ((128, 128), (512, 256), (64, 64), (old["rx"], old["tx"])):
+            check_equal(change(env, "-G", rx=rx, tx=tx), 0, f"status of ethtool -G rx {rx} tx {tx}")
+        env.wait_link()
     env.ping()
 
 
@@ -202,10 +205,11 @@ def channels_change(env):
     env.defer(env.reopen, env.local, env.ifname)
     env.defer(lambda: change(env, "-L", **{key: old[key] for key in keys}))
     for values in ({key: 1 for key in keys}, {key: old[f"{key}-max"] for key in keys}):
-        check_equal(change(env, "-L", **values), 0, f"status of ethtool -L {values}")
-        after = query(env, "-l")
-        check_equal({key: after[key] for key in keys}, values, "channels after ethtool -L")
-        env.wait_link()
+        with env.same_link():
+            check_equal(change(env, "-L", **values), 0, f"status of ethtool -L {values}")
+            after = query(env, "-l")
+            check_equal({key: after[key] for key in keys}, values, "channels after ethtool -L")
+            env.wait_link()
         env.tcp(True, size=256 << 10)
         env.tcp(False, size=256 << 10)
 
@@ -349,6 +353,57 @@ def coalesce_extremes(env):
         env.ping()
 
 
+def coalesce_off(env):
+    """Without a receive delay a frame interrupts, although what the DMA was given before the change says nothing of that."""
+    need_hardware(env)
+    if env.driver != "rust_stmmac":
+        raise Skip(f"{env.driver} does not count what its watchdog does")
+    old = query(env, "-c")
+    env.defer(lambda: change(env, "-C", rx_usecs=old["rx-usecs"], rx_frames=old["rx-frames"]))
+    change(env, "-C", rx_usecs=64, rx_frames=0)
+    env.udp([100] * 64, False)
+    check_equal(change(env, "-C", rx_usecs=0), 0, "status of ethtool -C rx-usecs 0")
+    before = env.statistics()["watchdog_polls"]
+    for _ in range(10):
+        env.peer.run("ping", "-n", "-c", "1", "-W", "10", env.v4)
+        time.sleep(0.2)
+    helped = env.statistics()["watchdog_polls"] - before
+    check(helped < 3, f"the watchdog had to look after {helped} of 10 echoes")
+
+
+def coalesce_effect(env):
+    """A burst costs fewer interrupts the longer it may take until one."""
+    need_hardware(env)
+    old = query(env, "-c")
+    if not isinstance(old.get("rx-frames"), int):
+        raise Skip("no rx-frames")
+    env.defer(lambda: change(env, "-C", rx_usecs=old["rx-usecs"], rx_frames=old["rx-frames"]))
+    sink, source = env.local.raw_open(), env.peer.raw_open()
+    env.defer(env.local.close, sink)
+    env.defer(env.peer.close, source)
+
+    def cost(usecs, frames):
+        check_equal(change(env, "-C", rx_usecs=usecs, rx_frames=frames), 0,
+                    f"status of ethtool -C rx-usecs {usecs} rx-frames {frames}")
+        # Of these on each descriptor is one of after the change.
+        for _ in range(query(env, "-g")["rx"] // 200 + 1):
+            burst()
+        before = env.interrupts()
+        burst()
+        return env.interrupts() - before
+
+    def burst():
+        if env.model.have():
+            # One at a time, which a peer in the same guest cannot keep up.
+            env.model.ctl("traffic", env.model.port, "start", "rate=10000", "count=200")
+        else:
+            env.peer.raw_send(source, [env.frame(False, noise(60, n)) for n in range(200)])
+        check_equal(len(env.local.raw_recv(sink, 200)), 200, "frames delivered")
+    each, late = cost(0, 1), cost(10000, 0)
+    note(f"interrupts of 200 frames: {each} with rx-usecs 0 rx-frames 1, {late} with rx-usecs 10000 rx-frames 0")
+    check(late < each, f"200 frames cost {late} interrupts with a delay, {each} without")
+
+
 def coalesce_refused(env):
     need_hardware(env)
     old = query(env, "-c")
@@ -362,4 +417,4 @@ if __name__ == "__main__":
     main(ring_sizes, ring_change, ring_change_traffic, case("other_rings_tx", other_rings, True), case("other_rings_rx", other_rings, False), case("ring_filter", filter_kept, "-g"), ring_refused, reasons,
          channels, channels_change, case("channels_filter", filter_kept, "-l"), channels_refused,
          coalesce, coalesce_change, coalesce_kept, coalesce_queues, coalesce_queues_kept, coalesce_extremes,
-         coalesce_refused)
+         coalesce_off, coalesce_effect, coalesce_refused)

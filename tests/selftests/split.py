@@ -40,9 +40,10 @@ def set_split(env, word):
         raise Skip("the driver does not let headers be split or not (tcp-data-split)")
     env.defer(env.wait_link)
     env.defer(env.local.run, "ethtool", "-G", env.ifname, "tcp-data-split", state(env))
-    env.local.run("ethtool", "-G", env.ifname, "tcp-data-split", word)
-    check_equal(state(env), word, "tcp-data-split")
-    env.wait_link()
+    with env.same_link():
+        env.local.run("ethtool", "-G", env.ifname, "tcp-data-split", word)
+        check_equal(state(env), word, "tcp-data-split")
+        env.wait_link()
 
 
 def content(env):
