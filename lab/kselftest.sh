@@ -6,7 +6,15 @@
 
 KSELFTEST=$LAB_CACHE/kselftest
 KSELFTEST_TARGETS="net/lib net/forwarding drivers/net drivers/net/hw"
-# What this generation's hardware is able to, or must refuse in good order.
+# What this generation's hardware is able to, or must refuse in good order. Not
+# among them, of Linux 7.3.4, which has no net/hw/vlan.py:
+# - net/hds.py: headers are not split on the Intel ids that the ports have here;
+# - net/hw/loopback.sh, net/hw/ethtool.sh: both ports in one namespace, kept apart
+#   by VRF, which this kernel does not have;
+# - net/hw/ethtool_extended_state.sh: wants a driver that knows why there is no
+#   link (get_link_ext_state), and a third port without a cable;
+# - net/hw/pp_alloc_fail.py: wants rx-alloc-fail of the queue statistics and a
+#   kernel with FAIL_FUNCTION; tests/selftests/faults.py fails allocations here.
 KSELFTEST_PROGRAMS="net/ping.py net/stats.py net/queues.py net/ring_reconfig.py net/napi_id.py net/napi_threaded.py net/gro.py
 	net/so_txtime.py net/hw/irq.py net/hw/csum.py net/hw/nic_timestamp.py net/hw/tso.py net/hw/uso.py
 	net/hw/ethtool_std_stats.sh net/hw/ethtool_rmon.sh"

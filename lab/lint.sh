@@ -83,7 +83,7 @@ lint_checkpatch() {
 
 lint_shellcheck() {
 	cd "$LAB_SRC_IN"
-	shellcheck -x -S warning -e SC2034,SC2054,SC2154,SC2164 lab/lab lab/inside lab/*.sh lab/guest/init lab/guest/run lab/guest/scene lab/guest/lib.sh lab/guest/kunit lab/guest/selftests lab/guest/kselftest .ci/run
+	shellcheck -x -S warning -e SC2034,SC2054,SC2154,SC2164 lab/lab lab/inside lab/*.sh lab/guest/init lab/guest/run lab/guest/scene lab/guest/lib.sh lab/guest/kunit lab/guest/selftests lab/guest/kselftest lab/guest/combined/ethtool .ci/run
 }
 
 lint_unsafe() {
