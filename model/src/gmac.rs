@@ -120,6 +120,8 @@ pub struct Stats {
     pub rx_asleep: u64,
     /// Frames that woke the core.
     pub wakeups: u64,
+    /// Frames from the cable that found a loop closed on their way.
+    pub rx_loop_closed: u64,
     /// Frames dropped because of an error.
     pub rx_errors: u64,
     /// Frames for a queue that was not enabled.
@@ -390,15 +392,11 @@ impl Gmac {
         self.poll_link();
         let mut more = self.drain_rx(budget * 4);
         while let Some(frame) = self.wire_control() {
-            self.receive(frame, now);
+            self.take_from_wire(frame, now);
         }
         let mut left = budget;
-        while left > 0 {
-            let Some(frame) = self.next_arrival() else {
-                break;
-            };
+        while left > 0 && self.next_arrival(now) {
             left -= 1;
-            self.receive(frame, now);
         }
         more |= left == 0;
         more |= self.run_traffic(now, budget);
@@ -421,14 +419,20 @@ impl Gmac {
             .flatten()
     }
 
-    fn next_arrival(&mut self) -> Option<Frame> {
+    /// Receives the next frame, if there is one.
+    fn next_arrival(&mut self, now: Duration) -> bool {
         if let Some(frame) = self.arrived.pop_front() {
-            return Some(frame);
+            self.receive(frame, now);
+            return true;
         }
         if self.holding() {
-            return None;
+            return false;
         }
-        self.wire.ingress().take()
+        let Some(frame) = self.wire.ingress().take() else {
+            return false;
+        };
+        self.take_from_wire(frame, now);
+        true
     }
 
     pub(crate) fn has_arrivals(&self) -> bool {

@@ -233,6 +233,11 @@ impl Gmac {
             .is_some_and(|p| p.loopback())
     }
 
+    /// Whether MAC or PHY returns what is sent, and is deaf to the cable.
+    fn loop_closed(&self) -> bool {
+        self.config(CONFIG_LM) || self.phy_loopback()
+    }
+
     fn speed(&self) -> u32 {
         match (self.config(CONFIG_PS), self.config(CONFIG_FES)) {
             (false, _) => 1000,
@@ -338,7 +343,7 @@ impl Gmac {
         if let Some(pcap) = &mut self.pcap {
             pcap.record(&frame.data);
         }
-        if self.config(CONFIG_LM) || self.phy_loopback() {
+        if self.loop_closed() {
             self.stats.tx_frames += 1;
             self.stats.tx_bytes += frame.data.len() as u64;
             self.arrived.push_back(frame);
@@ -367,7 +372,7 @@ impl Gmac {
             return false;
         }
         // A loop returns frames to our own receiver, which takes them first.
-        self.arrived.len() < 64 && self.wire.has_room()
+        self.arrived.len() < 64 && (self.loop_closed() || self.wire.has_room())
     }
 
     fn send_pause(&mut self, quanta: u32) {
@@ -471,27 +476,31 @@ impl Gmac {
         }
     }
 
-    /// Takes a frame from the PHY.
-    pub(crate) fn receive(&mut self, mut frame: Frame, now: Duration) {
-        let looped = self.config(CONFIG_LM) || self.phy_loopback();
+    /// Takes a frame from the cable.
+    pub(crate) fn take_from_wire(&mut self, frame: Frame, now: Duration) {
+        if self.loop_closed() {
+            self.stats.rx_loop_closed += 1;
+            return;
+        }
         if frame.data.len() < 14 {
             return;
         }
-        if !looped {
-            let link = self.gmii_link();
-            if !link.up {
-                return;
-            }
-            if link.speed != self.speed() {
-                self.stats.speed_mismatch += 1;
-                return;
-            }
+        let link = self.gmii_link();
+        if !link.up {
+            return;
+        }
+        if link.speed != self.speed() {
+            self.stats.speed_mismatch += 1;
+            return;
         }
         if let Some(pcap) = &mut self.pcap {
-            if !looped {
-                pcap.record(&frame.data);
-            }
+            pcap.record(&frame.data);
         }
+        self.receive(frame, now);
+    }
+
+    /// Takes a frame that is at the MAC's receiver: of 14 bytes at least.
+    pub(crate) fn receive(&mut self, mut frame: Frame, now: Duration) {
         if self.faults.clock_dead("rx") {
             return;
         }

@@ -314,7 +314,7 @@ impl Gmac {
             self.traffic.made_bytes += frame.data.len() as u64;
             s.made += 1;
             s.done += 1;
-            self.receive(frame, now);
+            self.take_from_wire(frame, now);
         }
         self.traffic.skipped = s.skipped;
         let mut ended = false;

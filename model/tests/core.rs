@@ -115,6 +115,17 @@ impl Bench {
         std::array::from_fn(|i| self.mac.mem.load(addr + 4 * i as u64).unwrap())
     }
 
+    /// A write to a PHY.
+    fn mdio_write(&mut self, addr: u32, reg: u32, value: u16) {
+        self.w(MAC_MDIO_DATA, value.into());
+        self.w(
+            MAC_MDIO_ADDR,
+            addr << 21 | reg << 16 | 4 << 8 | 1 << 2 | 1,
+        );
+        self.clock.advance(Duration::from_millis(1));
+        assert_eq!(self.r(MAC_MDIO_ADDR) & 1, 0);
+    }
+
     fn tx_tail(&mut self, n: u64) {
         self.w(ch(0, CH_TX_TAIL), (TX_RING + n * self.stride) as u32);
     }
@@ -1286,6 +1297,44 @@ fn loopback_and_speed() {
     b.run();
     assert!(b.sent().is_empty());
     assert_eq!(b.mac.stats.speed_mismatch, 1);
+}
+
+#[test]
+fn a_closed_loop_is_deaf_and_mute_to_the_cable() {
+    for mac in [true, false] {
+        let mut b = Bench::new(|_| {});
+        b.start(8);
+        for n in 0..4 {
+            b.rx_desc(n, true);
+        }
+        b.rx_tail(4);
+        let config = b.r(MAC_CONFIG);
+        let close = |b: &mut Bench, closed: bool| match (mac, closed) {
+            (true, true) => b.w(MAC_CONFIG, config | CONFIG_LM),
+            (true, false) => b.w(MAC_CONFIG, config),
+            (false, true) => b.mdio_write(1, 0, 0x4140),
+            (false, false) => {
+                b.mdio_write(1, 0, 0x1340);
+                b.clock.advance(AN_TIME);
+            }
+        };
+        // One was on the cable before, others come later.
+        b.far.send(Frame::good(frame(US, 70)));
+        close(&mut b, true);
+        let buf = b.fill(0, &frame(US, 80));
+        b.put(TX_RING, [buf, 0, 80, OWN | FD | LD]);
+        b.tx_tail(1);
+        b.arrive(Frame::good(frame(US, 90)));
+        assert_eq!(b.mac.stats.rx_delivered, 1, "{mac}");
+        assert_eq!(b.rx_data(0, 80), frame(US, 80), "{mac}");
+        assert_eq!(b.mac.stats.rx_loop_closed, 2, "{mac}");
+        assert!(b.sent().is_empty());
+        // Nothing of it turns up afterwards.
+        close(&mut b, false);
+        b.arrive(Frame::good(frame(US, 100)));
+        assert_eq!(b.mac.stats.rx_delivered, 2, "{mac}");
+        assert_eq!(b.rx_data(1, 100), frame(US, 100), "{mac}");
+    }
 }
 
 #[test]
