@@ -640,12 +640,28 @@ impl Gmac {
         });
     }
 
+    /// Whether software has switched off what the receive clock comes from: lane or PHY.
+    pub(crate) fn rx_clock_off(&self) -> bool {
+        match &self.serial {
+            Some(serial) => !serial.clock(),
+            None => self
+                .mdio
+                .phy(self.cfg.phy_addr)
+                .is_some_and(|p| !p.clock()),
+        }
+    }
+
+    /// Whether the receive clock stands still.
+    pub(crate) fn rx_clock_dead(&self) -> bool {
+        self.rx_clock_off() || self.faults.clock_dead("rx")
+    }
+
     /// Whether a software reset cannot end.
     pub(crate) fn reset_stuck(&self) -> bool {
-        self.serial.as_ref().is_some_and(|s| !s.clock())
+        self.rx_clock_dead()
             || !self.faults.list.is_empty()
                 && (self.faults.active(ResetStuck)
-                    || ["rx", "tx", "app", "ptp"]
+                    || ["tx", "app", "ptp"]
                         .iter()
                         .any(|c| self.faults.clock_dead(c)))
     }

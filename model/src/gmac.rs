@@ -320,9 +320,11 @@ impl Gmac {
         if self.strict.active() {
             self.check_write(off, value, lanes);
         }
-        // Without its clock a register takes nothing; in a reset, only what asks for the reset.
+        // Without its clock a register takes nothing; in a reset, only what asks for the reset, and
+        // what reaches the PHY that it may wait for.
         if self.faults.clock_dead("csr")
             || (off != DMA_MODE && self.reset_stuck() && self.in_reset())
+                && !(matches!(off, MAC_MDIO_ADDR | MAC_MDIO_DATA) && self.rx_clock_off())
         {
             return Ack::None;
         }

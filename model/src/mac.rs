@@ -501,7 +501,7 @@ impl Gmac {
 
     /// Takes a frame that is at the MAC's receiver: of 14 bytes at least.
     pub(crate) fn receive(&mut self, mut frame: Frame, now: Duration) {
-        if self.faults.clock_dead("rx") {
+        if self.rx_clock_dead() {
             return;
         }
         if self.faults.take(Kind::RxCrc, 0) {

@@ -22,6 +22,10 @@ pub trait Phy: Send {
     fn write_c45(&mut self, _dev: u8, _reg: u16, _value: u16) {}
     /// The link on the medium side.
     fn link(&self) -> Link;
+    /// Whether the MAC gets its receive clock from it.
+    fn clock(&self) -> bool {
+        true
+    }
     /// Whether frames from the MAC come back instead of going to the medium.
     fn loopback(&self) -> bool {
         false

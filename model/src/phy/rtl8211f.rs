@@ -352,6 +352,11 @@ impl Phy for Rtl8211f {
         link
     }
 
+    /// IEEE 802.3, 22.2.4.1.5 and 6: it may stop when powered down, and is not driven when isolated.
+    fn clock(&self) -> bool {
+        self.bmcr & (BMCR_POWER_DOWN | BMCR_ISOLATE) == 0
+    }
+
     fn loopback(&self) -> bool {
         self.bmcr & BMCR_LOOPBACK != 0 && self.bmcr & BMCR_POWER_DOWN == 0
     }
@@ -425,10 +430,13 @@ mod tests {
     fn power_down_and_loopback() {
         let (mut p, clock) = phy();
         clock.advance(AN_TIME);
-        p.write(0, 0x1940);
-        assert!(!p.link().up);
+        assert!(p.clock());
+        for off in [0x1940, 0x1540] {
+            p.write(0, off);
+            assert!(!p.link().up && !p.clock());
+        }
         p.write(0, 0x4140);
-        assert!(p.loopback());
+        assert!(p.loopback() && p.clock());
         assert_eq!(p.read(1) & 4, 4);
         p.write(0, 0x8000);
         assert_eq!(p.read(0), 0x1140);

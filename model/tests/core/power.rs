@@ -338,3 +338,55 @@ fn filters_are_loaded_word_by_word() {
     assert_eq!(b.r(MAC_PMT), PMT_RWKPKTEN | PMT_RWKPRCVD);
     assert_eq!(b.mac.stats.rx_delivered, 1);
 }
+
+#[test]
+fn a_reset_needs_the_clock_of_the_phy() {
+    for bmcr in [0x1940, 0x1540] {
+        let mut b = Bench::new(|_| {});
+        b.start(4);
+        b.mdio_write(1, 0, bmcr);
+        assert!(!b.mac.link().up);
+        b.w(DMA_MODE, MODE_SWR);
+        b.clock.advance(Duration::from_secs(1));
+        assert_eq!(b.r(DMA_MODE), MODE_SWR, "{bmcr:#x}");
+        b.w(MAC_HASH, 1);
+        assert_eq!(b.r(MAC_HASH), 0);
+        b.mdio_write(1, 0, 0x1140);
+        assert_eq!(b.r(DMA_MODE), 0, "{bmcr:#x}");
+        b.w(MAC_HASH, 1);
+        assert_eq!(b.r(MAC_HASH), 1);
+    }
+    // The clock comes from elsewhere, with SGMII from the lane.
+    let none = Bench::new(|c| c.phy = dwmac_model::config::PhyKind::None);
+    let mut sgmii = Bench::new(|c| {
+        c.id = (0x8086, 0x4b31);
+        c.phy_if = dwmac_model::config::PhyInterface::Sgmii;
+    });
+    for gcr0 in [0x1031, 0x1035, 0x1005] {
+        sgmii.mdio_write(0x15, 0x0b, gcr0);
+    }
+    sgmii.mdio_write(1, 0, 0x1940);
+    for mut b in [none, sgmii] {
+        b.w(DMA_MODE, MODE_SWR);
+        b.clock.advance(RESET_TIME);
+        assert_eq!(b.r(DMA_MODE), 0);
+    }
+}
+
+#[test]
+fn a_loop_in_the_mac_needs_the_clock_of_the_phy() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    b.rx_desc(0, true);
+    b.rx_tail(1);
+    let config = b.r(MAC_CONFIG);
+    b.w(MAC_CONFIG, config | CONFIG_LM);
+    let buf = b.fill(0, &frame(US, 80));
+    for (n, bmcr) in [0x1940, 0x1140].into_iter().enumerate() {
+        b.mdio_write(1, 0, bmcr);
+        b.put(TX_RING + 16 * n as u64, [buf, 0, 80, OWN | FD | LD]);
+        b.tx_tail(n as u64 + 1);
+        b.run();
+        assert_eq!(b.mac.stats.rx_delivered, n as u64);
+    }
+}
