@@ -9,12 +9,16 @@ use crate::fault::Kind;
 use crate::gmac::{Ack, Gmac, Lines};
 use crate::mac::{TxControl, MAX_TX};
 use crate::mem::{BusError, DmaResult};
-use crate::mtl::RxPacket;
+use crate::mtl::{RxPacket, RxQueue};
 use crate::ptp::{Stamp, RX_TD, RX_TSA};
 use crate::regs::field;
 use crate::regs::gmac4::*;
 use crate::sched::Algorithm;
 use crate::tso::{self, Segments};
+
+/// Time in which a process that is told to stop is done with what it was at: that of a long frame
+/// at 1 Gbit/s.
+pub const STOP_TIME: Duration = Duration::from_micros(12);
 
 /// What a process does, as DMA_Debug_Status reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +32,13 @@ pub enum Process {
     Suspended,
     /// A bus error; only a stop and a start help.
     Halted,
+    /// Told to stop, which it does after the packet that it is at.
+    Stopping {
+        /// When it stops if it is at none.
+        at: Duration,
+        /// By a fault not before.
+        late: bool,
+    },
 }
 
 /// A packet being fetched.
@@ -101,6 +112,36 @@ pub struct RxChannel {
     pub queued: u32,
 }
 
+impl TxChannel {
+    /// Whether a packet is in the middle of being fetched or sent.
+    fn begun(&self) -> bool {
+        self.frame.is_some() || self.segments.is_some()
+    }
+
+    fn works(&self, now: Duration) -> bool {
+        self.state.works(now, self.begun())
+    }
+
+    fn stop_at(&self) -> Option<Duration> {
+        self.state.stop_at(self.begun())
+    }
+}
+
+impl RxChannel {
+    /// Whether a packet is in the middle of being written.
+    fn begun(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    fn works(&self, now: Duration) -> bool {
+        self.state.works(now, self.begun())
+    }
+
+    fn stop_at(&self) -> Option<Duration> {
+        self.state.stop_at(self.begun())
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Dir {
     Tx,
@@ -111,8 +152,53 @@ impl Process {
     fn code(self, waiting: u32, suspended: u32) -> u32 {
         match self {
             Process::Stopped | Process::Halted => 0,
-            Process::Running => waiting,
+            Process::Running | Process::Stopping { .. } => waiting,
             Process::Suspended => suspended,
+        }
+    }
+
+    /// Whether it takes up packets, or goes on with one that is `begun`.
+    fn works(self, now: Duration, begun: bool) -> bool {
+        match self {
+            Process::Running => true,
+            Process::Stopping { at, .. } => begun || now < at,
+            _ => false,
+        }
+    }
+
+    fn is_stopping(self) -> bool {
+        matches!(self, Process::Stopping { .. })
+    }
+
+    /// What it is once it is told to stop, unless it stops at once: if a fault delays that, or if it
+    /// is `busy` with a packet.
+    fn told_to_stop(now: Duration, fault: Option<Duration>, busy: bool) -> Option<Process> {
+        let time = fault.or(busy.then_some(STOP_TIME))?;
+        Some(Process::Stopping {
+            at: now + time,
+            late: fault.is_some(),
+        })
+    }
+
+    /// Whether it stops at the end of a packet.
+    fn stops_after_packet(self, now: Duration) -> bool {
+        matches!(self, Process::Stopping { at, late } if !late || now >= at)
+    }
+
+    /// When it stops if nothing else happens.
+    fn stop_at(self, begun: bool) -> Option<Duration> {
+        match self {
+            Process::Stopping { at, .. } if !begun => Some(at),
+            _ => None,
+        }
+    }
+
+    /// A stop that was asked for need not be asked for again.
+    fn after_error(self) -> Process {
+        if self.is_stopping() {
+            Process::Stopped
+        } else {
+            Process::Halted
         }
     }
 }
@@ -253,7 +339,25 @@ impl Gmac {
         self.restart_heals(true, c);
     }
 
+    /// ST was cleared. The packet that the process is at is any which it could have begun by now:
+    /// only the model's thread may not have come to it yet.
     fn stop_tx(&mut self, c: usize) {
+        let now = self.clock.now();
+        let runs = self.tx[c].state == Process::Running;
+        let fault = runs
+            .then(|| self.faults.late(Kind::StopLate, "tx", c))
+            .flatten();
+        let busy = runs
+            && !self.faults.clock_dead("app")
+            && self.tx_runnable(c, now)
+            && (self.tx[c].begun() || self.tx_ready(now) && self.tx_posted(c));
+        match Process::told_to_stop(now, fault, busy) {
+            Some(state) => self.tx[c].state = state,
+            None => self.stopped_tx(c),
+        }
+    }
+
+    fn stopped_tx(&mut self, c: usize) {
         self.tx[c].state = Process::Stopped;
         self.check_start(true, c, false);
         self.raise(c, ST_TPS);
@@ -280,11 +384,52 @@ impl Gmac {
         self.restart_heals(false, c);
     }
 
+    /// SR was cleared. The packet that the process is at may be one which has arrived and only the
+    /// model's thread has not come to.
     fn stop_rx(&mut self, c: usize) {
+        let now = self.clock.now();
+        let runs = self.rx[c].state == Process::Running;
+        let fault = runs
+            .then(|| self.faults.late(Kind::StopLate, "rx", c))
+            .flatten();
+        let queued = |q: &RxQueue| q.packets.front().is_some_and(|p| p.channel == c);
+        let arriving = self.config(CONFIG_RE) && !self.rx_clock_dead() && self.has_arrivals();
+        let busy = runs
+            && !self.faults.clock_dead("app")
+            && !self.faults.on(Kind::RxWedge, c)
+            && (arriving || self.rxq.iter().any(queued));
+        match Process::told_to_stop(now, fault, busy) {
+            Some(state) => self.rx[c].state = state,
+            None => self.stopped_rx(c),
+        }
+    }
+
+    fn stopped_rx(&mut self, c: usize) {
         self.rx[c].state = Process::Stopped;
         self.check_start(false, c, false);
         self.rx[c].riwt = None;
         self.raise(c, ST_RPS);
+    }
+
+    /// Lets time act on processes that were told to stop.
+    pub(crate) fn run_stops(&mut self, now: Duration) {
+        for c in 0..self.tx.len() {
+            if self.tx[c].stop_at().is_some_and(|at| now >= at) {
+                self.stopped_tx(c);
+            }
+        }
+        for c in 0..self.rx.len() {
+            if self.rx[c].stop_at().is_some_and(|at| now >= at) {
+                self.stopped_rx(c);
+            }
+        }
+    }
+
+    /// When [`Gmac::run_stops`] has something to do.
+    pub(crate) fn stops_deadline(&self) -> Option<Duration> {
+        let tx = self.tx.iter().filter_map(TxChannel::stop_at);
+        tx.chain(self.rx.iter().filter_map(RxChannel::stop_at))
+            .min()
     }
 
     /// Whether wide addresses are in use, which changes the layout of descriptors.
@@ -441,13 +586,13 @@ impl Gmac {
         let code = u32::from(!write) | u32::from(desc) << 1 | u32::from(!desc) << 2;
         let shift = match dir {
             Dir::Tx => {
-                self.tx[c].state = Process::Halted;
+                self.tx[c].state = self.tx[c].state.after_error();
                 self.tx[c].frame = None;
                 self.tx[c].segments = None;
                 16
             }
             Dir::Rx => {
-                self.rx[c].state = Process::Halted;
+                self.rx[c].state = self.rx[c].state.after_error();
                 19
             }
         };
@@ -479,7 +624,7 @@ impl Gmac {
         let mut steps = budget * 64;
         while let Some(c) = self.sched.pick(algorithm, &weights, ready) {
             let mut packet = false;
-            while !packet && steps > 0 && self.tx_ready(now) && self.tx_runnable(c) {
+            while !packet && steps > 0 && self.tx_ready(now) && self.tx_runnable(c, now) {
                 steps -= 1;
                 match self.tx_step(c) {
                     None => break,
@@ -487,6 +632,9 @@ impl Gmac {
                 }
             }
             if packet {
+                if self.tx[c].state.stops_after_packet(now) && !self.tx[c].begun() {
+                    self.stopped_tx(c);
+                }
                 sent += 1;
                 self.sched.sent(algorithm, c, self.last_tx);
             } else {
@@ -500,32 +648,38 @@ impl Gmac {
         false
     }
 
-    fn tx_runnable(&mut self, c: usize) -> bool {
-        self.tx[c].state == Process::Running
+    fn tx_runnable(&mut self, c: usize, now: Duration) -> bool {
+        self.tx[c].works(now)
             && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0
             && !self.faults.on(Kind::TxWedge, c)
     }
 
     /// Whether a channel has something to send.
     pub(crate) fn tx_pending(&self) -> bool {
+        let now = self.clock.now();
         (0..self.tx.len()).any(|c| {
             let tx = &self.tx[c];
-            let runs = tx.state == Process::Running
-                && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0;
-            let descriptor = || {
-                tx.cur as u32 != self.regs.get(ch(c, CH_TX_TAIL))
-                    && self
-                        .mem
-                        .load(tx.cur + self.tx_words(c) + 12)
-                        .map_or(true, |w3| w3 & OWN != 0)
-            };
-            runs && (tx.segments.is_some() || descriptor())
+            let runs = tx.works(now) && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0;
+            runs && (tx.segments.is_some() || self.tx_posted(c))
         })
     }
 
+    /// Whether a channel has a descriptor to fetch.
+    fn tx_posted(&self, c: usize) -> bool {
+        let cur = self.tx[c].cur;
+        cur as u32 != self.regs.get(ch(c, CH_TX_TAIL))
+            && self
+                .mem
+                .load(cur + self.tx_words(c) + 12)
+                .map_or(true, |w3| w3 & OWN != 0)
+    }
+
     fn suspend_tx(&mut self, c: usize) -> Option<bool> {
-        self.tx[c].state = Process::Suspended;
+        let was = std::mem::replace(&mut self.tx[c].state, Process::Suspended);
         self.raise(c, ST_TBU);
+        if was.is_stopping() {
+            self.stopped_tx(c);
+        }
         None
     }
 
@@ -765,9 +919,10 @@ impl Gmac {
                 return true;
             }
             left -= 1;
+            let works = self.rx[c].works(self.clock.now());
             match self.rx[c].state {
-                Process::Running if self.faults.on(Kind::RxWedge, c) => return false,
-                Process::Running => {}
+                _ if works && self.faults.on(Kind::RxWedge, c) => return false,
+                _ if works => {}
                 Process::Stopped if self.regs.get(ch(c, CH_RX_CONTROL)) & RX_RPF != 0 => {
                     if self.rx[c].queue == Some(q) {
                         self.rx[c].queue = None;
@@ -792,8 +947,11 @@ impl Gmac {
     }
 
     fn suspend_rx(&mut self, c: usize) -> bool {
-        self.rx[c].state = Process::Suspended;
+        let was = std::mem::replace(&mut self.rx[c].state, Process::Suspended);
         self.raise(c, ST_RBU);
+        if was.is_stopping() {
+            self.stopped_rx(c);
+        }
         false
     }
 
@@ -914,7 +1072,7 @@ impl Gmac {
         if last && self.rxq[q].packets[0].stamp.is_some() && !promised {
             self.rx[c].context = Some(d.ioc);
             self.rx[c].context_at = None;
-            if let Some(late) = self.faults.late_stamp(c) {
+            if let Some(late) = self.faults.late(Kind::StampLate, "", c) {
                 self.rx[c].context = Some(false);
                 self.rx[c].context_at = Some(self.clock.now() + late);
                 if d.ioc {
@@ -949,6 +1107,14 @@ impl Gmac {
         self.rx[c].queue = None;
         self.pop(q);
         self.stats.rx_delivered += 1;
+        self.announce(c, ioc);
+        if self.rx[c].state.stops_after_packet(self.clock.now()) {
+            self.stopped_rx(c);
+        }
+    }
+
+    /// Interrupts for a packet, at once or when the watchdog runs out.
+    fn announce(&mut self, c: usize, ioc: bool) {
         if ioc {
             self.rx[c].riwt = None;
             self.raise(c, ST_RI);

@@ -52,6 +52,8 @@ pub enum Kind {
     StampLost,
     /// The time stamp of a received packet comes after the packet.
     StampLate,
+    /// A channel goes on after it was stopped.
+    StopLate,
     /// An error of the safety package.
     Safety,
 }
@@ -209,6 +211,14 @@ const SPECS: &[Spec] = &[
         keys: &["channel", "count", "us", "ms"],
         count: Some(1),
         help: "the time stamp of a received packet and its descriptor come us=US (100) after the packet and its RI",
+    },
+    Spec {
+        name: "stop-late",
+        kind: StopLate,
+        what: &["rx", "tx"],
+        keys: &["channel", "count", "us", "ms"],
+        count: Some(1),
+        help: "a channel that is stopped goes on for us=US (100), and says so, unless it is suspended",
     },
     Spec {
         name: "safety",
@@ -461,21 +471,14 @@ impl Faults {
 
     /// As [`Faults::take`], for a fault whose first word is `what`.
     pub(crate) fn take_what(&mut self, kind: Kind, what: &str, channel: usize) -> bool {
-        let found = self.list.iter_mut().find(|f| {
-            f.kind == kind && f.alive() && f.what == what && f.channel.is_none_or(|c| c == channel)
-        });
-        match found {
-            Some(f) => {
-                f.hit();
-                true
-            }
-            None => false,
-        }
+        self.late(kind, what, channel).is_some()
     }
 
-    /// How long the time stamp of a packet is late.
-    pub(crate) fn late_stamp(&mut self, channel: usize) -> Option<Duration> {
-        let f = self.find(StampLate, channel)?;
+    /// As [`Faults::take_what`]; how long what the fault is about is late.
+    pub(crate) fn late(&mut self, kind: Kind, what: &str, channel: usize) -> Option<Duration> {
+        let f = self.list.iter_mut().find(|f| {
+            f.kind == kind && f.alive() && f.what == what && f.channel.is_none_or(|c| c == channel)
+        })?;
         f.hit();
         Some(f.every)
     }
@@ -644,10 +647,7 @@ impl Gmac {
     pub(crate) fn rx_clock_off(&self) -> bool {
         match &self.serial {
             Some(serial) => !serial.clock(),
-            None => self
-                .mdio
-                .phy(self.cfg.phy_addr)
-                .is_some_and(|p| !p.clock()),
+            None => self.mdio.phy(self.cfg.phy_addr).is_some_and(|p| !p.clock()),
         }
     }
 

@@ -290,6 +290,7 @@ impl Gmac {
     /// A read of the register at `off` (a multiple of four).
     pub fn read(&mut self, off: u32) -> u32 {
         self.stats.reg_reads += 1;
+        self.catch_up(off);
         if self.strict.active() {
             self.check_read(off);
         }
@@ -317,6 +318,7 @@ impl Gmac {
     /// A write to the register at `off`; `lanes` marks the bits that the access carries.
     pub fn write(&mut self, off: u32, value: u32, lanes: u32) -> Ack {
         self.stats.reg_writes += 1;
+        self.catch_up(off);
         if self.strict.active() {
             self.check_write(off, value, lanes);
         }
@@ -360,6 +362,13 @@ impl Gmac {
         }
     }
 
+    /// Lets the time be seen that has passed since the DMA was last looked after.
+    fn catch_up(&mut self, off: u32) {
+        if off >= DMA_MODE {
+            self.run_stops(self.clock.now());
+        }
+    }
+
     /// Software starts a reset; it takes effect at once and shows as busy for a while.
     pub(crate) fn software_reset(&mut self) {
         self.reset();
@@ -391,6 +400,7 @@ impl Gmac {
     pub fn service(&mut self, budget: usize) -> bool {
         let now = self.clock.now();
         self.run_faults(now);
+        self.run_stops(now);
         self.poll_link();
         let mut more = self.drain_rx(budget * 4);
         while let Some(frame) = self.wire_control() {
@@ -473,7 +483,9 @@ impl Gmac {
         let pause = self.pause.hold.into_iter().chain(self.pause.resend);
         let pause = pause.chain(self.fault_deadline());
         let pause = pause.chain(self.traffic_deadline());
-        let pause = pause.chain(self.lpi_deadline());
+        let pause = pause
+            .chain(self.lpi_deadline())
+            .chain(self.stops_deadline());
         let pause = pause.chain(self.rx.iter().filter_map(|c| c.context.and(c.context_at)));
         riwt.chain(pause).chain(self.wire.link_deadline()).min()
     }

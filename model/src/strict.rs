@@ -12,6 +12,7 @@ use serde_json::{json, Value};
 
 use crate::config::Config;
 use crate::desc::*;
+use crate::dma::Process;
 use crate::gmac::Gmac;
 use crate::mdio;
 use crate::regs::gmac4::*;
@@ -399,8 +400,9 @@ impl Gmac {
         }
         let old = self.regs.get(off);
         let changed = (old ^ value) & lanes;
-        let tx_on = self.regs.get(ch(c, CH_TX_CONTROL)) & TX_ST != 0;
-        let rx_on = self.regs.get(ch(c, CH_RX_CONTROL)) & RX_SR != 0;
+        // A process may go on for a while without ST or SR.
+        let tx_on = (self.tx.get(c)).is_some_and(|tx| tx.state != Process::Stopped);
+        let rx_on = (self.rx.get(c)).is_some_and(|rx| rx.state != Process::Stopped);
         // Bits that must keep still while the channel is on.
         let (on, still) = match (off - DMA_CH) % DMA_CH_STRIDE {
             CH_TX_BASE | CH_TX_BASE_HI | CH_TX_LEN => (tx_on, lanes),

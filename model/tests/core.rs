@@ -8,6 +8,7 @@ use std::time::Duration;
 use dwmac_model::clock::Clock;
 use dwmac_model::config::Config;
 use dwmac_model::desc::*;
+use dwmac_model::dma::STOP_TIME;
 use dwmac_model::gmac::{Ack, Gmac, RESET_TIME};
 use dwmac_model::regs::gmac4::*;
 use dwmac_model::wire::{Endpoint, Frame, Ingress, Medium, AN_TIME};
@@ -118,10 +119,7 @@ impl Bench {
     /// A write to a PHY.
     fn mdio_write(&mut self, addr: u32, reg: u32, value: u16) {
         self.w(MAC_MDIO_DATA, value.into());
-        self.w(
-            MAC_MDIO_ADDR,
-            addr << 21 | reg << 16 | 4 << 8 | 1 << 2 | 1,
-        );
+        self.w(MAC_MDIO_ADDR, addr << 21 | reg << 16 | 4 << 8 | 1 << 2 | 1);
         self.clock.advance(Duration::from_millis(1));
         assert_eq!(self.r(MAC_MDIO_ADDR) & 1, 0);
     }
@@ -168,6 +166,18 @@ impl Bench {
 
     fn status(&mut self) -> u32 {
         self.r(ch(0, CH_STATUS))
+    }
+
+    /// TPS and RPS of channel 0.
+    fn processes(&mut self) -> (u32, u32) {
+        let v = self.r(DMA_DEBUG0);
+        (v >> 12 & 0xf, v >> 8 & 0xf)
+    }
+
+    /// Clears ST or SR of channel 0.
+    fn stop(&mut self, control: u32, bit: u32) {
+        let v = self.r(ch(0, control));
+        self.w(ch(0, control), v & !bit);
     }
 
     /// Reads the status and clears what it says.
@@ -1274,6 +1284,99 @@ fn a_stopped_channel_can_flush() {
     let missed = ch(0, miss_frame_cnt(0x52));
     assert_eq!(b.r(missed), 1);
     assert_eq!(b.r(missed), 0);
+}
+
+#[test]
+fn a_stopped_transmitter_finishes_its_packet() {
+    let post = || {
+        let mut b = Bench::new(|_| {});
+        b.start(4);
+        let buf = b.fill(0, &frame(PEER, 60));
+        for n in 0..2 {
+            b.put(TX_RING + n * 16, [buf, 0, 60, OWN | FD | LD]);
+        }
+        b.tx_tail(2);
+        b.stop(CH_TX_CONTROL, TX_ST);
+        assert_eq!(b.processes().0, 1);
+        assert_eq!(b.status() & ST_TPS, 0);
+        b
+    };
+    let mut b = post();
+    assert_eq!(b.mac.deadline(), Some(b.mac.now() + STOP_TIME));
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+    assert_eq!(b.processes().0, 0);
+    assert_ne!(b.ack() & ST_TPS, 0);
+    assert_ne!(b.get(TX_RING + 16)[3] & OWN, 0);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST);
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+    // It had begun none in time.
+    let mut b = post();
+    b.clock.advance(STOP_TIME);
+    assert_eq!(b.processes().0, 0);
+    b.run();
+    assert!(b.sent().is_empty());
+    // It was never stopped.
+    let mut b = post();
+    b.w(ch(0, CH_TX_CONTROL), TX_ST);
+    b.run();
+    assert_eq!(b.sent().len(), 2);
+    assert_eq!(b.processes().0, 6);
+    // A suspended one is at nothing.
+    b.stop(CH_TX_CONTROL, TX_ST);
+    assert_eq!(b.processes().0, 0);
+}
+
+#[test]
+fn a_stopped_transmitter_sends_all_segments() {
+    let mut b = Bench::new(|_| {});
+    b.w(ch(0, CH_CONTROL), 64);
+    b.start(4);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
+    let (header, payload) = tcp_packet(0x1000);
+    let (h, p) = (b.fill(0, &header), b.fill(1, &payload));
+    b.put(
+        TX_RING,
+        [h, p, 0x1000 << 16 | 54, TX_TSE_DESC | LD | 0x1000],
+    );
+    b.tx_tail(1);
+    assert!(b.mac.service(16));
+    b.stop(CH_TX_CONTROL, TX_ST);
+    b.clock.advance(STOP_TIME * 10);
+    assert_eq!(b.processes().0, 1);
+    // There is nothing to be woken up for: it does not end by time.
+    assert_eq!(b.mac.deadline(), None);
+    b.run();
+    assert_eq!(b.sent().len(), 0x1000 / 64);
+    assert_eq!((b.processes().0, b.get(TX_RING)[3]), (0, FD | LD));
+}
+
+#[test]
+fn a_stopped_receiver_finishes_its_packet() {
+    let mut b = Bench::new(|_| {});
+    b.start(4);
+    for n in 0..3 {
+        b.rx_desc(n, true);
+    }
+    b.rx_tail(3);
+    for _ in 0..2 {
+        b.far.send(Frame::good(frame(US, 60)));
+    }
+    b.stop(CH_RX_CONTROL, RX_SR);
+    assert_eq!(b.processes().1, 3);
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 1);
+    assert_eq!(b.processes().1, 0);
+    assert_ne!(b.ack() & ST_RPS, 0);
+    // The other is in the FIFO.
+    assert_ne!(b.get(RX_RING + 16)[3] & OWN, 0);
+    b.w(ch(0, CH_RX_CONTROL), RX_SR | 1536 << 1);
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 2);
+    // One that waits for a packet is at nothing.
+    b.stop(CH_RX_CONTROL, RX_SR);
+    assert_eq!(b.processes().1, 0);
 }
 
 #[test]

@@ -280,6 +280,42 @@ fn transmit_descriptors_with_garbage() {
 }
 
 #[test]
+fn a_late_stop_leaves_the_channel_at_work() {
+    let mut b = running(|_| {});
+    offer(&mut b, 4);
+    fault(&mut b, "stop-late us=100");
+    b.stop(CH_RX_CONTROL, RX_SR);
+    let ends = b.mac.now() + Duration::from_micros(100);
+    assert_eq!(b.mac.deadline(), Some(ends));
+    b.clock.advance(Duration::from_micros(99));
+    for _ in 0..2 {
+        b.arrive(Frame::good(frame(US, 60)));
+    }
+    assert_eq!(b.mac.stats.rx_delivered, 2);
+    assert_eq!(b.processes().1, 3);
+    b.clock.advance(Duration::from_micros(1));
+    assert_eq!(b.processes().1, 0);
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.mac.stats.rx_delivered, 2);
+    // The next one is in time.
+    b.w(ch(0, CH_RX_CONTROL), RX_SR | 1536 << 1);
+    b.run();
+    b.stop(CH_RX_CONTROL, RX_SR);
+    assert_eq!(b.processes().1, 0);
+    // A start makes up for it.
+    fault(&mut b, "stop-late tx");
+    tx(&mut b, 0);
+    let buf = b.fill(1, &frame(PEER, 60));
+    b.put(TX_RING + 16, [buf, 0, 60, OWN | FD | LD]);
+    b.tx_tail(2);
+    b.stop(CH_TX_CONTROL, TX_ST);
+    b.w(ch(0, CH_TX_CONTROL), TX_ST);
+    b.clock.advance(Duration::from_secs(1));
+    b.run();
+    assert_eq!((b.sent().len(), b.processes().0), (2, 6));
+}
+
+#[test]
 fn what_time_ends_is_woken_for() {
     let mut b = running(|_| {});
     let now = b.mac.now();
