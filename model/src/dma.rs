@@ -87,6 +87,8 @@ pub struct TxChannel {
     pub rewind: bool,
     /// TI events that wait behind an unacknowledged one (interrupt mode 2).
     pub queued: u32,
+    /// A descriptor that a fault gave back before its turn.
+    pub early: Option<u64>,
 }
 
 /// The receive half of a channel.
@@ -278,8 +280,11 @@ impl Gmac {
             }
             CH_TX_BASE | CH_TX_BASE_HI => self.tx[c].rewind = true,
             CH_RX_BASE | CH_RX_BASE_HI => self.rx[c].rewind = true,
-            CH_TX_TAIL if self.tx[c].state == Process::Suspended => {
-                self.tx[c].state = Process::Running;
+            CH_TX_TAIL => {
+                if self.tx[c].state == Process::Suspended {
+                    self.tx[c].state = Process::Running;
+                }
+                self.give_back_early(c);
             }
             CH_RX_TAIL => {
                 let rx = &mut self.rx[c];
@@ -334,6 +339,7 @@ impl Gmac {
             tx.segments = None;
         }
         tx.state = Process::Running;
+        tx.early = None;
         self.show(c, CH_CUR_TX, self.tx[c].cur);
         self.check_start(true, c, true);
         self.restart_heals(true, c);
@@ -683,6 +689,33 @@ impl Gmac {
         None
     }
 
+    /// A fault gives the newest packet back as its doorbell rings; it is never sent.
+    fn give_back_early(&mut self, c: usize) {
+        if !self.faults.active(Kind::TxGarbage)
+            || !self.tx[c].works(self.clock.now())
+            || self.tx[c].early.is_some()
+        {
+            return;
+        }
+        let Some(at) = self.ring(true, c).before(self.regs.get(ch(c, CH_TX_TAIL))) else {
+            return;
+        };
+        let Ok(desc) = Desc::load(&self.mem, at) else {
+            return;
+        };
+        if desc.w[3] & (OWN | LD) != OWN | LD || !self.faults.take_what(Kind::TxGarbage, "early", c)
+        {
+            return;
+        }
+        // The memory has just been read.
+        let _ = self.mem.store(at + 12, desc.w[3] & (FD | LD));
+        self.tx[c].early = Some(at);
+        self.strict.forget_descriptor(c, at);
+        if TxRead::decode(&desc, self.wide()).ioc {
+            self.raise(c, ST_TI);
+        }
+    }
+
     /// Handles one descriptor. `None`: nothing to do; `Some(true)`: a packet was sent.
     fn tx_step(&mut self, c: usize) -> Option<bool> {
         if let Some(pending) = self.tx[c].segments.take() {
@@ -693,6 +726,13 @@ impl Gmac {
             return self.suspend_tx(c);
         }
         let words = cur + self.tx_words(c);
+        if self.tx[c].early == Some(words) {
+            self.tx[c].early = None;
+            self.tx[c].frame = None;
+            self.strict.forget_packet(c);
+            self.next_tx_desc(c);
+            return Some(false);
+        }
         if self.fails("tx-desc", c) {
             self.fault_bus(c, Dir::Tx, false, true);
             return None;

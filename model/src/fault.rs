@@ -183,10 +183,11 @@ const SPECS: &[Spec] = &[
     Spec {
         name: "tx-garbage",
         kind: TxGarbage,
-        what: &["status", "random", "context", "never"],
+        what: &["status", "random", "context", "early", "never"],
         keys: &["channel", "count", "seed", "ms"],
         count: Some(1),
-        help: "transmit descriptors come back wrong: error flags, anything, as context descriptor, not at all",
+        help: "transmit descriptors come back wrong: error flags, anything, as context descriptor; at the doorbell, \
+               with the packet never sent (early), or not at all (never)",
     },
     Spec {
         name: "tx-underflow",
@@ -721,6 +722,10 @@ impl Gmac {
         let Some(f) = self.faults.find(TxGarbage, c) else {
             return Some(w3);
         };
+        // Has a hook of its own, at the doorbell.
+        if f.what == "early" {
+            return Some(w3);
+        }
         f.hit();
         match f.what {
             // All of JT, FF, PCE, LoC, NC, LC, EC, CC, ED, UF, DB, IHE are possible.

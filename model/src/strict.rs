@@ -223,6 +223,16 @@ impl Strict {
         self.open.fill(None);
     }
 
+    /// The DMA has given a transmit descriptor back that it did not fetch.
+    pub(crate) fn forget_descriptor(&mut self, c: usize, at: u64) {
+        self.tx[c].remove(&at);
+    }
+
+    /// The rest of the packet that is being fetched does not come.
+    pub(crate) fn forget_packet(&mut self, c: usize) {
+        self.open[c] = None;
+    }
+
     fn shadow(&mut self, tx: bool, c: usize) -> Option<&mut Shadow> {
         if tx {
             self.tx.get_mut(c)
@@ -270,7 +280,7 @@ fn reserved_values(off: u32) -> Option<(u32, u32, u32, u32)> {
 }
 
 /// One direction of a channel, as the rules about rings see it.
-struct Ring {
+pub(crate) struct Ring {
     base: u64,
     stride: u64,
     len: u64,
@@ -291,6 +301,11 @@ impl Ring {
 
     fn address(&self, index: u64) -> u64 {
         self.base + index % self.len * self.stride + self.words
+    }
+
+    /// The last descriptor before a tail pointer.
+    pub(crate) fn before(&self, tail: u32) -> Option<u64> {
+        Some(self.address(self.index(tail)? + self.len - 1))
     }
 }
 
@@ -433,7 +448,7 @@ impl Gmac {
         }
     }
 
-    fn check_ring(&self, tx: bool, c: usize) -> Ring {
+    pub(crate) fn ring(&self, tx: bool, c: usize) -> Ring {
         let (hi, lo, len) = if tx {
             (CH_TX_BASE_HI, CH_TX_BASE, CH_TX_LEN)
         } else {
@@ -450,7 +465,7 @@ impl Gmac {
 
     /// A tail pointer was written to a running channel.
     fn check_doorbell(&mut self, tx: bool, c: usize, tail: u32) {
-        let ring = self.check_ring(tx, c);
+        let ring = self.ring(tx, c);
         let name = if tx { "transmit" } else { "receive" };
         let subject = format!("{name} channel {c}");
         let Some(index) = self.check_tail(tx, &subject, &ring, tail) else {
@@ -514,12 +529,12 @@ impl Gmac {
             shadow.clear();
         }
         if tx {
-            self.strict.open[c] = None;
+            self.strict.forget_packet(c);
         }
         if !started {
             return;
         }
-        let ring = self.check_ring(tx, c);
+        let ring = self.ring(tx, c);
         let (name, control, tail, cur) = if tx {
             ("transmit", CH_TX_CONTROL, CH_TX_TAIL, self.tx[c].cur)
         } else {

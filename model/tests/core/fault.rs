@@ -280,6 +280,31 @@ fn transmit_descriptors_with_garbage() {
 }
 
 #[test]
+fn a_transmit_descriptor_comes_back_before_its_time() {
+    let mut b = running(|c| c.strict = Some(dwmac_model::strict::Mode::On));
+    b.mac.strict.clear();
+    b.ack();
+    let buf = b.fill(0, &frame(PEER, 60));
+    b.put(TX_RING, [buf, 0, 60, OWN | FD | 120]);
+    b.put(TX_RING + 16, [buf, 0, 1 << 31 | 60, OWN | LD | 120]);
+    fault(&mut b, "tx-garbage early");
+    b.tx_tail(2);
+    // Before the first one of its packet.
+    assert_ne!(b.get(TX_RING)[3] & OWN, 0);
+    assert_eq!(b.get(TX_RING + 16)[3], LD);
+    assert_ne!(b.ack() & ST_TI, 0);
+    b.run();
+    assert!(b.sent().is_empty());
+    // The next one is well, and no driver is to blame.
+    b.put(TX_RING + 32, [buf, 0, 1 << 31 | 60, OWN | FD | LD | 60]);
+    b.tx_tail(3);
+    assert_ne!(b.get(TX_RING + 32)[3] & OWN, 0);
+    b.run();
+    assert_eq!(b.sent().len(), 1);
+    assert_eq!(b.mac.strict.list(), Vec::<serde_json::Value>::new());
+}
+
+#[test]
 fn a_late_stop_leaves_the_channel_at_work() {
     let mut b = running(|_| {});
     offer(&mut b, 4);
