@@ -422,7 +422,7 @@ impl<'a> Port<'a> {
         (tx, rx)
     }
 
-    /// Builds the rings of `which` directions for `settings` and `mtu`; touches nothing that exists.
+    /// Builds rings of `which` directions for `settings` and `mtu`; touches nothing that exists.
     fn build(
         &self,
         which: ChannelIrqs,
@@ -585,8 +585,8 @@ impl<'a> Port<'a> {
         result
     }
 
-    /// Hands `rings`, which are of `which` directions, to the channels and starts them. Of the port,
-    /// only the link and the other direction may be up.
+    /// Hands `rings`, which are of `which` directions, to the channels and starts them. Of the
+    /// port, only the link and the other direction may be up.
     ///
     /// On failure some may be running: [`Port::quiesce`] stops them.
     fn start(
@@ -696,8 +696,8 @@ impl<'a> Port<'a> {
     }
 
     /// Stops what [`Port::start`] started and takes the rings of `which` directions back from the
-    /// channels, to `rings`, which has room for them. Where only one direction is stopped, the other
-    /// goes on, but is not polled.
+    /// channels, to `rings`, which has room for them. Where only one direction is stopped, the
+    /// other goes on, but is not polled.
     ///
     /// On return no interrupt, poll or transmission uses them, and neither does the DMA: where it
     /// cannot be stopped channel by channel the core is reset; where that fails too, the rings
@@ -1273,7 +1273,7 @@ impl<'a> Port<'a> {
         };
 
         // The device has its old MTU until the change has succeeded.
-        let (settings, mtu) = (&control.settings, self.dev.mtu());
+        let settings = &control.settings;
         let again = self.quiesce(ChannelIrqs::BOTH, rings, rtnl).and_then(|_| {
             // Instead of the new ones.
             for (rings, old) in rings.iter_mut().zip(old.iter_mut()) {

@@ -1843,10 +1843,9 @@ impl<T: Driver> Adapter<T> {
         // The device does not use `lltx`, so the core holds the transmit lock of the queue that it
         // has picked. A filter of that queue's qdisc may have mapped the buffer to another one
         // since: it takes the way whose lock is held.
-        //
-        // SAFETY: Bottom halves are disabled, as a lock is held.
         let mapped = dev
             .tx_queue(u32::from(lent.mapping))
+            // SAFETY: Bottom halves are disabled, as a lock is held.
             .filter(|queue| unsafe { queue.is_locked_here() });
         // SAFETY: As above.
         let Some(queue) = mapped.or_else(|| unsafe { dev.only_queue_locked_here() }) else {

@@ -25,6 +25,7 @@
 //! ```
 //! use kernel::{
 //!     device,
+//!     dma::DmaAddress,
 //!     net::{
 //!         inflight::{
 //!             ring,
@@ -47,7 +48,7 @@
 //! }
 //!
 //! /// Composes the descriptors of a packet by means of `write(index, address, len, last)`.
-//! fn transmit(tx: &mut Producer<'_>, skb: SkBuff, write: impl Fn(u32, u64, u32, bool)) {
+//! fn transmit(tx: &mut Producer<'_>, skb: SkBuff, write: impl Fn(u32, DmaAddress, u32, bool)) {
 //!     let pending = match tx.map(skb, 0, 16383) {
 //!         Ok(pending) => pending,
 //!         Err((_, skb)) => return skb.drop_reason(DropReason::NoMem),
@@ -56,7 +57,7 @@
 //!     for segment in pending.segments() {
 //!         write(
 //!             segment.index,
-//!             segment.addr.into(),
+//!             segment.addr,
 //!             segment.len,
 //!             segment.index == pending.last(),
 //!         );

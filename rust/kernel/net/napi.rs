@@ -1327,6 +1327,11 @@ mod tests {
     }
 
     /// Counts what arrives in the stack.
+    ///
+    /// # Safety
+    ///
+    /// Only to be called for the `packet_type` of the test below, with a reference to `skb` that is
+    /// given away.
     unsafe extern "C" fn arrived(
         skb: *mut bindings::sk_buff,
         _dev: *mut bindings::net_device,

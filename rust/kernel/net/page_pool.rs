@@ -939,10 +939,9 @@ mod tests {
         assert_eq!(unsafe { (*raw).destroy_cnt }, 0);
         drop(parent);
         // SAFETY: As above.
-        unsafe {
-            assert_ne!((*raw).destroy_cnt, 0);
-            assert!((*raw).p.napi.is_null());
-        }
+        let (destroyed, napi) = unsafe { ((*raw).destroy_cnt, (*raw).p.napi) };
+        assert_ne!(destroyed, 0);
+        assert!(napi.is_null());
         drop(pool);
         drop(buffer);
         Ok(())
