@@ -219,7 +219,14 @@ kmake_watched() {
 	return "$status"
 }
 
+# The driver's folder in the tree is the repository: what another clone has there
+# may be older than what was made of the files before.
+forget_other_driver() {
+	stamped "$LINUX/$BUILD/.lab-module" "$MODULE_ID" || rm -f "$LINUX/$BUILD/$DRIVER_PATH/rust_stmmac.o"
+}
+
 build_kernel() {
+	forget_other_driver
 	kmake_watched bzImage modules
 	install_modules
 	stamp "$LINUX/$BUILD/.lab-kernel" "$KERNEL_ID"
@@ -239,6 +246,7 @@ kernel_release() { cat "$LINUX/$BUILD/include/config/kernel.release"; }
 
 build_module() {
 	local ko=$DRIVER_PATH/rust_stmmac.ko to
+	forget_other_driver
 	kmake_watched "$ko"
 	to=$MODULES/lib/modules/$(kernel_release)/kernel/$ko
 	mkdir -p "$(dirname "$to")"

@@ -10,6 +10,7 @@ import struct
 import sys
 import time
 
+from endpoint import PATIENCE
 from lib import Failure, Skip, check, check_equal, main, noise, wait_for
 
 NETLINK_GENERIC = 16
@@ -258,8 +259,8 @@ def remapped(env):
         env.local.run("tc", "qdisc", "replace", "dev", env.ifname, "parent", f"1:{queue}", "handle", handle, "fq_codel")
         # What neither matches would be dropped.
         for bit, action in (("1", ("action", "skbedit", "queue_mapping", str(queue % now["tx"]))), ("0", ())):
-            status, _, err = env.local.command(["tc", "filter", "add", "dev", env.ifname, "parent", handle, "protocol", "all", "prio", "1",
-                                                "u32", "match", "u16", bit, bit, "at", "2", "flowid", f"{handle}1", *action])
+            words = f"filter add dev {env.ifname} parent {handle} protocol all prio 1 u32 match u16 {bit} {bit} at 2 flowid {handle}1"
+            status, _, err = env.local.command(["tc", *words.split(), *action])
             if status:
                 raise Skip(f"no filter: {err.strip()}")
 
@@ -270,6 +271,8 @@ def remapped(env):
     env.wait_ping()
     before = passed()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        # Not for ever on a queue that stands still.
+        sock.settimeout(PATIENCE)
         for number in range(4000):
             # The filter looks at whether the length is odd.
             sock.sendto(bytes(100 + number % 2), (env.peer_v4, 9))
