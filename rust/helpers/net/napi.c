@@ -3,26 +3,33 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
-__rust_helper void
-rust_helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
-			   int (*poll)(struct napi_struct *napi, int budget))
+__rust_helper void rust_helper_netdev_lock(struct net_device *dev)
 {
-	netif_napi_add(dev, napi, poll);
+	netdev_lock(dev);
+}
+
+__rust_helper void rust_helper_netdev_unlock(struct net_device *dev)
+{
+	netdev_unlock(dev);
 }
 
 __rust_helper void
-rust_helper_netif_napi_add_config(struct net_device *dev,
+rust_helper_netif_napi_add_locked(struct net_device *dev,
 				  struct napi_struct *napi,
 				  int (*poll)(struct napi_struct *napi,
-					      int budget),
-				  int index)
+					      int budget))
 {
-	netif_napi_add_config(dev, napi, poll, index);
+	netif_napi_add_locked(dev, napi, poll);
 }
 
-__rust_helper void rust_helper_netif_napi_del(struct napi_struct *napi)
+__rust_helper void
+rust_helper_netif_napi_add_config_locked(struct net_device *dev,
+					 struct napi_struct *napi,
+					 int (*poll)(struct napi_struct *napi,
+						     int budget),
+					 int index)
 {
-	netif_napi_del(napi);
+	netif_napi_add_config_locked(dev, napi, poll, index);
 }
 
 __rust_helper void rust_helper_netif_napi_set_irq(struct napi_struct *napi,

@@ -152,7 +152,8 @@ const ETH_HLEN: c_int = bindings::ETH_HLEN as c_int;
 ///
 /// # Invariants
 ///
-/// - `napi` is zeroed or was initialized by `netif_napi_add()`.
+/// - `napi` has a device, and can be scheduled only while it is in the list of the device. It was
+///   initialized by `netif_napi_add()` when it was put there.
 /// - `owner` is null or points to the [`Napi`] that was passed the only reference at that time. It
 ///   is written before `netif_napi_add()` and only used by the poll callback, hence while the
 ///   [`Napi`] is enabled and thus alive.
@@ -178,9 +179,20 @@ unsafe impl Send for Core {}
 unsafe impl Sync for Core {}
 
 impl Core {
-    fn new() -> impl PinInit<Self> {
+    /// `dev` must be a valid network device, or null for one that is never used.
+    fn new(dev: *mut bindings::net_device) -> impl PinInit<Self> {
+        // INVARIANT: As a NAPI that was added, disabled and deleted.
+        let napi = bindings::napi_struct {
+            dev,
+            state: 1 << bindings::NAPI_STATE_SCHED | 1 << bindings::NAPI_STATE_NPSVC,
+            index: -1,
+            irq: -1,
+            list_owner: -1,
+            ..pin_init::zeroed()
+        };
+
         pin_init!(Self {
-            napi: Opaque::zeroed(),
+            napi: Opaque::new(napi),
             timer <- HrTimer::new(),
             armed: Atomic::new(false),
             polling: AtomicFlag::new(false),
@@ -194,11 +206,10 @@ impl Core {
         self.napi.get()
     }
 
-    /// Returns the device of the NAPI, which is null before `netif_napi_add()`.
+    /// Returns the device of the NAPI.
     #[inline]
     pub(crate) fn netdev(&self) -> *mut bindings::net_device {
-        // SAFETY: By the type invariant the structure is zeroed or initialized. The field does not
-        // change once a reference to this object was handed out.
+        // SAFETY: By the type invariant the structure has a device, which is never another one.
         unsafe { (*self.as_raw()).dev }
     }
 
@@ -507,6 +518,8 @@ struct State {
     enabled: bool,
     rx: Option<u32>,
     tx: Option<u32>,
+    /// The interrupt, or -1.
+    irq: c_int,
 }
 
 /// A NAPI instance.
@@ -515,15 +528,22 @@ struct State {
 /// called in any order and any number of times, [`schedule()`](Self::schedule) in any context and
 /// at any time.
 ///
+/// The device has it in its list only while it is enabled: whoever switches threads off for those
+/// in the list waits until each of them is idle, which one that is disabled never becomes.
+///
 /// # Invariants
 ///
-/// - `core.napi` was initialized by `netif_napi_add()` for a device that exists during `'a`, with
-///   the poll callback of `P`, and `core.owner` points to this object.
-/// - The NAPI is enabled if and only if `state.enabled` is set.
+/// - `core.napi` belongs to a device that exists during `'a`, and `core.owner` points to this
+///   object.
+/// - The NAPI is enabled, and in the list of the device with the poll callback of `P`, if and only
+///   if `state.enabled` is set. Else it cannot be scheduled, and nobody walks the list over it.
+/// - `config` is a valid index of the configurations of the device, if any, which no other NAPI
+///   uses.
 /// - `inner` is accessed by the poll callback, or with `state` locked and not `enabled`.
 #[pin_data(PinnedDrop)]
 pub struct Napi<'a, P: Poll> {
     core: Arc<Core>,
+    config: Option<c_int>,
     irq: P::Irq,
     #[pin]
     state: Mutex<State>,
@@ -591,15 +611,16 @@ impl<'a, P: Poll> Napi<'a, P> {
         irq: P::Irq,
         inner: I,
     ) -> impl PinInit<Self, Error> + use<'a, P, T, I> {
-        // INVARIANT: The last step of the initialization adds the NAPI and does not fail. A NAPI is
-        // disabled when it is added.
+        // INVARIANT: The NAPI is not in any list. `config` is valid by the safety requirements.
         try_pin_init!(&this in Self {
-            core: Arc::pin_init(Core::new(), GFP_KERNEL)?,
+            core: Arc::pin_init(Core::new(dev.as_raw()), GFP_KERNEL)?,
+            config,
             irq,
             state <- new_mutex!(State {
                 enabled: false,
                 rx: None,
                 tx: None,
+                irq: -1,
             }),
             inner <- UnsafeCell::pin_init(inner),
             _dev: PhantomData,
@@ -608,25 +629,6 @@ impl<'a, P: Poll> Napi<'a, P> {
                 // SAFETY: Nobody else has a reference to `core` yet.
                 // INVARIANT: `this` is pinned.
                 unsafe { *core.owner.get() = this.as_ptr().cast_const().cast() };
-
-                // SAFETY: `dev` is a valid network device, and the structure is zeroed. It does not
-                // move until it is deleted, which the owner does in its destructor. The index is
-                // valid by the safety requirements.
-                unsafe {
-                    match config {
-                        Some(index) => bindings::netif_napi_add_config(
-                            dev.as_raw(),
-                            core.as_raw(),
-                            Some(poll_callback::<P>),
-                            index,
-                        ),
-                        None => bindings::netif_napi_add(
-                            dev.as_raw(),
-                            core.as_raw(),
-                            Some(poll_callback::<P>),
-                        ),
-                    }
-                };
             },
         })
     }
@@ -671,9 +673,27 @@ impl<'a, P: Poll> Napi<'a, P> {
         let mut state = self.state.lock();
 
         if !state.enabled {
-            // SAFETY: By the type invariants the NAPI exists and is disabled.
-            unsafe { bindings::napi_enable(self.core.as_raw()) };
-            // INVARIANT: It is enabled now.
+            let (napi, dev) = (self.core.as_raw(), self.core.netdev());
+
+            // SAFETY: By the type invariants the device exists, and the NAPI is not in its list and
+            // does not move until it is deleted, which the destructor does. The index is valid. The
+            // lock of the device is held.
+            unsafe {
+                bindings::netdev_lock(dev);
+                match self.config {
+                    Some(index) => bindings::netif_napi_add_config_locked(
+                        dev,
+                        napi,
+                        Some(poll_callback::<P>),
+                        index,
+                    ),
+                    None => bindings::netif_napi_add_locked(dev, napi, Some(poll_callback::<P>)),
+                }
+                bindings::netif_napi_set_irq_locked(napi, state.irq);
+                bindings::napi_enable_locked(napi);
+                bindings::netdev_unlock(dev);
+            }
+            // INVARIANT: It is in the list, and enabled, now.
             state.enabled = true;
         }
     }
@@ -687,9 +707,18 @@ impl<'a, P: Poll> Napi<'a, P> {
         let mut state = self.state.lock();
 
         if state.enabled {
-            // SAFETY: By the type invariants the NAPI exists and is enabled.
-            unsafe { bindings::napi_disable(self.core.as_raw()) };
-            // INVARIANT: It is disabled now.
+            let (napi, dev) = (self.core.as_raw(), self.core.netdev());
+
+            // SAFETY: By the type invariants the NAPI exists, is in the list of its device and
+            // enabled. The lock of the device is held, and the caller may sleep.
+            unsafe {
+                bindings::netdev_lock(dev);
+                bindings::napi_disable_locked(napi);
+                bindings::__netif_napi_del_locked(napi);
+                bindings::netdev_unlock(dev);
+                bindings::synchronize_net();
+            }
+            // INVARIANT: It is disabled now, and in no list that somebody walks.
             state.enabled = false;
         }
         self.cancel();
@@ -725,9 +754,20 @@ impl<'a, P: Poll> Napi<'a, P> {
     /// May sleep.
     pub fn set_irq(&self, irq: Option<u32>) -> Result {
         let irq = irq.map_or(Ok(-1), TryInto::try_into)?;
+        let mut state = self.state.lock();
 
-        // SAFETY: By the type invariants the NAPI exists.
-        unsafe { bindings::netif_napi_set_irq(self.core.as_raw(), irq) };
+        state.irq = irq;
+        if state.enabled {
+            let dev = self.core.netdev();
+
+            // SAFETY: By the type invariants the NAPI and its device exist. The lock of the device
+            // is held.
+            unsafe {
+                bindings::netdev_lock(dev);
+                bindings::netif_napi_set_irq_locked(self.core.as_raw(), irq);
+                bindings::netdev_unlock(dev);
+            }
+        }
         Ok(())
     }
 
@@ -824,9 +864,10 @@ impl<P: Poll> PinnedDrop for Napi<'_, P> {
         }
         drop(state);
 
-        // SAFETY: By the type invariants the NAPI and its device exist. This includes an RCU grace
-        // period, so that the poll callback has returned when it ends, including `Poll::rearm`.
-        unsafe { bindings::netif_napi_del(self.core.as_raw()) };
+        // The poll callback has returned when this ends, including `Poll::rearm`.
+        //
+        // SAFETY: The function has no requirements for memory safety.
+        unsafe { bindings::synchronize_net() };
     }
 }
 
