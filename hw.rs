@@ -103,11 +103,8 @@ impl<'a> Hw<'a> {
     ) -> Result<impl PinInit<Self, Error> + 'a> {
         let io = (&regs).as_view();
         let (spec, hwif) = hwif::probe(dev, io, family)?;
-        let mut features = (hwif.features)(io);
         let config = *config;
-        if !config.parity && features.safety != SafetyPackage::None {
-            features.safety = SafetyPackage::Ecc;
-        }
+        let features = usable(hwif, io, &config);
         let safety = hwif
             .safety
             .filter(|_| features.safety != SafetyPackage::None);
@@ -132,6 +129,11 @@ impl<'a> Hw<'a> {
             counters: mmc::Counters::new(),
             safety <- safety,
         }))
+    }
+
+    /// Reads again what the core can do.
+    pub(crate) fn read_features(&self) -> Features {
+        usable(self.hwif, self.io(), &self.config)
     }
 
     /// The register file.
@@ -349,4 +351,13 @@ impl<'a> Hw<'a> {
         self.hwif.mac.enable(io, true, true);
         Ok(())
     }
+}
+
+/// What the core can do and the board may use.
+fn usable(hwif: &Hwif, io: Mmio<'_>, config: &Config) -> Features {
+    let mut features = (hwif.features)(io);
+    if !config.parity && features.safety != SafetyPackage::None {
+        features.safety = SafetyPackage::Ecc;
+    }
+    features
 }

@@ -794,7 +794,7 @@ fn version(bench: &Bench<'_, '_>) -> Result {
 
 fn capabilities(bench: &Bench<'_, '_>) -> Result {
     let hw = &bench.port.hw;
-    expect((hw.hwif.features)(hw.io()) == hw.features)
+    expect(hw.read_features() == hw.features)
 }
 
 /// It goes as fast as the system's, as far as it may be adjusted.
