@@ -462,13 +462,13 @@ class Endpoint:
 
     # -- background noise that survives everything done to the interface
 
-    def flood_start(self, addr, size=1000):
+    def flood_start(self, addr, size=1000, burst=16):
         self.flood_stop_event.clear()
-        self.flood = threading.Thread(target=self.flood_run, args=(addr, size), daemon=True)
+        self.flood = threading.Thread(target=self.flood_run, args=(addr, size, burst), daemon=True)
         self.flood_sent = 0
         self.flood.start()
 
-    def flood_run(self, addr, size):
+    def flood_run(self, addr, size, burst):
         sock = None
         data = bytes(size)
         while not self.flood_stop_event.is_set():
@@ -477,7 +477,7 @@ class Endpoint:
                     sock = socket.socket(self.family(addr), socket.SOCK_DGRAM)
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.ifname.encode() + b"\0")
                     sock.settimeout(1)
-                for _ in range(16):
+                for _ in range(burst):
                     sock.sendto(data, (addr, 9))
                     self.flood_sent += 1
                 # Leave most of a small machine to the test itself.

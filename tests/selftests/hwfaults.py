@@ -510,6 +510,8 @@ def changed_wedged(env, kind, to_peer):
 def irq_drop_common(env):
     """An interrupt of the MAC's counters that is lost: who looks at them collects them, and the next one comes."""
     need_model(env)
+    if len(env.vectors()) == 1:
+        raise Skip("there is one vector for everything, which a pin that is lost silences")
     exceed, before = half_full(env), octets(env)
     fault(env, "irq-drop", "common")
     exceed()

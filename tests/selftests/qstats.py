@@ -109,6 +109,10 @@ def channels(env):
     return now, most
 
 
+def set_channels(env, rx, tx):
+    env.local.run("ethtool", "-L", env.ifname, "rx", rx, "tx", tx)
+
+
 def quiet(env):
     """Nothing but our own frames on the wire."""
     for end, ifname in env.ends():
@@ -246,6 +250,37 @@ def napi_kept(env):
     env.ping()
 
 
+def threaded(env):
+    """Threads for the polls, switched on and off while some or all of these are disabled."""
+    if env.driver != "rust_stmmac":
+        raise Skip("whoever writes 0 would wait for a NAPI that is disabled, for ever and unkillable: in napi_stop_kthread()")
+    path = f"/sys/class/net/{env.ifname}/threaded"
+
+    def switch(on, down=False):
+        status, _, err = env.local.command(["sh", "-c", f"echo {on} > {path}"], timeout=PATIENCE)
+        # The core refuses it where there is no poll at all.
+        check(status == 0 or down, f"status {status} of echo {on} > {path}: {err.strip()}")
+    env.defer(switch, 0)
+    env.defer(env.bring_up)
+    for on in (1, 0, 1):
+        switch(on)
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    for on in (0, 1, 0, 1):
+        switch(on, down=True)
+    env.bring_up()
+    env.tcp(True)
+    env.tcp(False)
+    used, most = channels(env)
+    if most["rx"] > 1:
+        env.defer(set_channels, env, used["rx"], used["tx"])
+        for on in (0, 1, 0):
+            set_channels(env, 1, 1)
+            switch(on)
+            set_channels(env, used["rx"], used["tx"])
+            switch(on)
+            env.ping()
+
+
 def remapped(env):
     """A filter of one queue that maps every other packet to another queue: with the lock of the first, the core sends both, and
     none is lost but what a full queue drops. That no ring is used without its lock, only PROVE_LOCKING tells."""
@@ -313,4 +348,4 @@ def pools(env):
 
 
 if __name__ == "__main__":
-    main(queues, exact, kept, interrupts, interrupts_tx, napi_kept, remapped, pools)
+    main(queues, exact, kept, interrupts, interrupts_tx, napi_kept, threaded, remapped, pools)
