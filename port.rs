@@ -1217,11 +1217,12 @@ impl<'a> Port<'a> {
         let which = ChannelIrqs {
             tx: (settings.tx_queues, settings.tx_len) != (old.tx_queues, old.tx_len),
             rx: (settings.rx_queues, settings.rx_len) != (old.rx_queues, old.rx_len)
-                || self.splits(settings) != self.splits(old)
                 || mtu != self.dev.mtu(),
         };
+        // What splits headers is switched in a register of both.
+        let split = self.splits(settings) != self.splits(old);
         let ailing = control.history.failures() != 0 || self.has_deferred();
-        if which == ChannelIrqs::default() || ailing {
+        if which == ChannelIrqs::default() || split || ailing {
             ChannelIrqs::BOTH
         } else {
             which
