@@ -139,6 +139,29 @@ impl Bench {
         at as u32
     }
 
+    /// Starts with MAC loopback and a descriptor to receive into; returns a buffer with a frame of
+    /// 80 bytes for itself, and the configuration without loopback.
+    fn start_looping(&mut self) -> (u32, u32) {
+        self.start(4);
+        self.rx_desc(0, true);
+        self.rx_tail(1);
+        let config = self.r(MAC_CONFIG);
+        self.w(MAC_CONFIG, config | CONFIG_LM);
+        (self.fill(0, &frame(US, 80)), config)
+    }
+
+    /// Has `len` bytes of payload segmented for an MSS of 64, and the first 16 segments sent.
+    fn start_segmenting(&mut self, len: u32) {
+        self.w(ch(0, CH_CONTROL), 64);
+        self.start(4);
+        self.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
+        let (header, payload) = tcp_packet(len as usize);
+        let (h, p) = (self.fill(0, &header), self.fill(1, &payload));
+        self.put(TX_RING, [h, p, len << 16 | 54, TX_TSE_DESC | LD | len]);
+        self.tx_tail(1);
+        assert!(self.mac.service(16));
+    }
+
     fn rx_desc(&mut self, n: u64, ioc: bool) {
         let buf = (BUFFERS + (32 + n) * 0x1000) as u32;
         let flags = OWN | RX_BUF1V | if ioc { RX_IOC } else { 0 };
@@ -538,17 +561,7 @@ fn a_packet_that_cannot_be_segmented_is_an_error() {
 #[test]
 fn segments_wait_for_room_and_end_with_a_flush() {
     let mut b = Bench::new(|_| {});
-    b.w(ch(0, CH_CONTROL), 64);
-    b.start(4);
-    b.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
-    let (header, payload) = tcp_packet(0x3f00);
-    let (h, p) = (b.fill(0, &header), b.fill(1, &payload));
-    b.put(
-        TX_RING,
-        [h, p, 0x3f00 << 16 | 54, TX_TSE_DESC | LD | 0x3f00],
-    );
-    b.tx_tail(1);
-    assert!(b.mac.service(16));
+    b.start_segmenting(0x3f00);
     assert_eq!(b.sent().len(), 16);
     assert_ne!(b.get(TX_RING)[3] & OWN, 0);
     b.w(mtl(0, MTL_TXQ_MODE), TXQ_TSF | TXQ_FTQ);
@@ -1331,17 +1344,7 @@ fn a_stopped_transmitter_finishes_its_packet() {
 #[test]
 fn a_stopped_transmitter_sends_all_segments() {
     let mut b = Bench::new(|_| {});
-    b.w(ch(0, CH_CONTROL), 64);
-    b.start(4);
-    b.w(ch(0, CH_TX_CONTROL), TX_ST | TX_TSE);
-    let (header, payload) = tcp_packet(0x1000);
-    let (h, p) = (b.fill(0, &header), b.fill(1, &payload));
-    b.put(
-        TX_RING,
-        [h, p, 0x1000 << 16 | 54, TX_TSE_DESC | LD | 0x1000],
-    );
-    b.tx_tail(1);
-    assert!(b.mac.service(16));
+    b.start_segmenting(0x1000);
     b.stop(CH_TX_CONTROL, TX_ST);
     b.clock.advance(STOP_TIME * 10);
     assert_eq!(b.processes().0, 1);
@@ -1382,12 +1385,7 @@ fn a_stopped_receiver_finishes_its_packet() {
 #[test]
 fn loopback_and_speed() {
     let mut b = Bench::new(|_| {});
-    b.start(4);
-    b.rx_desc(0, true);
-    b.rx_tail(1);
-    let config = b.r(MAC_CONFIG);
-    b.w(MAC_CONFIG, config | CONFIG_LM);
-    let buf = b.fill(0, &frame(US, 80));
+    let (buf, config) = b.start_looping();
     b.put(TX_RING, [buf, 0, 80, OWN | FD | LD]);
     b.tx_tail(1);
     b.run();

@@ -507,6 +507,39 @@ def changed_wedged(env, kind, to_peer):
     flows(env)
 
 
+def down_wedged(env, kind, to_peer):
+    """The DMA does not stop when the port goes down, or sleeps: it is reset while the PHY still gives it a clock."""
+    need_model(env)
+    env.defer(env.bring_up)
+    log = KernelLog()
+    for rest in (lambda: env.local.run("ip", "link", "set", env.ifname, "down"), lambda: sleep(env)):
+        fault(env, kind)
+        acts(env, kind, to_peer)
+        rest()
+        bad = [line for line in log.news() if "reset does not end" in line or "leaking" in line]
+        check(not bad, f"{bad[:2]}")
+        fault(env, "clear")
+        env.bring_up()
+        flows(env)
+
+
+def stops_late(env, way):
+    """The DMA goes on for a while after it was told to stop, and says so: what it uses is left to it."""
+    need_model(env)
+    env.defer(env.bring_up)
+    env.flood()
+    for rest in (lambda: env.local.run("ip", "link", "set", env.ifname, "down"),
+                 lambda: env.local.run("ethtool", "-G", env.ifname, way, "128"),
+                 lambda: env.local.run("ethtool", "-G", env.ifname, way, "512")):
+        fault(env, "stop-late", way, "us=3000")
+        rest()
+        env.bring_up()
+    env.local.flood_stop()
+    env.peer.flood_stop()
+    fault(env, "clear")
+    flows(env)
+
+
 def irq_drop_common(env):
     """An interrupt of the MAC's counters that is lost: who looks at them collects them, and the next one comes."""
     need_model(env)
@@ -565,11 +598,14 @@ if __name__ == "__main__":
          case("tx_status", counted, ("tx-garbage", "status", "count=4", "seed=5"), True, r"tx.*err"),
          case("tx_random", counted, ("tx-garbage", "random", "count=8", "seed=5"), True, r"tx.*err"),
          case("tx_context", counted, ("tx-garbage", "context", "count=3"), True, r"tx.*(err|bad)"),
+         case("tx_early", counted, ("tx-garbage", "early", "count=3"), True, None),
          case("tx_never", wedged, ("tx-garbage", "never", "count=8"), True),
          *(case(f"bus_error_{at.replace('-', '_')}", counted, ("bus-error", at), at.startswith("tx"), r"bus_err|recover|reset")
            for at in ("rx-desc", "rx-buf", "rx-close", "tx-desc", "tx-buf", "tx-close")),
          *(case(f"restart_{kind.replace('-', '_')}", restarted, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          *(case(f"escalate_{kind.replace('-', '_')}", escalated, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
+         *(case(f"down_{kind.replace('-', '_')}", down_wedged, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
+         *(case(f"stops_late_{way}", stops_late, way) for way in ("rx", "tx")),
          *(case(f"changed_{kind.replace('-', '_')}", changed_wedged, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          retried,
          case("revived_sleep", revived, "sleep"),

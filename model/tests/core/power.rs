@@ -376,12 +376,7 @@ fn a_reset_needs_the_clock_of_the_phy() {
 #[test]
 fn a_loop_in_the_mac_needs_the_clock_of_the_phy() {
     let mut b = Bench::new(|_| {});
-    b.start(4);
-    b.rx_desc(0, true);
-    b.rx_tail(1);
-    let config = b.r(MAC_CONFIG);
-    b.w(MAC_CONFIG, config | CONFIG_LM);
-    let buf = b.fill(0, &frame(US, 80));
+    let (buf, _) = b.start_looping();
     for (n, bmcr) in [0x1940, 0x1140].into_iter().enumerate() {
         b.mdio_write(1, 0, bmcr);
         b.put(TX_RING + 16 * n as u64, [buf, 0, 80, OWN | FD | LD]);

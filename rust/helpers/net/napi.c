@@ -32,12 +32,6 @@ rust_helper_netif_napi_add_config_locked(struct net_device *dev,
 	netif_napi_add_config_locked(dev, napi, poll, index);
 }
 
-__rust_helper void rust_helper_netif_napi_set_irq(struct napi_struct *napi,
-						  int irq)
-{
-	netif_napi_set_irq(napi, irq);
-}
-
 __rust_helper bool rust_helper_napi_schedule(struct napi_struct *napi)
 {
 	return napi_schedule(napi);

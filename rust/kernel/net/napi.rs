@@ -701,7 +701,8 @@ impl<'a, P: Poll> Napi<'a, P> {
     /// Disables polling.
     ///
     /// Waits for a poll that is in progress, and stops the timer of
-    /// [`schedule_after()`](Self::schedule_after). May sleep. An invocation of [`Poll::rearm`] may
+    /// [`schedule_after()`](Self::schedule_after). Packets that GRO still holds, as it does if users
+    /// have it wait for more (`gro_flush_timeout`), are dropped. May sleep. An invocation of [`Poll::rearm`] may
     /// still be in progress when this returns.
     pub fn disable(&self) {
         let mut state = self.state.lock();

@@ -847,6 +847,19 @@ mod tests {
         napi.with_disabled(f).ok_or(EBUSY)?
     }
 
+    /// Creates a pool that is attached to a NAPI, and a buffer of it.
+    fn pool_with_buffer<'a>(
+        parent: &'a Parent,
+        owner: &Napi<'a, Rx<'a>>,
+    ) -> Result<(PagePool<'a>, RxBuffer)> {
+        disabled(owner, |_, cx| {
+            let mut pool = attached(parent.device(), cx, &CONFIG)?;
+            let buffer = pool.alloc(Some(cx), GFP_KERNEL)?;
+
+            Ok((pool, buffer))
+        })
+    }
+
     #[test]
     fn fragments_do_not_overlap() -> Result {
         let parent = Parent::new()?;
@@ -922,11 +935,7 @@ mod tests {
     fn a_forgotten_pool_ends_with_the_device() -> Result {
         let parent = Parent::new()?;
         let owner = napi(&parent)?;
-        let (pool, buffer) = disabled(&owner, |_, cx| {
-            let mut pool = attached(parent.device(), cx, &CONFIG)?;
-            let buffer = pool.alloc(Some(cx), GFP_KERNEL)?;
-            Ok((pool, buffer))
-        })?;
+        let (pool, buffer) = pool_with_buffer(&parent, &owner)?;
         let raw = buffer.pool.as_ptr();
 
         // As good as forgotten, but what it holds is not leaked.
@@ -1067,11 +1076,7 @@ mod tests {
     fn pool_and_buffers_may_outlive_the_napi() -> Result {
         let parent = Parent::new()?;
         let owner = napi(&parent)?;
-        let (pool, buffer) = disabled(&owner, |_, cx| {
-            let mut pool = attached(parent.device(), cx, &CONFIG)?;
-            let buffer = pool.alloc(Some(cx), GFP_KERNEL)?;
-            Ok((pool, buffer))
-        })?;
+        let (pool, buffer) = pool_with_buffer(&parent, &owner)?;
 
         drop(owner);
         drop(pool);
