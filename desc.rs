@@ -141,8 +141,10 @@ pub(crate) struct RxStatus {
     pub(crate) timestamp: bool,
     /// TD: the frame was to get a timestamp, for which there was no room.
     pub(crate) timestamp_dropped: bool,
-    /// The VLAN tag (TCI) that was removed from the frame.
+    /// The VLAN tag (TCI) of the frame.
     pub(crate) vlan: Option<u16>,
+    /// OTS: the VLAN filter lets the frame pass.
+    pub(crate) vlan_passed: bool,
 }
 
 /// A descriptor format and the doorbell that goes with it.

@@ -149,7 +149,9 @@ pub(crate) struct Filter<'a> {
 
 /// What is to be done about VLAN tags.
 pub(crate) struct VlanSetup<'a> {
-    /// Move the tags of received frames into descriptors; customer tags only.
+    /// Type of the received tags that are moved, or filtered by.
+    pub(crate) protocol: VlanProtocol,
+    /// Move the tags of received frames into descriptors.
     pub(crate) strip: bool,
     /// Type of the tags that are inserted.
     pub(crate) insert: VlanProtocol,

@@ -310,21 +310,21 @@ impl device::Driver for Dwmac {
     fn vlan_rx_add_vid<'a>(
         _dev: &Device,
         port: Pin<&Port<'a>>,
-        _protocol: VlanProtocol,
+        protocol: VlanProtocol,
         vid: u16,
         _rtnl: &Rtnl,
     ) -> Result {
-        port.set_vid(vid, true)
+        port.set_vid(protocol, vid, true)
     }
 
     fn vlan_rx_kill_vid<'a>(
         _dev: &Device,
         port: Pin<&Port<'a>>,
-        _protocol: VlanProtocol,
+        protocol: VlanProtocol,
         vid: u16,
         _rtnl: &Rtnl,
     ) -> Result {
-        port.set_vid(vid, false)
+        port.set_vid(protocol, vid, false)
     }
 
     fn hwtstamp_get<'a>(

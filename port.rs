@@ -23,7 +23,10 @@ use kernel::{
         phylink::Phylink,
         queue::Sender,
         rtnl::Rtnl,
-        skbuff::SkBuff, //
+        skbuff::{
+            SkBuff,
+            VlanProtocol, //
+        },
     },
     netdev_err,
     netdev_warn,
@@ -141,6 +144,8 @@ pub(crate) struct Settings {
     pub(crate) data_split: Option<bool>,
     /// The checksum engine, which is what finds headers, is on.
     pub(crate) rx_checksum: bool,
+    /// Type of the VLAN tags that are removed from received frames.
+    pub(crate) rx_vlan: VlanProtocol,
     /// Interrupt coalescing of each channel, in use or not.
     pub(crate) coalesce: [Coalesce; MAX_CHANNELS],
 }
@@ -305,6 +310,7 @@ impl<'a> Port<'a> {
             rx_len: ring::DEFAULT_LEN,
             data_split: None,
             rx_checksum: features.rx_checksum,
+            rx_vlan: VlanProtocol::CTag,
             coalesce: [Coalesce::DEFAULT; MAX_CHANNELS],
         };
 
@@ -447,6 +453,7 @@ impl<'a> Port<'a> {
                     max_frame: max_frame(mtu),
                     coalesce: coalesce.rx,
                     split,
+                    vlan: settings.rx_vlan,
                 };
                 channel.rx = Some(make.rx(&self.hw, self.dev, &plan, rtnl)?);
             }
@@ -513,26 +520,41 @@ impl<'a> Port<'a> {
 
     /// Makes `features` the ones in force.
     pub(crate) fn set_features(&self, features: Features, rtnl: &Rtnl) -> Result {
-        let old = self.settings();
-        let settings = Settings {
-            rx_checksum: features.contains(Features::RXCSUM),
-            ..old
-        };
-        self.set_vlan_features(features).inspect_err(|_| {
+        self.change_features(features, rtnl).inspect_err(|_| {
             let _ = self.set_vlan_features(self.dev.features());
         })?;
-        if self.splits(&settings) != self.splits(&old) {
-            self.replace(&settings, self.dev.mtu(), rtnl)
-                .inspect_err(|_| {
-                    let _ = self.set_vlan_features(self.dev.features());
-                })?;
-        } else {
-            self.control.lock().settings = settings;
-        }
         if self.dev.is_running() {
             self.switch_offloads(features);
         }
         Ok(())
+    }
+
+    /// On failure, rings are as before; what is done about VLANs may not be.
+    fn change_features(&self, features: Features, rtnl: &Rtnl) -> Result {
+        let old = self.settings();
+        let settings = Settings {
+            rx_checksum: features.contains(Features::RXCSUM),
+            rx_vlan: vlan::rx_protocol(features),
+            ..old
+        };
+        let retag = settings.rx_vlan != old.rx_vlan;
+        if retag {
+            self.vlan.lock().set_rings(None);
+        }
+        let mut result = self.set_vlan_features(features);
+        if result.is_ok() {
+            if retag || self.splits(&settings) != self.splits(&old) {
+                result = self.replace(&settings, self.dev.mtu(), rtnl);
+            } else {
+                self.control.lock().settings = settings;
+            }
+        }
+        if retag {
+            let rings = self.settings().rx_vlan;
+            self.vlan.lock().set_rings(Some(rings));
+            result = result.and_then(|()| self.set_vlan_features(features));
+        }
+        result
     }
 
     /// Programs the offloads that are switches of the MAC.
@@ -554,12 +576,12 @@ impl<'a> Port<'a> {
     }
 
     /// Lets frames of VLAN `vid` pass the filter, or no longer.
-    pub(crate) fn set_vid(&self, vid: u16, present: bool) -> Result {
-        self.vlan.lock().set_vid(vid, present)?;
+    pub(crate) fn set_vid(&self, protocol: VlanProtocol, vid: u16, present: bool) -> Result {
+        self.vlan.lock().set_vid(protocol, vid, present)?;
         self.apply_vlan().inspect_err(|_| {
             // The stack takes it for not added.
             if present {
-                let _ = self.vlan.lock().set_vid(vid, false);
+                let _ = self.vlan.lock().set_vid(protocol, vid, false);
             }
         })
     }
@@ -1216,7 +1238,8 @@ impl<'a> Port<'a> {
         let old = &control.settings;
         let which = ChannelIrqs {
             tx: (settings.tx_queues, settings.tx_len) != (old.tx_queues, old.tx_len),
-            rx: (settings.rx_queues, settings.rx_len) != (old.rx_queues, old.rx_len)
+            rx: (settings.rx_queues, settings.rx_len, settings.rx_vlan)
+                != (old.rx_queues, old.rx_len, old.rx_vlan)
                 || mtu != self.dev.mtu(),
         };
         // What splits headers is switched in a register of both.

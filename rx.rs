@@ -112,6 +112,8 @@ pub(crate) struct Plan {
     pub(crate) coalesce: Coalesce,
     /// Headers get buffers of their own.
     pub(crate) split: bool,
+    /// Type of the VLAN tags that are removed.
+    pub(crate) vlan: VlanProtocol,
 }
 
 /// Buffer length for frames of up to `max_frame` bytes: all of it where it fits, else what a page
@@ -221,6 +223,8 @@ pub(crate) struct RxRing<'a, F: Format, const SPLIT: bool> {
     /// Nanoseconds by which timestamps are late.
     capture_delay: i64,
     buf_len: u32,
+    /// Type of the VLAN tags that are removed.
+    vlan: VlanProtocol,
     coalesce: Coalesce,
     ch: usize,
     hw: Arc<Hw<'a>>,
@@ -262,6 +266,7 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
             waited: 0,
             capture_delay: hw.capture_delay(),
             buf_len,
+            vlan: plan.vlan,
             coalesce: plan.coalesce,
             ch: plan.ch,
             hw: hw.clone(),
@@ -409,10 +414,11 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
             RxChecksum::Bad => tally.add(poll::RX_CSUM_BAD, 1),
             RxChecksum::None => {}
         }
-        if let Some(tci) = status.vlan {
+        // Of other tags than customer tags, those that do not pass the filter are still there.
+        let removed = |_: &u16| self.vlan == VlanProtocol::CTag || status.vlan_passed;
+        if let Some(tci) = status.vlan.filter(removed) {
             skb.put_vlan_tag(VlanTag {
-                // No other tags are stripped.
-                protocol: VlanProtocol::CTag,
+                protocol: self.vlan,
                 tci,
             });
             tally.add(poll::RX_VLAN_FRAMES, 1);

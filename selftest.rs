@@ -114,7 +114,7 @@ const fn offline(name: &'static CStr, run: for<'b, 'a> fn(&Bench<'b, 'a>) -> Res
 }
 
 /// All tests. `EOPNOTSUPP` means that the hardware does not claim what is to be tested.
-const TESTS: [Test; 38] = [
+const TESTS: [Test; 39] = [
     online(c"link", link),
     online(c"version register", version),
     online(c"capability registers", capabilities),
@@ -174,7 +174,8 @@ const TESTS: [Test; 38] = [
         bench.inserts_tag(VlanProtocol::STag)
     }),
     offline(c"VLAN, strip", vlan_strip),
-    offline(c"VLAN, filter", vlan_filter),
+    offline(c"VLAN, filter C-tags", vlan_filter_customer),
+    offline(c"VLAN, filter S-tags", vlan_filter_service),
     offline(c"VLAN, hash filter", vlan_hash_filter),
     offline(c"counters", counters),
     offline(c"pause frame", pause),
@@ -201,6 +202,7 @@ pub(crate) fn run(port: &Port<'_>, test: &mut SelfTest<'_>, rtnl: &Rtnl) {
         mtu: port.max_mtu(&settings),
         tx_queues: settings.tx_queues.into_safe_cast(),
         splits: port.splits(&settings),
+        vlan: settings.rx_vlan,
     };
 
     bench.run(test, false, Ok(()));
@@ -231,6 +233,8 @@ struct Bench<'b, 'a> {
     tx_queues: usize,
     /// Headers are split off.
     splits: bool,
+    /// What the rings take a VLAN tag for that was removed.
+    vlan: VlanProtocol,
 }
 
 /// Internet protocols.
@@ -295,12 +299,12 @@ impl Frame {
         Self::new(&head, number, len)
     }
 
-    /// A frame with a C-tag in its data.
-    fn tagged(addr: &[u8; 6], vid: u16) -> Result<Self> {
+    /// A frame with a tag in its data.
+    fn tagged(addr: &[u8; 6], protocol: VlanProtocol, vid: u16) -> Result<Self> {
         let mut head = [0; HEADER + TAG];
         fill(&mut head, 0, addr);
         fill(&mut head, 6, addr);
-        fill(&mut head, 12, &VlanProtocol::CTag.ethertype().to_be_bytes());
+        fill(&mut head, 12, &protocol.ethertype().to_be_bytes());
         fill(&mut head, 14, &vid.to_be_bytes());
         fill(&mut head, 16, &EXPERIMENTAL.to_be_bytes());
         let mut frame = Self::new(&head, WANTED, SHORTEST + TAG)?;
@@ -540,11 +544,7 @@ impl Bench<'_, '_> {
     /// Nothing that the user has set is to stand in the way of a frame.
     fn prepare(&self) {
         // If it fails the tests of VLANs show it.
-        let _ = self.set_vlan(&VlanSetup {
-            strip: false,
-            insert: VlanProtocol::CTag,
-            filter: None,
-        });
+        let _ = self.set_vlan(&NO_VLAN);
         self.set_filter(&NO_FILTER);
     }
 
@@ -707,9 +707,8 @@ impl Bench<'_, '_> {
     fn inserts_tag(&self, protocol: VlanProtocol) -> Result {
         claims(self.port.hw.features.sa_vlan_insertion)?;
         self.set_vlan(&VlanSetup {
-            strip: false,
             insert: protocol,
-            filter: None,
+            ..NO_VLAN
         })?;
         let own = self.addr();
         let tag = VlanTag {
@@ -724,12 +723,20 @@ impl Bench<'_, '_> {
         expect(seen.frames == 1 && seen.tag == Some(tag))
     }
 
-    /// Frames of the VLANs in `vids` pass the filter, those of VLAN `other` do not.
-    fn filters_vlans(&self, vids: &Vids, member: u16, other: u16) -> Result {
+    /// Frames with tags of one type and VLANs in `vids` pass the filter, those of VLAN `other` do
+    /// not; the filter leaves tags of the `ignored` type alone.
+    fn filters_vlans(
+        &self,
+        protocol: VlanProtocol,
+        ignored: VlanProtocol,
+        vids: &Vids,
+        member: u16,
+        other: u16,
+    ) -> Result {
         let active = self.set_vlan(&VlanSetup {
-            strip: false,
-            insert: VlanProtocol::CTag,
+            protocol,
             filter: Some(vids),
+            ..NO_VLAN
         })?;
         claims(active)?;
         self.set_filter(&Filter {
@@ -737,15 +744,15 @@ impl Bench<'_, '_> {
             ..NO_FILTER
         });
         let own = self.addr();
-        let passes = |vid| Ok::<_, Error>(self.exchange(&Frame::tagged(&own, vid)?)?.frames != 0);
-        let result = passes(member).and_then(|member| Ok((member, passes(other)?)));
+        let passes = |protocol, vid| {
+            let frame = Frame::tagged(&own, protocol, vid)?;
+            Ok::<_, Error>(self.exchange(&frame)?.frames != 0)
+        };
+        let result = passes(protocol, member)
+            .and_then(|member| Ok((member, passes(protocol, other)?, passes(ignored, other)?)));
         self.set_filter(&NO_FILTER);
-        self.set_vlan(&VlanSetup {
-            strip: false,
-            insert: VlanProtocol::CTag,
-            filter: None,
-        })?;
-        expect(result? == (true, false))
+        self.set_vlan(&NO_VLAN)?;
+        expect(result? == (true, false, true))
     }
 
     fn count(&self, counter: usize) -> Result<u64> {
@@ -760,6 +767,14 @@ const NO_FILTER: Filter<'static> = Filter {
     unicast: &[],
     multicast: &[],
     vlan: false,
+};
+
+/// Tags are left alone.
+const NO_VLAN: VlanSetup<'static> = VlanSetup {
+    protocol: VlanProtocol::CTag,
+    strip: false,
+    insert: VlanProtocol::CTag,
+    filter: None,
 };
 
 /// Sum of the 16-bit words of `bytes`, of which there are few enough.
@@ -951,29 +966,36 @@ fn filter_promiscuous(bench: &Bench<'_, '_>) -> Result {
 }
 
 fn vlan_strip(bench: &Bench<'_, '_>) -> Result {
-    let strip = |strip| {
-        bench.set_vlan(&VlanSetup {
-            strip,
-            insert: VlanProtocol::CTag,
-            filter: None,
-        })
-    };
-    strip(true)?;
-    let seen = bench.exchange(&Frame::tagged(&bench.addr(), 0x123)?)?;
-    strip(false)?;
-    let tag = VlanTag {
-        protocol: VlanProtocol::CTag,
-        tci: 0x123,
-    };
+    const TCI: u16 = 0x123;
+
+    let protocol = bench.vlan;
+    bench.set_vlan(&VlanSetup {
+        protocol,
+        strip: true,
+        ..NO_VLAN
+    })?;
+    let seen = bench.exchange(&Frame::tagged(&bench.addr(), protocol, TCI)?)?;
+    bench.set_vlan(&NO_VLAN)?;
+    let tag = VlanTag { protocol, tci: TCI };
     expect(seen.intact == 1 && seen.tag == Some(tag))
 }
 
-fn vlan_filter(bench: &Bench<'_, '_>) -> Result {
-    let features = &bench.port.hw.features;
-    claims(features.vlan_filters != 0 || features.vlan_hash)?;
+fn vlan_filter(bench: &Bench<'_, '_>, protocol: VlanProtocol, ignored: VlanProtocol) -> Result {
     let mut vids = Vids::new();
     vids.set(100, true)?;
-    bench.filters_vlans(&vids, 100, 201)
+    bench.filters_vlans(protocol, ignored, &vids, 100, 201)
+}
+
+fn vlan_filter_customer(bench: &Bench<'_, '_>) -> Result {
+    let features = &bench.port.hw.features;
+    claims(features.vlan_filters != 0 || features.vlan_hash)?;
+    vlan_filter(bench, VlanProtocol::CTag, VlanProtocol::STag)
+}
+
+fn vlan_filter_service(bench: &Bench<'_, '_>) -> Result {
+    let features = &bench.port.hw.features;
+    claims(features.double_vlan && (features.vlan_filters != 0 || features.vlan_hash))?;
+    vlan_filter(bench, VlanProtocol::STag, VlanProtocol::CTag)
 }
 
 /// More VLANs than there are registers for.
@@ -985,9 +1007,8 @@ fn vlan_hash_filter(bench: &Bench<'_, '_>) -> Result {
         vids.set(vid, true)?;
     }
     let active = bench.set_vlan(&VlanSetup {
-        strip: false,
-        insert: VlanProtocol::CTag,
         filter: Some(&vids),
+        ..NO_VLAN
     })?;
     claims(active)?;
     bench.set_filter(&Filter {
@@ -996,15 +1017,11 @@ fn vlan_hash_filter(bench: &Bench<'_, '_>) -> Result {
     });
     let own = bench.addr();
     let result = [100, 113, 126, 139].into_iter().try_for_each(|vid| {
-        let seen = bench.exchange(&Frame::tagged(&own, vid)?)?;
+        let seen = bench.exchange(&Frame::tagged(&own, VlanProtocol::CTag, vid)?)?;
         expect(seen.frames == 1)
     });
     bench.set_filter(&NO_FILTER);
-    bench.set_vlan(&VlanSetup {
-        strip: false,
-        insert: VlanProtocol::CTag,
-        filter: None,
-    })?;
+    bench.set_vlan(&NO_VLAN)?;
     result
 }
 

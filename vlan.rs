@@ -4,7 +4,7 @@
 //!
 //! Tags are inserted by a context descriptor and the first descriptor of a frame, and removed into
 //! the last descriptor: see [`crate::tx`] and [`crate::rx`]. The MAC does not report the type of a
-//! tag that it removes, so it removes customer tags only; and it inserts one type at a time.
+//! tag that it removes, so it removes, and filters by, one type at a time; and it inserts one.
 
 use kernel::{
     net::{
@@ -63,42 +63,65 @@ impl Vids {
 
 /// What the user has set; kept because a reset of the MAC forgets it.
 pub(crate) struct State {
+    /// Type of the received tags that `strip` and `filter` are about.
+    protocol: VlanProtocol,
     strip: bool,
     filter: bool,
     insert: VlanProtocol,
-    vids: Vids,
-    /// The MAC has a filter for `vids`, so that other tagged frames can be dropped.
+    c_vids: Vids,
+    s_vids: Vids,
+    /// What the receive rings take removed tags for; none while that changes.
+    rings: Option<VlanProtocol>,
+    /// The MAC has a filter, so that other frames with such tags can be dropped.
     active: bool,
 }
 
 impl State {
     pub(crate) const fn new() -> Self {
         Self {
+            protocol: VlanProtocol::CTag,
             strip: false,
             filter: false,
             insert: VlanProtocol::CTag,
-            vids: Vids::new(),
+            c_vids: Vids::new(),
+            s_vids: Vids::new(),
+            rings: Some(VlanProtocol::CTag),
             active: false,
         }
     }
 
     /// Takes over what concerns VLANs of the device's features. Returns whether that has changed.
     pub(crate) fn set_features(&mut self, features: Features) -> bool {
-        let strip = features.contains(Features::HW_VLAN_CTAG_RX);
-        let filter = features.contains(Features::HW_VLAN_CTAG_FILTER);
+        let protocol = rx_protocol(features);
+        let (strip, filter) = match protocol {
+            VlanProtocol::CTag => (Features::HW_VLAN_CTAG_RX, Features::HW_VLAN_CTAG_FILTER),
+            VlanProtocol::STag => (Features::HW_VLAN_STAG_RX, Features::HW_VLAN_STAG_FILTER),
+        };
+        let strip = features.contains(strip) && self.rings == Some(protocol);
+        let filter = features.contains(filter);
         let insert = if features.contains(Features::HW_VLAN_STAG_TX) {
             VlanProtocol::STag
         } else {
             VlanProtocol::CTag
         };
-        let changed = (strip, filter, insert) != (self.strip, self.filter, self.insert);
-        (self.strip, self.filter, self.insert) = (strip, filter, insert);
+        let changed = (protocol, strip, filter, insert)
+            != (self.protocol, self.strip, self.filter, self.insert);
+        (self.protocol, self.strip, self.filter, self.insert) = (protocol, strip, filter, insert);
         changed
     }
 
+    /// Tells what receive rings take removed tags for; none if that is about to change. Counts from
+    /// the next [`State::set_features`] on: no tag is removed that they would take for another.
+    pub(crate) fn set_rings(&mut self, protocol: Option<VlanProtocol>) {
+        self.rings = protocol;
+    }
+
     /// Lets frames of VLAN `vid` pass, or no longer. `EINVAL` if there is no such VLAN.
-    pub(crate) fn set_vid(&mut self, vid: u16, present: bool) -> Result {
-        self.vids.set(vid, present)
+    pub(crate) fn set_vid(&mut self, protocol: VlanProtocol, vid: u16, present: bool) -> Result {
+        match protocol {
+            VlanProtocol::CTag => self.c_vids.set(vid, present),
+            VlanProtocol::STag => self.s_vids.set(vid, present),
+        }
     }
 
     /// Programs the MAC.
@@ -110,13 +133,18 @@ impl State {
     ) -> Result {
         // Unless all goes well, let everything pass.
         self.active = false;
+        let vids = match self.protocol {
+            VlanProtocol::CTag => &self.c_vids,
+            VlanProtocol::STag => &self.s_vids,
+        };
         self.active = vlan.configure(
             io,
             features,
             &hwif::VlanSetup {
+                protocol: self.protocol,
                 strip: self.strip,
                 insert: self.insert,
-                filter: self.filter.then_some(&self.vids),
+                filter: self.filter.then_some(vids),
             },
         )?;
         Ok(())
@@ -136,15 +164,34 @@ pub(crate) fn features(caps: &hwif::Features) -> (Features, Features) {
     }
     if caps.vlan_filters != 0 || caps.vlan_hash {
         possible |= Features::HW_VLAN_CTAG_FILTER;
+        // Who knows one type only takes all tags for that.
+        if caps.double_vlan {
+            possible |= Features::HW_VLAN_STAG_FILTER;
+        }
+    }
+    // Service tags are removed if they pass a filter, so that customer tags stay.
+    if caps.double_vlan && caps.vlan_hash {
+        possible |= Features::HW_VLAN_STAG_RX;
     }
     (possible, fix_features(possible))
 }
 
-/// Of two features that exclude each other, keeps one.
-pub(crate) fn fix_features(wanted: Features) -> Features {
+/// Of features that exclude each other, keeps those for customer tags.
+pub(crate) fn fix_features(mut wanted: Features) -> Features {
     if wanted.contains(Features::HW_VLAN_CTAG_TX) {
-        wanted - Features::HW_VLAN_STAG_TX
+        wanted = wanted - Features::HW_VLAN_STAG_TX;
+    }
+    if wanted.intersects(Features::HW_VLAN_CTAG_RX | Features::HW_VLAN_CTAG_FILTER) {
+        wanted = wanted - Features::HW_VLAN_STAG_RX - Features::HW_VLAN_STAG_FILTER;
+    }
+    wanted
+}
+
+/// Type of the received tags that `features` are about.
+pub(crate) fn rx_protocol(features: Features) -> VlanProtocol {
+    if features.intersects(Features::HW_VLAN_STAG_RX | Features::HW_VLAN_STAG_FILTER) {
+        VlanProtocol::STag
     } else {
-        wanted
+        VlanProtocol::CTag
     }
 }

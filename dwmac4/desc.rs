@@ -191,6 +191,8 @@ bitfield! {
 bitfield! {
     /// RDES2, write-back format.
     pub(super) struct RxHeader(u32) {
+        /// OTS: the VLAN filter lets the frame pass.
+        15:15 ots => bool;
         /// HL: bytes of the header, if it is in buffer 1 by itself. Counts in the first descriptor
         /// of a frame.
         9:0 hl;
@@ -410,7 +412,7 @@ impl Format for Gmac4 {
 
     #[inline]
     fn rx_status(words: &Words) -> RxStatus {
-        let [des0, des1, _, des3] = *words;
+        let [des0, des1, des2, des3] = *words;
         let des1 = RxProtocol::from(des1);
         let des3 = RxWriteBack::from(des3);
         let last = des3.ld() && !des3.ctxt();
@@ -434,6 +436,7 @@ impl Format for Gmac4 {
             timestamp_dropped: last && des3.rs1v() && des1.td(),
             // OVT is the lower half. CAST: Truncates, as intended.
             vlan: (last && des3.rs0v()).then_some(des0 as u16),
+            vlan_passed: last && des3.rs0v() && RxHeader::from(des2).ots(),
         }
     }
 

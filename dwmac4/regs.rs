@@ -181,7 +181,7 @@ register! {
         25:25 vthm => bool;
         /// EVLRXS: outer tag into the descriptor.
         24:24 evlrxs => bool;
-        /// EVLS: when to strip the outer tag; 0 never, 3 always.
+        /// EVLS: when to strip the outer tag; 0 never, 1 if the filter lets it pass, 3 always.
         22:21 evls;
         /// DOVLTC: filter by the VLAN, whatever the type of the tag.
         20:20 dovltc => bool;
@@ -205,6 +205,8 @@ register! {
 
     /// Extended filter that MAC_VLAN_TAG_CTRL accesses.
     pub(super) MAC_VLAN_TAG_DATA(u32) @ 0x0054 {
+        /// ERSVLM: compare service tags, not customer tags.
+        19:19 ersvlm => bool;
         /// ETV: compare 12 bits, the VLAN; 16 otherwise.
         17:17 etv => bool;
         /// VEN: filter is on.

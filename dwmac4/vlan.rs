@@ -24,6 +24,9 @@ use crate::{
 /// An access to a filter entry takes a few cycles of the receive clock.
 const ENTRY_TIMEOUT: Delta = Delta::from_millis(10);
 
+/// EVLS: strip what the filter lets pass.
+const STRIP_PASSED: u32 = 1;
+
 /// EVLS: always strip.
 const STRIP_ALWAYS: u32 = 3;
 
@@ -113,11 +116,18 @@ impl Vlan {
         Ok(())
     }
 
-    /// Writes all entries of the extended filters: first `vids`, then none.
-    fn write_entries(io: Mmio<'_>, filters: u32, mut vids: impl Iterator<Item = u16>) -> Result {
+    /// Writes all entries of the extended filters: first `vids`, of `service` tags or of customer
+    /// tags, then none.
+    fn write_entries(
+        io: Mmio<'_>,
+        filters: u32,
+        service: bool,
+        mut vids: impl Iterator<Item = u16>,
+    ) -> Result {
         (0..filters).try_for_each(|index| {
             let entry = match vids.next() {
                 Some(vid) => MAC_VLAN_TAG_DATA::zeroed()
+                    .with_ersvlm(service)
                     .with_ven(true)
                     .with_etv(true)
                     .with_vid(vid),
@@ -141,9 +151,18 @@ impl hwif::Vlan for Vlan {
             );
         }
 
-        let mut control = MAC_VLAN_TAG_CTRL::zeroed();
+        let service = setup.protocol == VlanProtocol::STag;
+        let mut control = MAC_VLAN_TAG_CTRL::zeroed()
+            .with_esvl(service)
+            .with_ersvlm(service);
         if setup.strip {
-            control = control.with_const_evls::<STRIP_ALWAYS>().with_evlrxs(true);
+            // With ESVL, both types count as tags; filters look at one.
+            control = if service {
+                control.with_const_evls::<STRIP_PASSED>()
+            } else {
+                control.with_const_evls::<STRIP_ALWAYS>()
+            }
+            .with_evlrxs(true);
         }
         match plan {
             FilterPlan::Single(vid) => control = control.with_etv(true).with_vl(vid),
@@ -154,18 +173,24 @@ impl hwif::Vlan for Vlan {
                     control = control.with_vl(vid);
                 }
             }
+            // All are to pass. The only VLAN that a core without extended filters compares with is
+            // zero, which is any.
+            FilterPlan::Off if service && setup.strip && features.vlan_filters != 0 => {
+                io.write_reg(MAC_VLAN_HASH_TABLE::zeroed().with_vlht(u16::MAX));
+                control = control.with_etv(true).with_vthm(true);
+            }
             FilterPlan::Off | FilterPlan::Extended => {}
         }
 
         // What takes over is complete before what it replaces goes, so that no frame is lost.
         match setup.filter {
             Some(vids) if plan == FilterPlan::Extended => {
-                Self::write_entries(io, features.vlan_filters, vids.iter())?;
+                Self::write_entries(io, features.vlan_filters, service, vids.iter())?;
                 io.write_reg(control);
             }
             _ => {
                 io.write_reg(control);
-                Self::write_entries(io, features.vlan_filters, core::iter::empty())?;
+                Self::write_entries(io, features.vlan_filters, service, core::iter::empty())?;
             }
         }
 

@@ -52,6 +52,7 @@ mod tests {
         timestamp: false,
         timestamp_dropped: false,
         vlan: None,
+        vlan_passed: false,
     };
 
     #[test]
@@ -357,16 +358,20 @@ mod tests {
     fn rx_vlan_tags() {
         const WHOLE: u32 = 3 << 28 | 60;
         const RS0V: u32 = 1 << 25;
+        const OTS: u32 = 1 << 15;
 
-        for (des3, vlan) in [
-            (WHOLE | RS0V, Some(0xe123)),
-            (WHOLE, None),
+        for (des2, des3, vlan, passed) in [
+            (0, WHOLE | RS0V, Some(0xe123), false),
+            (OTS, WHOLE | RS0V, Some(0xe123), true),
+            (!OTS, WHOLE | RS0V, Some(0xe123), false),
+            (!0, WHOLE, None, false),
             // There is no status but in the last descriptor.
-            (1 << 29 | RS0V | 60, None),
-            (1 << 30 | WHOLE | RS0V, None),
+            (!0, 1 << 29 | RS0V | 60, None, false),
+            (!0, 1 << 30 | WHOLE | RS0V, None, false),
         ] {
             // The upper half would be an inner tag.
-            assert_eq!(Gmac4::rx_status(&[0x4005_e123, 0, 0, des3]).vlan, vlan);
+            let status = Gmac4::rx_status(&[0x4005_e123, 0, des2, des3]);
+            assert_eq!((status.vlan, status.vlan_passed), (vlan, passed));
         }
     }
 

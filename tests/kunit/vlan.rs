@@ -8,7 +8,10 @@ use kernel::prelude::*;
 mod tests {
     use kernel::{
         error::code::EINVAL,
-        net::device::Features, //
+        net::{
+            device::Features,
+            skbuff::VlanProtocol, //
+        }, //
     };
 
     use crate::{
@@ -22,6 +25,7 @@ mod tests {
         vlan::{
             features,
             fix_features,
+            rx_protocol,
             Vids, //
         }, //
     };
@@ -113,6 +117,7 @@ mod tests {
     fn features_of_capabilities() {
         let rx = Features::HW_VLAN_CTAG_RX;
         let filter = Features::HW_VLAN_CTAG_FILTER;
+        let (s_rx, s_filter) = (Features::HW_VLAN_STAG_RX, Features::HW_VLAN_STAG_FILTER);
         let (c_tag, s_tag) = (Features::HW_VLAN_CTAG_TX, Features::HW_VLAN_STAG_TX);
         let none = hwif::Features::default();
 
@@ -135,7 +140,35 @@ mod tests {
         };
         assert_eq!(features(&caps), (rx | c_tag | s_tag, rx | c_tag));
 
+        // Who tells the types of tags apart.
+        let double = hwif::Features {
+            double_vlan: true,
+            ..none
+        };
+        assert_eq!(features(&double), (rx, rx));
+        let caps = hwif::Features {
+            vlan_filters: 4,
+            ..double
+        };
+        assert_eq!(features(&caps), (rx | filter | s_filter, rx | filter));
+        let caps = hwif::Features {
+            vlan_hash: true,
+            ..double
+        };
+        assert_eq!(
+            features(&caps),
+            (rx | filter | s_rx | s_filter, rx | filter)
+        );
+
         // One type of tags at a time.
+        for c in [rx, filter, rx | filter] {
+            for s in [s_rx, s_filter, s_rx | s_filter] {
+                assert_eq!(fix_features(c | s | c_tag), c | c_tag);
+                assert_eq!(fix_features(s | c_tag), s | c_tag);
+                assert_eq!(rx_protocol(c), VlanProtocol::CTag);
+                assert_eq!(rx_protocol(s), VlanProtocol::STag);
+            }
+        }
         assert_eq!(fix_features(c_tag | s_tag | rx), c_tag | rx);
         assert_eq!(fix_features(s_tag | rx), s_tag | rx);
         assert_eq!(fix_features(c_tag), c_tag);

@@ -5,6 +5,7 @@
 import re
 
 from lib import Skip, check, check_equal, main, wait_for
+from vlan import S_TAG, choose_receive
 
 RESULT = re.compile(r"^(.+?)\s+(-?\d+)$")
 EOPNOTSUPP = -95
@@ -125,6 +126,12 @@ def settings_kept(env):
     check("rx-checksumming: off" in env.local.run("ethtool", "-k", env.ifname), "receive checksums are on after the tests")
 
 
+def service_tags(env):
+    """With what is for service tags on, instead of what is for customer tags."""
+    choose_receive(env, S_TAG, strip=True, filtering=True)
+    passed(env, "offline")
+
+
 def while_down(env):
     """What cannot be tested is said; the interface comes up as ever."""
     env.defer(env.bring_up)
@@ -150,4 +157,4 @@ def no_carrier(env):
 
 
 if __name__ == "__main__":
-    main(offline, online, restored, repeated, under_traffic, nothing_leaks, settings_kept, while_down, no_carrier)
+    main(offline, online, restored, repeated, under_traffic, nothing_leaks, settings_kept, service_tags, while_down, no_carrier)

@@ -9,8 +9,8 @@ from lib import Skip, case, check, check_equal, main, noise, wait_for
 C_TAG, S_TAG = 0x8100, 0x88A8
 PROTOCOL = {C_TAG: "802.1Q", S_TAG: "802.1ad"}
 INSERT = {C_TAG: "tx-vlan-offload", S_TAG: "tx-vlan-stag-hw-insert"}
-STRIP = "rx-vlan-offload"
-FILTER = "rx-vlan-filter"
+STRIP = {C_TAG: "rx-vlan-offload", S_TAG: "rx-vlan-stag-hw-parse"}
+FILTER = {C_TAG: "rx-vlan-filter", S_TAG: "rx-vlan-stag-filter"}
 WORD = {True: "on", False: "off"}
 END = b"the last frame of this test, long enough to need no padding"
 
@@ -72,6 +72,19 @@ def choose_insert(env, tpid, on):
     env.feature(INSERT[tpid], on)
 
 
+def choose_receive(env, tpid, strip=None, filtering=None):
+    """Hardware removes such tags and filters by them, or does not; a device may
+    be able to do so for one type at a time only."""
+    if tpid == S_TAG and (strip or filtering):
+        env.need_pci()
+        for name in (STRIP[C_TAG], FILTER[C_TAG]):
+            env.feature(name, False)
+    if filtering is not None:
+        env.feature(FILTER[tpid], filtering)
+    if strip is not None:
+        env.feature(STRIP[tpid], strip)
+
+
 def everything(env, end):
     """That end receives the frames of every VLAN until the case is over."""
     handle = end.raw_open()
@@ -129,9 +142,12 @@ def mixed(env):
     check_equal(sorted(struct.unpack("!HH", data[14:18]) for _, _, data in got), sorted(sent), "frames")
 
 
-def strip(env, tpid, on):
+def strip(env, tpid, on, removes=None):
     """The stack sees the tag of what comes in, of whatever kind, and the frame without it."""
-    env.feature(STRIP, on)
+    removes = removes or tpid
+    choose_receive(env, removes, strip=on)
+    if not on:
+        env.feature(STRIP[C_TAG], False)
     everything(env, env.local)
     before = counter(env, "rx_vlan_frames")
     tap = env.local.tap_open()
@@ -155,12 +171,12 @@ def strip(env, tpid, on):
     check(all(data.startswith(env.frame(False, sent[tci])) for _, tci, data in got), "the frames arrived changed")
     if before is not None:
         removed = counter(env, "rx_vlan_frames") - before
-        check(removed >= len(payloads) if on and tpid == C_TAG else removed == 0, f"rx_vlan_frames rose by {removed}")
+        check(removed >= len(payloads) if on and tpid == removes else removed == 0, f"rx_vlan_frames rose by {removed}")
 
 
-def two_tags(env, outer, inner):
+def two_tags(env, outer, inner, removes=C_TAG):
     """Two tags in a row keep their order and their kind, in both directions."""
-    env.feature(STRIP, True)
+    choose_receive(env, removes, strip=True)
     everything(env, env.local)
     everything(env, env.peer)
     tagged = tag(outer, 0x2064), tag(inner, 0x30C8)
@@ -181,7 +197,7 @@ def two_tags(env, outer, inner):
 def traffic(env, tpid, on):
     """Streams within a VLAN, with all other offloads, and the largest frames."""
     choose_insert(env, tpid, on)
-    env.feature(STRIP, on)
+    choose_receive(env, tpid, strip=on)
     vlan = Vlan(env, 110, tpid, both=True)
     wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", vlan.name, vlan.peer_v4])[0], "an answer in the VLAN")
     for size in (0, 1, 18, 1000, 1472):
@@ -220,34 +236,34 @@ def arrivals(env, vids, tpid=C_TAG):
 OTHERS = list(range(2000, 2032))
 
 
-def judge_filter(env, wanted):
+def judge_filter(env, wanted, tpid=C_TAG):
     """What is wanted arrives, little else does: a filter may be a hash."""
-    got = arrivals(env, [None, *wanted, *OTHERS])
+    got = arrivals(env, [None, *wanted, *OTHERS], tpid)
     check_equal(sorted(set(wanted) - got), [], "VLANs that are set up and whose frames were lost")
     check(None in got, "an untagged frame was lost")
     leaked = set(OTHERS) & got
     check(len(leaked) <= len(OTHERS) * 3 // 4, f"frames of {len(leaked)} of {len(OTHERS)} VLANs that nobody set up arrived")
 
 
-def need_filter(env):
-    env.feature(FILTER, True)
+def need_filter(env, tpid=C_TAG):
+    choose_receive(env, tpid, filtering=True)
 
 
-def filter_few(env):
-    need_filter(env)
-    Vlan(env, 130)
-    judge_filter(env, [130])
-    Vlan(env, 131)
-    judge_filter(env, [130, 131])
+def filter_few(env, tpid=C_TAG):
+    need_filter(env, tpid)
+    Vlan(env, 130, tpid)
+    judge_filter(env, [130], tpid)
+    Vlan(env, 131, tpid)
+    judge_filter(env, [130, 131], tpid)
 
 
-def filter_many(env):
+def filter_many(env, tpid=C_TAG):
     """More VLANs than any device has exact filters for."""
-    need_filter(env)
+    need_filter(env, tpid)
     vids = list(range(200, 240))
     for vid in vids:
-        Vlan(env, vid)
-    got = arrivals(env, [None, *vids])
+        Vlan(env, vid, tpid)
+    got = arrivals(env, [None, *vids], tpid)
     check_equal(sorted(set(vids) - got), [], "VLANs that are set up and whose frames were lost")
     check(None in got, "an untagged frame was lost")
 
@@ -263,7 +279,7 @@ def filter_removed(env):
 
 
 def filter_off(env):
-    env.feature(FILTER, False)
+    env.feature(FILTER[C_TAG], False)
     Vlan(env, 150)
     got = arrivals(env, [None, 150, *OTHERS])
     check_equal(got, {None, 150, *OTHERS}, "VLANs whose frames arrived without a filter")
@@ -289,11 +305,44 @@ def filter_service(env):
     check_equal(got, set(OTHERS), "service VLANs whose frames arrived")
 
 
-def kept(env, what):
+def service_strip(env):
+    """What the filter for service tags lets pass is removed; customer tags pass, and stay."""
+    choose_receive(env, S_TAG, strip=True, filtering=True)
+    Vlan(env, 158, S_TAG)
+    judge_filter(env, [158], S_TAG)
+    got = arrivals(env, OTHERS)
+    check_equal(got, set(OTHERS), "customer VLANs whose frames arrived")
+    before = counter(env, "rx_vlan_frames")
+    arrivals(env, [158] * 10, S_TAG)
+    arrivals(env, [158] * 10, C_TAG)
+    check_equal(counter(env, "rx_vlan_frames") - before, 10, "tags removed")
+
+
+def switched(env):
+    """From one type of tags to the other and back, in one step each: every
+    tagged frame keeps its type."""
+    choose_receive(env, S_TAG, strip=True)
+    everything(env, env.local)
+    tap, out = env.local.tap_open(), env.peer.raw_open()
+    env.defer(env.local.close, tap)
+    env.defer(env.peer.close, out)
+    plain = env.frame(False, noise(60, 5))
+    burst = [plain[:12] + tag(tpid, tpid & 0xFFF) + plain[12:] for tpid in (C_TAG, S_TAG)] * 8
+    for turn in range(6):
+        to, other = (C_TAG, S_TAG) if turn % 2 == 0 else (S_TAG, C_TAG)
+        # Some are on their way meanwhile.
+        env.peer.raw_send(out, burst)
+        env.local.run("ethtool", "-K", env.ifname, STRIP[other], "off", STRIP[to], "on")
+        env.peer.raw_send(out, [*burst, env.frame(False, END)])
+        got = env.local.tap_recv(tap, END)
+        check(len(got) >= len(burst), f"{len(got)} of {len(burst)} frames arrived")
+        check_equal([(hex(first), hex(tci)) for first, tci, _ in got if first & 0xFFF != tci], [], "tags of a wrong type")
+
+
+def kept(env, what, tpid=C_TAG):
     """The filter and the handling of tags outlive a reset of the device."""
-    need_filter(env)
-    env.feature(STRIP, True)
-    vlan = Vlan(env, 160, both=True)
+    choose_receive(env, tpid, strip=True, filtering=True)
+    vlan = Vlan(env, 160, tpid, both=True)
     if what == "down":
         env.local.run("ip", "link", "set", env.ifname, "down")
         env.configure(env.local, env.ifname)
@@ -308,14 +357,14 @@ def kept(env, what):
         env.local.run("ethtool", "-G", env.ifname, "rx", 256 if size != 256 else 512)
     env.wait_link()
     wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", vlan.name, vlan.peer_v4])[0], "an answer in the VLAN")
-    judge_filter(env, [160])
+    judge_filter(env, [160], tpid)
 
 
 def toggle(env):
     """Offloads change under traffic: nothing is lost, the link stays."""
     vlan = Vlan(env, 170, both=True)
     wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", vlan.name, vlan.peer_v4])[0], "an answer in the VLAN")
-    for name in (INSERT[C_TAG], STRIP, FILTER):
+    for name in (INSERT[C_TAG], STRIP[C_TAG], FILTER[C_TAG]):
         try:
             env.feature(name, True)
         except Skip:
@@ -327,7 +376,7 @@ def toggle(env):
         env.defer(rx.close, listener)
         streams.append((rx.spawn("tcp_receive", listener), tx.spawn("tcp_send", here, there, port, 6, 4 << 20)))
     for turn in range(8):
-        for name in (INSERT[C_TAG], STRIP, FILTER):
+        for name in (INSERT[C_TAG], STRIP[C_TAG], FILTER[C_TAG]):
             env.local.command(["ethtool", "-K", env.ifname, name, WORD[bool(turn % 2)]])
     for received, sent in streams:
         sent, received = sent(), received()
@@ -341,9 +390,14 @@ if __name__ == "__main__":
     main(*(case(f"insert_{KIND[tpid]}_{WORD[on]}", insert, tpid, on) for tpid in (C_TAG, S_TAG) for on in (True, False)),
          mixed,
          *(case(f"strip_{KIND[tpid]}_{WORD[on]}", strip, tpid, on) for tpid in (C_TAG, S_TAG) for on in (True, False)),
+         case("strip_c_off_s", strip, C_TAG, True, S_TAG),
+         case("strip_s_off_c", strip, S_TAG, True, C_TAG),
          *(case(f"two_tags_{KIND[outer]}{KIND[inner]}", two_tags, outer, inner)
            for outer, inner in ((S_TAG, C_TAG), (C_TAG, C_TAG), (C_TAG, S_TAG))),
+         case("two_tags_strip_s", two_tags, S_TAG, C_TAG, S_TAG),
          *(case(f"traffic_{KIND[tpid]}_{WORD[on]}", traffic, tpid, on) for tpid in (C_TAG, S_TAG) for on in (True, False)),
          stacked, filter_few, filter_many, filter_removed, filter_off, filter_promiscuous, filter_service,
+         case("filter_few_s", filter_few, S_TAG), case("filter_many_s", filter_many, S_TAG), service_strip, switched,
          *(case(f"kept_{what}", kept, what) for what in ("down", "mtu", "rings")),
+         case("kept_down_s", kept, "down", S_TAG), case("kept_rings_s", kept, "rings", S_TAG),
          toggle)
