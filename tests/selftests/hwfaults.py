@@ -559,12 +559,16 @@ def irq_drop_common(env):
 def coalesce_wedged(env):
     """A frame that does not get out is not looked for all the time, with an interrupt for each frame and no time limit."""
     need_model(env)
-    old = query(env, "-c")
+    old, used = query(env, "-c"), query(env, "-l")
     env.defer(lambda: change(env, "-C", tx_usecs=old["tx-usecs"], tx_frames=old["tx-frames"]))
     check_equal(change(env, "-C", tx_usecs=0, tx_frames=1), 0, "status of ethtool -C tx-usecs 0 tx-frames 1")
+    # What is received has the same channel polled.
+    env.defer(lambda: change(env, "-L", rx=used["rx"], tx=used["tx"]))
+    check_equal(change(env, "-L", rx=1, tx=1), 0, "status of ethtool -L rx 1 tx 1")
     fault(env, "tx-wedge", "until=clear")
     before = counters(env)
     push(env, True, 1)
+    push(env, False, 10)
     time.sleep(1)
     polls = counters(env)["polls"] - before["polls"]
     check(polls < 1000, f"{polls} polls in a second of one frame in flight")

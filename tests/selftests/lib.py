@@ -16,6 +16,7 @@ import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -573,6 +574,22 @@ class Env:
         end.run("ip", "link", "set", ifname, "mtu", mtu)
         self.configure(end, ifname)
         self.wait_link()
+
+    def register_dump(self):
+        """What ethtool -d shows, as bytes."""
+        if not self.pci:
+            raise Skip(f"{self.driver} has no registers")
+        done = subprocess.run(["ethtool", "-d", self.ifname, "raw", "on"], capture_output=True, check=False, timeout=60)
+        if done.returncode:
+            self.lacks(f"ethtool -d: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout
+
+    def registers(self):
+        """The dump as a function of the offset, where that is its layout."""
+        data = self.register_dump()
+        if self.driver != "rust_stmmac":
+            raise Skip("the layout is that of another driver")
+        return lambda offset: struct.unpack_from("<I", data, offset)[0]
 
     def feature(self, name, on):
         """Sets an ethtool feature of NETIF, undone after the case."""

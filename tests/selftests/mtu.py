@@ -78,10 +78,9 @@ def sends_on(env):
     """New receive buffers do not concern what is sent."""
     env.defer(restore, env)
 
-    def operate():
-        for mtu in (2000, 1500, 1000, 1500):
-            env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
-    undisturbed(env, True, operate)
+    def operation(mtu):
+        return lambda: env.local.run("ip", "link", "set", env.ifname, "mtu", mtu)
+    undisturbed(env, True, [operation(mtu) for mtu in (2000, 1500, 1000, 1500)])
 
 
 def all_queues(env):

@@ -4,42 +4,24 @@
 
 import re
 import struct
-import subprocess
 
 from lib import Skip, check, check_equal, main
-from rings import number, query
+from rings import CHANNELS, STRIDE, number, query
 
 # GMAC4: version, address slot 0, and a channel's registers.
 VERSION, ADDRESS_HIGH, ADDRESS_LOW = 0x110, 0x300, 0x304
-CHANNELS, STRIDE, RX_CONTROL, TX_LENGTH, RX_LENGTH = 0x1100, 0x80, 0x08, 0x2c, 0x30
-
-
-def dump(env):
-    if not env.pci:
-        raise Skip(f"{env.driver} has no registers")
-    done = subprocess.run(["ethtool", "-d", env.ifname, "raw", "on"], capture_output=True, check=False, timeout=60)
-    if done.returncode:
-        env.lacks(f"ethtool -d: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout
-
-
-def image(env):
-    """The dump as a function of the offset, where that is its layout."""
-    data = dump(env)
-    if env.driver != "rust_stmmac":
-        raise Skip("the layout is that of another driver")
-    return lambda offset: struct.unpack_from("<I", data, offset)[0]
+RX_CONTROL, TX_LENGTH, RX_LENGTH = 0x08, 0x2c, 0x30
 
 
 def present(env):
-    data = dump(env)
+    data = env.register_dump()
     check(len(data) >= 1024, f"ethtool -d shows {len(data)} bytes")
     check(any(data), "ethtool -d shows nothing but zeros")
 
 
 def identity(env):
     """Version and address are where they belong."""
-    register = image(env)
+    register = env.registers()
     shown = re.search(r"firmware-version: .* (\d)\.(\d)0", env.local.run("ethtool", "-i", env.ifname))
     check(shown, "ethtool -i shows no version of the core")
     check_equal(register(VERSION) & 0xff, int(shown[1]) << 4 | int(shown[2]), "the version register")
@@ -50,7 +32,7 @@ def identity(env):
 def channels(env):
     """Every channel in use shows the length of its rings and that it is on."""
     ring, shown = query(env, "-g"), query(env, "-l")
-    register = image(env)
+    register = env.registers()
     for way, count, length in (("tx", number(shown["tx"]), TX_LENGTH), ("rx", number(shown["rx"]), RX_LENGTH)):
         for channel in range(count):
             base = CHANNELS + STRIDE * channel
@@ -63,11 +45,11 @@ def harmless(env):
     def mark():
         stats = env.local.link()["stats64"]
         return stats["rx"]["errors"], stats["tx"]["errors"]
-    dump(env)
+    env.register_dump()
     before = mark()
     env.flood()
     for _ in range(20):
-        dump(env)
+        env.register_dump()
     check_equal(mark(), before, "errors")
     env.ping()
 
@@ -76,7 +58,7 @@ def down(env):
     """Also while the interface is down."""
     env.defer(env.bring_up)
     env.local.run("ip", "link", "set", env.ifname, "down")
-    dump(env)
+    env.register_dump()
 
 
 def capabilities(env):

@@ -84,8 +84,22 @@ def ring_change_traffic(env):
     env.ping()
 
 
-def undisturbed(env, to_peer, operate):
-    """Nothing is lost of what is sent in one direction all the time, while operate() changes the other one's rings."""
+# GMAC4: registers of the first channel and from one to the next, where a ring starts.
+CHANNELS, STRIDE = 0x1100, 0x80
+RING_START = {"tx": 0x14, "rx": 0x1c}
+
+
+def starts(env, way):
+    """Where the rings in use are in memory, if that is to be seen."""
+    if env.driver != "rust_stmmac":
+        return None
+    register = env.registers()
+    return [register(CHANNELS + STRIDE * channel + RING_START[way]) for channel in range(number(query(env, "-l")[way]))]
+
+
+def undisturbed(env, to_peer, operations):
+    """Nothing is lost of what is sent in one direction all the time, and its rings
+    stay, while operations change those of the other one."""
     tx, rx = (env.local, env.peer) if to_peer else (env.peer, env.local)
     here = env.peer_v4 if to_peer else env.v4
     env.settled()
@@ -94,7 +108,11 @@ def undisturbed(env, to_peer, operate):
     env.defer(rx.close, sink)
     # So slowly that the ring holds what comes while its poll pauses.
     tx.flood_start(here, 100, 2)
-    operate()
+    for operate in operations:
+        # New rings are made before the old ones go: they cannot be where those are.
+        before = starts(env, "tx" if to_peer else "rx")
+        operate()
+        check_equal(starts(env, "tx" if to_peer else "rx"), before, "where the other direction's rings are")
     sent = tx.flood_stop()
     check(sent, "nothing was sent meanwhile")
     check_equal(len(rx.udp_recv(sink, sent)), sent, f"datagrams {'to' if to_peer else 'from'} the peer")
@@ -109,13 +127,13 @@ def other_rings(env, to_peer):
     env.defer(lambda: change(env, "-L", **{way: used[way]}))
     env.defer(lambda: change(env, "-G", **{way: ring[way]}))
 
-    def operate():
-        for length in (64, 256, 128, ring[way]):
-            check_equal(change(env, "-G", **{way: length}), 0, f"status of ethtool -G {way} {length}")
-        if used[way] > 1:
-            for count in (1, used[way]):
-                check_equal(change(env, "-L", **{way: count}), 0, f"status of ethtool -L {way} {count}")
-    undisturbed(env, to_peer, operate)
+    def operation(option, value):
+        def operate():
+            check_equal(change(env, option, **{way: value}), 0, f"status of ethtool {option} {way} {value}")
+        return operate
+    lengths = [operation("-G", length) for length in (64, 256, 128, ring[way])]
+    counts = [operation("-L", count) for count in (1, used[way])] if used[way] > 1 else []
+    undisturbed(env, to_peer, lengths + counts)
     env.tcp(True)
     env.tcp(False)
 
