@@ -324,21 +324,32 @@ check_all() {
 	sum_up
 }
 
-# make test-long: what takes hours.
+# make test-long: what takes hours. In parts, if they are named.
 check_long() {
+	local part built_last='' whole=() guests=()
 	trap 'guest_end; end_step; end_started' EXIT
-	check_whole release
-	check_whole debug
-	start long_faults
-	start long_loops
-	finish long_faults
-	finish long_loops
+	[ $# -gt 0 ] || set -- release debug faults loops
+	for part; do
+		case $part in
+		release | debug) whole+=("$part") ;;
+		faults | faults:*) long_faults=$part guests+=(long_faults) ;;
+		loops | loops:*) long_loops=$part guests+=(long_loops) ;;
+		*) die "unknown part '$part'; there are release, debug, faults and loops, and cases of these two, as in loops:bind,updown" ;;
+		esac
+	done
+	for part in "${whole[@]}"; do check_whole "$part"; built_last=$part; done
+	if [ ${#guests[@]} -gt 0 ]; then
+		use_kernel debug
+		[ "$built_last" = debug ] || check_build
+		for part in "${guests[@]}"; do start "$part"; done
+		for part in "${guests[@]}"; do finish "$part"; done
+	fi
 	sum_up
 }
 # With one vector: for each of thirty it is the same allocations.
-long_faults() { check_selftests faults rust "${LONG[@]}" --irq intx --env SELFTESTS=faults --env FAULTS=all; }
+long_faults() { check_selftests faults rust "${LONG[@]}" --irq intx --env "SELFTESTS=$long_faults" --env FAULTS=all; }
 long_loops() {
-	check_selftests loops rust "${LONG[@]}" --env SELFTESTS=loops \
+	check_selftests loops rust "${LONG[@]}" --env "SELFTESTS=$long_loops" \
 		--env "LOOPS_BIND=${LOOPS_BIND:-500}" --env "LOOPS_UPDOWN=${LOOPS_UPDOWN:-1000}" \
 		--env "LOOPS_CHANGE=${LOOPS_CHANGE:-1000}" --env "LOOPS_SUSPEND=${LOOPS_SUSPEND:-100}"
 }
