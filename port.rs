@@ -523,6 +523,7 @@ impl<'a> Port<'a> {
         self.change_features(features, rtnl).inspect_err(|_| {
             let _ = self.set_vlan_features(self.dev.features());
         })?;
+        self.vlan.lock().forget_vids(features);
         if self.dev.is_running() {
             self.switch_offloads(features);
         }
@@ -534,7 +535,7 @@ impl<'a> Port<'a> {
         let old = self.settings();
         let settings = Settings {
             rx_checksum: features.contains(Features::RXCSUM),
-            rx_vlan: vlan::rx_protocol(features),
+            rx_vlan: vlan::removed(features).unwrap_or(old.rx_vlan),
             ..old
         };
         let retag = settings.rx_vlan != old.rx_vlan;
@@ -552,7 +553,10 @@ impl<'a> Port<'a> {
         if retag {
             let rings = self.settings().rx_vlan;
             self.vlan.lock().set_rings(Some(rings));
-            result = result.and_then(|()| self.set_vlan_features(features));
+            if result.is_ok() {
+                // Without it no tag is removed; that it fails was said.
+                let _ = self.set_vlan_features(features);
+            }
         }
         result
     }

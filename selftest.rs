@@ -974,8 +974,12 @@ fn vlan_strip(bench: &Bench<'_, '_>) -> Result {
         strip: true,
         ..NO_VLAN
     })?;
+    let before = bench.polled(poll::RX_VLAN_FRAMES);
     let seen = bench.exchange(&Frame::tagged(&bench.addr(), protocol, TCI)?)?;
     bench.set_vlan(&NO_VLAN)?;
+    // The stack would do it as well.
+    let removed = || Ok(bench.polled(poll::RX_VLAN_FRAMES).wrapping_sub(before));
+    hwif::wait_until(removed, |&count| count == 1, LOOK, COUNTED)?;
     let tag = VlanTag { protocol, tci: TCI };
     expect(seen.intact == 1 && seen.tag == Some(tag))
 }

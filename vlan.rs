@@ -120,7 +120,24 @@ impl State {
     pub(crate) fn set_vid(&mut self, protocol: VlanProtocol, vid: u16, present: bool) -> Result {
         match protocol {
             VlanProtocol::CTag => self.c_vids.set(vid, present),
-            VlanProtocol::STag => self.s_vids.set(vid, present),
+            VlanProtocol::STag => {
+                self.s_vids.set(vid, present)?;
+                // Tags with nothing but a priority: the stack has VLAN 0 pass itself, but only with
+                // customer tags.
+                let any = self.s_vids.iter().any(|vid| vid != 0);
+                self.s_vids.set(0, any)
+            }
+        }
+    }
+
+    /// Forgets VLANs that there is no filter for with `features`: the stack takes away those of one
+    /// type only after it has switched to the other, if at all.
+    pub(crate) fn forget_vids(&mut self, features: Features) {
+        if !features.contains(Features::HW_VLAN_CTAG_FILTER) {
+            self.c_vids = Vids::new();
+        }
+        if !features.contains(Features::HW_VLAN_STAG_FILTER) {
+            self.s_vids = Vids::new();
         }
     }
 
@@ -185,6 +202,17 @@ pub(crate) fn fix_features(mut wanted: Features) -> Features {
         wanted = wanted - Features::HW_VLAN_STAG_RX - Features::HW_VLAN_STAG_FILTER;
     }
     wanted
+}
+
+/// Type of the tags that are removed with `features`, if any are.
+pub(crate) fn removed(features: Features) -> Option<VlanProtocol> {
+    if features.contains(Features::HW_VLAN_CTAG_RX) {
+        Some(VlanProtocol::CTag)
+    } else if features.contains(Features::HW_VLAN_STAG_RX) {
+        Some(VlanProtocol::STag)
+    } else {
+        None
+    }
 }
 
 /// Type of the received tags that `features` are about.

@@ -210,6 +210,8 @@ bitfield! {
         29:29 fd => bool;
         /// LD: last of a frame.
         28:28 ld => bool;
+        /// RS2V: RDES2 holds a status.
+        27:27 rs2v => bool;
         /// RS1V: RDES1 holds a status.
         26:26 rs1v => bool;
         /// RS0V: RDES0 holds a VLAN tag.
@@ -436,7 +438,7 @@ impl Format for Gmac4 {
             timestamp_dropped: last && des3.rs1v() && des1.td(),
             // OVT is the lower half. CAST: Truncates, as intended.
             vlan: (last && des3.rs0v()).then_some(des0 as u16),
-            vlan_passed: last && des3.rs0v() && RxHeader::from(des2).ots(),
+            vlan_passed: last && des3.rs0v() && des3.rs2v() && RxHeader::from(des2).ots(),
         }
     }
 

@@ -358,13 +358,15 @@ mod tests {
     fn rx_vlan_tags() {
         const WHOLE: u32 = 3 << 28 | 60;
         const RS0V: u32 = 1 << 25;
+        const RS2V: u32 = 1 << 27;
         const OTS: u32 = 1 << 15;
 
         for (des2, des3, vlan, passed) in [
             (0, WHOLE | RS0V, Some(0xe123), false),
-            (OTS, WHOLE | RS0V, Some(0xe123), true),
-            (!OTS, WHOLE | RS0V, Some(0xe123), false),
-            (!0, WHOLE, None, false),
+            (OTS, WHOLE | RS0V | RS2V, Some(0xe123), true),
+            (OTS, WHOLE | RS0V, Some(0xe123), false),
+            (!OTS, WHOLE | RS0V | RS2V, Some(0xe123), false),
+            (!0, WHOLE | RS2V, None, false),
             // There is no status but in the last descriptor.
             (!0, 1 << 29 | RS0V | 60, None, false),
             (!0, 1 << 30 | WHOLE | RS0V, None, false),

@@ -25,6 +25,7 @@ mod tests {
         vlan::{
             features,
             fix_features,
+            removed,
             rx_protocol,
             Vids, //
         }, //
@@ -165,6 +166,8 @@ mod tests {
             for s in [s_rx, s_filter, s_rx | s_filter] {
                 assert_eq!(fix_features(c | s | c_tag), c | c_tag);
                 assert_eq!(fix_features(s | c_tag), s | c_tag);
+                assert_eq!(removed(c), c.contains(rx).then_some(VlanProtocol::CTag));
+                assert_eq!(removed(s), s.contains(s_rx).then_some(VlanProtocol::STag));
                 assert_eq!(rx_protocol(c), VlanProtocol::CTag);
                 assert_eq!(rx_protocol(s), VlanProtocol::STag);
             }

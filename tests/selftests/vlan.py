@@ -32,6 +32,9 @@ class Vlan:
             end.run("ip", "addr", "add", f"{here}/32", "peer", f"{there}/32", "dev", self.name)
             if "UP" in end.link()["flags"]:
                 end.run("ip", "link", "set", self.name, "up")
+                # What is sent before the stack has noticed that is lost.
+                wait_for(lambda end=end: '"operstate":"UP"' in end.run("ip", "-j", "link", "show", "dev", self.name),
+                         f"the start of {self.name}")
 
     def ping(self, size=56):
         argv = ["ping", "-n", "-c", "1", "-W", "10", "-s", str(size), "-I", self.name, "-M", "do", self.peer_v4]
@@ -328,15 +331,41 @@ def switched(env):
     env.defer(env.peer.close, out)
     plain = env.frame(False, noise(60, 5))
     burst = [plain[:12] + tag(tpid, tpid & 0xFFF) + plain[12:] for tpid in (C_TAG, S_TAG)] * 8
+    right = {(tpid, tpid & 0xFFF) for tpid in (C_TAG, S_TAG)}
     for turn in range(6):
         to, other = (C_TAG, S_TAG) if turn % 2 == 0 else (S_TAG, C_TAG)
-        # Some are on their way meanwhile.
-        env.peer.raw_send(out, burst)
+        # What is on its way meanwhile may be lost.
+        sent = env.peer.spawn("raw_send", out, burst * 20)
         env.local.run("ethtool", "-K", env.ifname, STRIP[other], "off", STRIP[to], "on")
+        sent()
         env.peer.raw_send(out, [*burst, env.frame(False, END)])
         got = env.local.tap_recv(tap, END)
-        check(len(got) >= len(burst), f"{len(got)} of {len(burst)} frames arrived")
-        check_equal([(hex(first), hex(tci)) for first, tci, _ in got if first & 0xFFF != tci], [], "tags of a wrong type")
+        check_equal([(hex(first), hex(tci)) for first, tci, _ in got if (first, tci) not in right], [], "tags of a wrong type, or lost")
+        check(len(got) >= len(burst), f"{len(got)} frames arrived, at least {len(burst)} should have")
+
+
+def filter_switched(env):
+    """The filter for customer tags comes on, and with it goes the other one and
+    what it let pass; without the stack saying so."""
+    need_filter(env, S_TAG)
+    Vlan(env, 159, S_TAG)
+    judge_filter(env, [159], S_TAG)
+    env.local.run("ethtool", "-K", env.ifname, FILTER[C_TAG], "on")
+    env.local.run("ip", "link", "del", "t159")
+    env.local.run("ethtool", "-K", env.ifname, FILTER[C_TAG], "off", FILTER[S_TAG], "on")
+    Vlan(env, 161, S_TAG)
+    # Few enough for exact filters.
+    judge_filter(env, [161], S_TAG)
+    check(159 not in arrivals(env, [159], S_TAG), "a frame of a VLAN that is gone arrived")
+
+
+def filter_priority(env):
+    """Frames with a priority and no VLAN are those of the interface itself."""
+    for tpid in (C_TAG, S_TAG):
+        need_filter(env, tpid)
+        Vlan(env, 162, tpid)
+        check_equal(arrivals(env, [0, 162], tpid), {0, 162}, f"VLANs whose frames arrived with {PROTOCOL[tpid]} tags")
+        env.local.run("ip", "link", "del", "t162")
 
 
 def kept(env, what, tpid=C_TAG):
@@ -398,6 +427,7 @@ if __name__ == "__main__":
          *(case(f"traffic_{KIND[tpid]}_{WORD[on]}", traffic, tpid, on) for tpid in (C_TAG, S_TAG) for on in (True, False)),
          stacked, filter_few, filter_many, filter_removed, filter_off, filter_promiscuous, filter_service,
          case("filter_few_s", filter_few, S_TAG), case("filter_many_s", filter_many, S_TAG), service_strip, switched,
+         filter_switched, filter_priority,
          *(case(f"kept_{what}", kept, what) for what in ("down", "mtu", "rings")),
          case("kept_down_s", kept, "down", S_TAG), case("kept_rings_s", kept, "rings", S_TAG),
          toggle)
