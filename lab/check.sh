@@ -218,7 +218,7 @@ check_lint() {
 # What a kernel is not there for.
 not_run() {
 	local name
-	say "nothing to boot: kunit and selftests did not run with the $KERNEL kernel"
+	say "nothing to boot with the $KERNEL kernel: $* did not run"
 	for name; do part "$(label "$name")" 0 0 0; done
 }
 
@@ -326,23 +326,32 @@ check_all() {
 
 # make test-long: what takes hours. In parts, if they are named.
 check_long() {
-	local part built_last='' whole=() guests=()
+	local part built_last='' long_faults='' long_loops='' whole=() guests=()
 	trap 'guest_end; end_step; end_started' EXIT
 	[ $# -gt 0 ] || set -- release debug faults loops
 	for part; do
 		case $part in
 		release | debug) whole+=("$part") ;;
-		faults | faults:*) long_faults=$part guests+=(long_faults) ;;
-		loops | loops:*) long_loops=$part guests+=(long_loops) ;;
+		faults | faults:*) long_faults+=" $part" ;;
+		loops | loops:*) long_loops+=" $part" ;;
 		*) die "unknown part '$part'; there are release, debug, faults and loops, and cases of these two, as in loops:bind,updown" ;;
 		esac
 	done
-	for part in "${whole[@]}"; do check_whole "$part"; built_last=$part; done
+	for part in "${whole[@]}"; do
+		check_whole "$part"
+		built_last=$part
+	done
+	[ -z "$long_faults" ] || guests+=(faults)
+	[ -z "$long_loops" ] || guests+=(loops)
 	if [ ${#guests[@]} -gt 0 ]; then
 		use_kernel debug
-		[ "$built_last" = debug ] || check_build
-		for part in "${guests[@]}"; do start "$part"; done
-		for part in "${guests[@]}"; do finish "$part"; done
+		if [ "$built_last" != debug ]; then check_build; fi
+		if [ "$built" = 1 ]; then
+			for part in "${guests[@]}"; do start "long_$part"; done
+			for part in "${guests[@]}"; do finish "long_$part"; done
+		else
+			not_run "${guests[@]/#/selftests-}"
+		fi
 	fi
 	sum_up
 }
