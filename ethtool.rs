@@ -81,7 +81,7 @@ const MAX_FRAMES: u32 = 256;
 const DUMP_VERSION: u32 = 1;
 
 /// Names of the counters that a port has once, in the order of [`rare_values`].
-const RARE_NAMES: [&CStr; 8] = [
+const RARE_NAMES: [&CStr; 9] = [
     c"rx_fifo_overflows",
     c"tx_timeouts",
     c"rx_stalls",
@@ -90,6 +90,7 @@ const RARE_NAMES: [&CStr; 8] = [
     c"recoveries",
     c"recovery_failures",
     c"reconfig_failures",
+    c"stop_failures",
 ];
 
 fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
@@ -102,6 +103,7 @@ fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
         port.rare.recoveries.load(Relaxed),
         port.rare.recovery_failures.load(Relaxed),
         port.rare.reconfig_failures.load(Relaxed),
+        port.rare.stop_failures.load(Relaxed),
     ]
 }
 

@@ -11,7 +11,13 @@ use kernel::{
     },
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 
 use crate::{
@@ -29,6 +35,8 @@ pub(crate) struct MdioBus<'a> {
     hw: Arc<Hw<'a>>,
     /// CR: divider from the CSR clock to MDC.
     csr: u32,
+    /// The last access did not end, which was said.
+    stuck: Atomic<bool>,
 }
 
 impl<'a> MdioBus<'a> {
@@ -43,7 +51,11 @@ impl<'a> MdioBus<'a> {
             );
         })?;
 
-        Ok(Self { hw, csr })
+        Ok(Self {
+            hw,
+            csr,
+            stuck: Atomic::new(false),
+        })
     }
 
     /// Makes an access that no reset of the core cuts short: a PHY whose access fails is halted. A
@@ -52,7 +64,15 @@ impl<'a> MdioBus<'a> {
         let _awake = self.hw.dev.runtime_get()?;
         let _no_reset = self.hw.mdio.lock();
 
-        f(self.hw.hwif.mdio, self.hw.io())
+        let result = f(self.hw.hwif.mdio, self.hw.io());
+        let stuck = result.as_ref().is_err_and(|&err| err == ETIMEDOUT);
+        if self.stuck.xchg(stuck, Relaxed) != stuck && stuck {
+            dev_err!(
+                self.hw.dev,
+                "MDIO access does not end (MAC_MDIO_Address.GB): does the CSR clock run?\n"
+            );
+        }
+        result
     }
 }
 

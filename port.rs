@@ -239,6 +239,8 @@ pub(crate) struct Rare {
     pub(crate) recovery_failures: Atomic<u64>,
     /// Changes of the rings after which neither the new nor the old ones could be started.
     pub(crate) reconfig_failures: Atomic<u64>,
+    /// Times the DMA did not stop, or a receive FIFO did not empty.
+    pub(crate) stop_failures: Atomic<u64>,
 }
 
 /// One port.
@@ -391,6 +393,7 @@ impl<'a> Port<'a> {
                 recoveries: Atomic::new(0),
                 recovery_failures: Atomic::new(0),
                 reconfig_failures: Atomic::new(0),
+                stop_failures: Atomic::new(0),
             },
             max_checksummed: Atomic::new(u32::MAX),
             _files <- crate::debugfs::files(hw.dev, &hw.features, handle)?,
@@ -785,8 +788,11 @@ impl<'a> Port<'a> {
                 rx_stuck
             );
         }
-        if which != ChannelIrqs::BOTH && !(halted && drained) {
-            return Err(ETIMEDOUT);
+        if !(halted && drained) {
+            self.rare.stop_failures.fetch_add(1, Relaxed);
+            if which != ChannelIrqs::BOTH {
+                return Err(ETIMEDOUT);
+            }
         }
         // Nothing is counted any more, and nobody may be there to hear the interrupt.
         hw.collect_counters();

@@ -256,7 +256,16 @@ impl<'a> Port<'a> {
                                 own.text()
                             );
                         }
-                        Err(_) => beyond |= own,
+                        Err(err) => {
+                            netdev_warn!(
+                                self.dev,
+                                "channel {}: {}, cannot be restarted by itself ({:?})\n",
+                                ch,
+                                own.text(),
+                                err
+                            );
+                            beyond |= own;
+                        }
                     }
                 }
             }
