@@ -238,6 +238,28 @@ pub(crate) fn relapses(past: &Past) -> u32 {
     }
 }
 
+/// Tries to get a sample of a receiver that works.
+const SAMPLES: u32 = 4;
+
+/// What `rest` sees while the DMA is at one `position`; none if it goes on all the time.
+///
+/// A frame that comes in and out between the two would look like one that never comes out.
+pub(crate) fn sample<T>(
+    mut position: impl FnMut() -> u32,
+    mut rest: impl FnMut() -> T,
+) -> Option<(u32, T)> {
+    let mut before = position();
+    for _ in 0..SAMPLES {
+        let seen = rest();
+        let after = position();
+        if after == before {
+            return Some((before, seen));
+        }
+        before = after;
+    }
+    None
+}
+
 /// What the watchdog sees of a receiver. Counters are free-running.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {

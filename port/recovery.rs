@@ -35,6 +35,7 @@ use crate::{
         decide,
         decide_core,
         relapses,
+        sample,
         Fault,
         Faults,
         Past,
@@ -149,11 +150,18 @@ impl<'a> Port<'a> {
             .take(receivers)
         {
             let ch = channel.index;
-            // The position first: frames that come in between are none that do not come out.
-            let (_, position) = hw.hwif.dma.position(io, ch);
-            let waiting = hw.hwif.mtl.rx_waiting(io, ch);
             hw.count_overflows(ch);
-            let counters = channel.poll_stats.read();
+            let seen = sample(
+                || hw.hwif.dma.position(io, ch).1,
+                || {
+                    let waiting = hw.hwif.mtl.rx_waiting(io, ch);
+                    (waiting, channel.poll_stats.read())
+                },
+            );
+            // None is needed of a receiver that is seen at work.
+            let Some((position, (waiting, counters))) = seen else {
+                continue;
+            };
             let get = |index: usize| counters.get(index).copied().unwrap_or(0);
             match watch.look(&Sample {
                 taken: get(poll::RX_DESCRIPTORS),

@@ -6,6 +6,8 @@ use kernel::prelude::*;
 
 #[kunit_tests(rust_stmmac_recovery)]
 mod tests {
+    use core::cell::Cell;
+
     use kernel::{
         prelude::*,
         str::CString,
@@ -19,6 +21,7 @@ mod tests {
             decide,
             decide_core,
             relapses,
+            sample,
             Fault,
             Faults,
             Past,
@@ -223,5 +226,37 @@ mod tests {
             (9, 2, 0, 16, true),
         ];
         assert_eq!(looks(samples), [Fine, Fine, Poll, Poll, Poll, Stalled]);
+    }
+
+    #[test]
+    fn samples_of_a_working_receiver() {
+        // A frame comes in, and out, while the first look is taken.
+        let dma = Cell::new(16);
+        let taken = Cell::new(9);
+        let got = sample(
+            || dma.get(),
+            || {
+                if taken.get() == 9 {
+                    dma.set(32);
+                    taken.set(10);
+                }
+                taken.get()
+            },
+        );
+        assert_eq!(got, Some((32, 10)));
+
+        // One that is never taken out is seen.
+        let got = sample(|| 48, || 10);
+        assert_eq!(got, Some((48, 10)));
+
+        let mut position = 0;
+        let got = sample(
+            || {
+                position += 16;
+                position
+            },
+            || (),
+        );
+        assert_eq!(got, None);
     }
 }

@@ -37,6 +37,9 @@ SPLAT = re.compile(
     r"|scheduling while atomic|blocked for more than|stalls on CPU|soft lockup|unreferenced object|ODEBUG"
     r"|stalled pool shutdown|unregister_netdevice: waiting|Unable to handle kernel")
 
+# What the driver must not say of hardware that works.
+STALL = re.compile(r"receiver stands still")
+
 # A driver of this folder has no excuse for what another may not be able to do.
 OUR_DRIVERS = ("rust_stmmac", "intel-eth-pci", "stmmaceth", "st_gmac")
 
@@ -205,12 +208,15 @@ class Model:
 
     def __init__(self):
         self.port = os.environ.get("MODEL_PORT", "a")
+        # Whether this case had anything fail.
+        self.faults = False
 
     def have(self):
         return any(os.access(os.path.join(folder, "modelctl"), os.X_OK)
                    for folder in os.environ.get("PATH", "").split(os.pathsep))
 
     def ctl(self, *args):
+        self.faults |= "fault" in args[0]
         done = subprocess.run(["modelctl", *args], capture_output=True, text=True, timeout=PATIENCE, check=False)
         check(done.returncode == 0, f"'modelctl {' '.join(args)}' failed: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
@@ -707,6 +713,7 @@ def case(name, function, *args, **kwargs):
 def run_case(env, function):
     """[result, text]: 'ok', 'skip' with the reason, or 'fail'."""
     env.kmsg.news()
+    env.model.faults = False
     result, text = "ok", ""
     try:
         try:
@@ -723,6 +730,9 @@ def run_case(env, function):
     splats = [line for line in log if SPLAT.search(line)]
     if splats:
         result, text = "fail", "\n".join(filter(None, [text, f"the kernel complained: {splats[0]}"]))
+    stalls = [line for line in log if STALL.search(line)]
+    if stalls and not env.model.faults:
+        result, text = "fail", "\n".join(filter(None, [text, f"a recovery without a fault: {stalls[0]}"]))
     if result == "fail":
         text = "\n".join([text] + [f"kmsg: {line}" for line in log[-8:]])
     return result, text
