@@ -191,6 +191,8 @@ def reasons(env):
         raise Skip(f"{env.driver} gives no reasons")
     for option, words, reason in (("-G", ("tx", "1"), "rings have 64 to 1024 descriptors"),
                                   ("-C", ("tx-usecs", "0", "tx-frames", "0"), "tx-usecs 0 needs tx-frames 1"),
+                                  ("-C", ("tx-usecs", "0", "tx-frames", "2"), "tx-usecs 0 needs tx-frames 1"),
+                                  ("-C", ("rx-usecs", "0", "rx-frames", "2"), "rx-usecs 0 needs rx-frames 1"),
                                   ("-C", ("rx-usecs", "100000000"), "rx-usecs: at most 10000"),
                                   ("-C", ("rx-frames", "100000000"), "rx-frames: at most 256")):
         status, _, err = env.local.command(["ethtool", option, env.ifname, *words])
@@ -243,7 +245,23 @@ def channels_refused(env):
     env.ping()
 
 
-COALESCE = ("rx-usecs", "tx-usecs", "tx-frames")
+COALESCE = ("rx-usecs", "rx-frames", "tx-usecs", "tx-frames")
+
+
+def restore_coalesce(env):
+    """All of it, after the case."""
+    old = query(env, "-c")
+    values = {key.replace("-", "_"): old[key] for key in COALESCE if isinstance(old.get(key), int)}
+    env.defer(lambda: change(env, "-C", **values))
+    return old
+
+
+def check_coalesce(shown, what, **values):
+    for key, value in values.items():
+        got = shown[key.replace("_", "-")]
+        # The receive timer counts in ticks of its clock: what it rounds to.
+        unsure = value // 10 + 2 if key == "rx_usecs" and value else 0
+        check(abs(got - value) <= unsure, f"{key} of {what} is {got} after setting {value}")
 
 
 def coalesce(env):
@@ -254,20 +272,35 @@ def coalesce(env):
 
 def coalesce_change(env):
     need_hardware(env)
-    old = query(env, "-c")
-    values = {key.replace("-", "_"): value for key, value in (("rx-usecs", 100), ("tx-usecs", 500), ("tx-frames", 10))
-              if isinstance(old.get(key), int)}
+    old = restore_coalesce(env)
+    values = {key.replace("-", "_"): value for key, value in zip(COALESCE, (100, 8, 500, 10)) if isinstance(old.get(key), int)}
     if not values:
         raise Skip("nothing to set")
-    env.defer(lambda: change(env, "-C", **{key: old[key.replace("_", "-")] for key in values}))
     check_equal(change(env, "-C", **values), 0, f"status of ethtool -C {values}")
-    after = query(env, "-c")
-    for key, value in values.items():
-        got = after[key.replace("_", "-")]
-        # The receive timer counts in ticks of its clock: what it rounds to.
-        check(abs(got - value) <= value // 10 + 2, f"{key} is {got} after setting {value}")
+    check_coalesce(query(env, "-c"), env.ifname, **values)
     env.tcp(True)
     env.tcp(False)
+
+
+def coalesce_receive(env):
+    """An interrupt for each frame received, for some of them, and after a time only: nothing is lost, nor left waiting."""
+    need_hardware(env)
+    old = restore_coalesce(env)
+    if not isinstance(old.get("rx-frames"), int):
+        raise Skip("no rx-frames")
+    limits = [(100, 1), (200, 16), (200, 0)]
+    # The C driver's timer cannot be off.
+    if env.driver == "rust_stmmac":
+        limits += [(0, 1), (0, 0)]
+    for usecs, frames in limits:
+        values = {"rx_usecs": usecs, "rx_frames": frames}
+        check_equal(change(env, "-C", **values), 0, f"status of ethtool -C {values}")
+        check_coalesce(query(env, "-c"), env.ifname, **values)
+        env.tcp(False)
+        # As many as an interrupt waits for, and fewer.
+        for count in (64, 15, 1):
+            env.udp([100] * count, False)
+        env.ping()
 
 
 def coalesce_kept(env):
@@ -320,35 +353,44 @@ def need_queues(env):
 def coalesce_queues(env):
     """A queue's own setting, which leaves the others alone; one for all replaces it."""
     count = need_queues(env)
-    old = query(env, "-c")
+    restore_coalesce(env)
     before = queue_coalesce(env, range(count))
-    env.defer(lambda: change(env, "-C", tx_usecs=old["tx-usecs"], tx_frames=old["tx-frames"], rx_usecs=old["rx-usecs"]))
-    check_equal(set_queue_coalesce(env, 1, tx_usecs=700, tx_frames=7), 0, "status of ethtool -Q --coalesce")
-    after = queue_coalesce(env, range(count))
-    check_equal((after[1]["tx-usecs"], after[1]["tx-frames"]), (700, 7), "tx-usecs and tx-frames of queue 1")
-    check_equal({q: s for q, s in after.items() if q != 1}, {q: s for q, s in before.items() if q != 1}, "other queues")
-    # ethtool -Q succeeds whatever the kernel says: what counts is what is set.
-    set_queue_coalesce(env, 1, tx_frames=100000000)
-    set_queue_coalesce(env, 1000, tx_frames=9)
-    check_equal(queue_coalesce(env, range(count)), after, "queues after settings out of range")
-    env.udp([100] * 64)
-    env.tcp(True)
-    env.tcp(False)
-    check_equal(change(env, "-C", tx_usecs=300, tx_frames=3), 0, "status of ethtool -C")
-    shown = {(s["tx-usecs"], s["tx-frames"]) for s in queue_coalesce(env, range(count)).values()}
-    check_equal(shown, {(300, 3)}, "tx-usecs and tx-frames of all queues")
+    settings = [{"rx_usecs": 200, "rx_frames": 5, "tx_usecs": 700, "tx_frames": 7}]
+    # The C driver's timer cannot be off.
+    if env.driver == "rust_stmmac":
+        settings.append({"rx_usecs": 0, "rx_frames": 1, "tx_usecs": 0, "tx_frames": 1})
+    for values in settings:
+        check_equal(set_queue_coalesce(env, 1, **values), 0, "status of ethtool -Q --coalesce")
+        after = queue_coalesce(env, range(count))
+        check_coalesce(after[1], "queue 1", **values)
+        check_equal({q: s for q, s in after.items() if q != 1}, {q: s for q, s in before.items() if q != 1}, "other queues")
+        # ethtool -Q succeeds whatever the kernel says: what counts is what is set.
+        set_queue_coalesce(env, 1, tx_frames=100000000)
+        set_queue_coalesce(env, 1, rx_usecs=100000000)
+        # Without a time limit the last frames would wait for ever.
+        set_queue_coalesce(env, 1, rx_usecs=0, rx_frames=5)
+        set_queue_coalesce(env, 1000, tx_frames=9)
+        check_equal(queue_coalesce(env, range(count)), after, "queues after settings out of range")
+        env.udp([100] * 64)
+        env.tcp(True)
+        env.tcp(False)
+    values = {"rx_usecs": 150, "rx_frames": 4, "tx_usecs": 300, "tx_frames": 3}
+    check_equal(change(env, "-C", **values), 0, "status of ethtool -C")
+    for queue, shown in queue_coalesce(env, range(count)).items():
+        check_coalesce(shown, f"queue {queue}", **values)
 
 
 def coalesce_queues_kept(env):
     """A queue's own setting outlives down and up, and new rings."""
     count = need_queues(env)
-    old = query(env, "-c")
     ring = query(env, "-g")
     env.defer(env.bring_up)
     env.defer(lambda: change(env, "-G", rx=ring["rx"]))
-    env.defer(lambda: change(env, "-C", tx_usecs=old["tx-usecs"], tx_frames=old["tx-frames"]))
-    check_equal(set_queue_coalesce(env, 1, tx_usecs=700, tx_frames=7), 0, "status of ethtool -Q --coalesce")
+    restore_coalesce(env)
+    values = {"rx_usecs": 200, "rx_frames": 5, "tx_usecs": 700, "tx_frames": 7}
+    check_equal(set_queue_coalesce(env, 1, **values), 0, "status of ethtool -Q --coalesce")
     before = queue_coalesce(env, range(count))
+    check_coalesce(before[1], "queue 1", **values)
     env.local.run("ip", "link", "set", env.ifname, "down")
     env.bring_up()
     check_equal(queue_coalesce(env, range(count)), before, "coalescing after down and up")
@@ -418,7 +460,8 @@ def coalesce_descriptors(env):
 def coalesce_refused(env):
     need_hardware(env)
     old = query(env, "-c")
-    for values in ({"tx_usecs": 0, "tx_frames": 0}, {"rx_usecs": 100000000}, {"tx_frames": 100000000}):
+    for values in ({"tx_usecs": 0, "tx_frames": 0}, {"rx_usecs": 0, "rx_frames": 2}, {"rx_usecs": 100000000},
+                   {"tx_frames": 100000000}):
         if isinstance(old.get(next(iter(values)).replace("_", "-")), int):
             check(change(env, "-C", **values), f"ethtool -C accepted {values}")
     check_equal(query(env, "-c"), old, "coalescing after a refusal")
@@ -428,5 +471,5 @@ if __name__ == "__main__":
     main(ring_sizes, ring_change, ring_change_traffic, case("other_rings_tx", other_rings, True), case("other_rings_rx", other_rings, False),
          case("ring_filter", filter_kept, "-g"), ring_refused, reasons,
          channels, channels_change, case("channels_filter", filter_kept, "-l"), channels_refused,
-         coalesce, coalesce_change, coalesce_kept, coalesce_queues, coalesce_queues_kept, coalesce_extremes,
+         coalesce, coalesce_change, coalesce_receive, coalesce_kept, coalesce_queues, coalesce_queues_kept, coalesce_extremes,
          coalesce_off, coalesce_descriptors, coalesce_refused)
