@@ -221,15 +221,10 @@ class Model:
         check(done.returncode == 0, f"'modelctl {' '.join(args)}' failed: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
-    def lenient(self, env):
-        """Strict mode looks away until the case ends: another driver than the
-        one that is tested gets the device."""
-        if not self.have():
-            return
+    def about(self):
+        """What the model tells of the port: id, version, strict and so on."""
         ports = json.loads(self.ctl('{"cmd":"ports"}'))["ok"]
-        mode = next(port["strict"] for port in ports if port["name"] == self.port)
-        env.defer(self.ctl, "strict", self.port, mode)
-        self.ctl("strict", self.port, "off")
+        return next(port for port in ports if port["name"] == self.port)
 
 
 def configuration():
