@@ -120,6 +120,35 @@ def oversize(env):
     env.ping()
 
 
+def loopback(env):
+    """The MAC receives what it sends and is deaf to the wire, where nothing of it gets; off again, all is as ever."""
+    sink, there = env.local.raw_open(), env.peer.raw_open()
+    env.defer(env.local.close, sink)
+    env.defer(env.peer.close, there)
+    # Whatever it is addressed to.
+    env.peer.raw_member(there, "promisc")
+    env.defer(env.wait_link)
+    end = b"the loop is open" + bytes(64)
+    with env.same_link():
+        env.feature("loopback", True)
+        env.settled()
+        sent = [env.frame(True, noise(size, size), dst=env.mac) for size in (46, 100, 1000, 1500)]
+        env.local.raw_send(sink, [*sent, env.frame(True, noise(100, 1))])
+        env.peer.raw_send(there, [env.frame(False, noise(100, 2))])
+        got = [frame for _, frame in env.local.raw_recv(sink, len(sent))]
+        check_equal(sorted(got), sorted(sent), "frames that came back")
+        check_equal(env.local.raw_recv(sink, 1, timeout=0.5), [], "frames for or from the peer")
+        env.local.run("ethtool", "-K", env.ifname, "loopback", "off")
+        env.settled()
+        env.local.raw_send(sink, [env.frame(True, end)])
+        check_equal(env.peer.raw_recv(there, until=end), [], "frames that left the loop")
+    env.wait_link()
+    for to_peer in (True, False):
+        for sent, received in exchange(env, to_peer, [60, 61, 600, 1514]):
+            compare(sent, received)
+        env.tcp(to_peer)
+
+
 if __name__ == "__main__":
     main(case("every_size_tx", every_size, True),
          case("every_size_rx", every_size, False),
@@ -129,4 +158,5 @@ if __name__ == "__main__":
          case("mixed_rx", mixed, False),
          case("runts_tx", runts, True),
          case("runts_rx", runts, False),
-         oversize)
+         oversize,
+         loopback)
