@@ -23,7 +23,7 @@ def run(env, mode="offline"):
     _, out, err = env.local.command(["ethtool", "-t", env.ifname, mode], timeout=120)
     verdict = re.search(r"The test result is (PASS|FAIL)", out)
     if not verdict:
-        raise Skip(f"no self-tests: {err.strip() or out.strip()}")
+        env.absent(f"no self-tests: {err.strip() or out.strip()}")
     # The C driver numbers its tests.
     found = [RESULT.match(re.sub(r"^\s*(\d+\. )?", "", line).strip()) for line in out.splitlines()[2:]]
     results = {match[1].strip(): int(match[2]) for match in found if match}

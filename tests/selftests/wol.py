@@ -23,7 +23,7 @@ def wol(env, end=None):
     out = end.run("ethtool", env.ifname if end is env.local else env.peer_ifname)
     found = [re.search(rf"^\s*{key}: ([a-z]+)", out, re.M) for key in ("Supports Wake-on", "Wake-on")]
     if not all(found) or found[0][1] == "d":
-        raise Skip(f"no Wake-on-LAN on {env.ifname}")
+        env.absent(f"no Wake-on-LAN on {env.ifname if end is env.local else env.peer_ifname}")
     return [set(match[1]) - {"d"} for match in found]
 
 
@@ -31,7 +31,7 @@ def arm(env, modes):
     supported, old = wol(env)
     missing = set(modes) - {"d"} - supported
     if missing:
-        raise Skip(f"{env.ifname} does not wake on {''.join(sorted(missing))}")
+        env.absent(f"{env.ifname} does not wake on {''.join(sorted(missing))}")
     env.defer(env.local.run, "ethtool", "-s", env.ifname, "wol", "".join(sorted(old)) or "d")
     env.local.run("ethtool", "-s", env.ifname, "wol", modes)
 
