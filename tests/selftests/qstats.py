@@ -334,6 +334,8 @@ def pools(env):
     def served():
         """The NAPIs of the pools, and of the receive queues."""
         napis = [queue.get("napi") for queue in dump(QUEUE_GET, QUEUE) if TYPES[queue["type"]] == "rx"]
+        if None in napis:
+            env.lacks("receive queues without a NAPI")
         return sorted(pool.get("napi", 0) for pool in found()), sorted(napis)
     env.defer(env.bring_up)
     for _ in range(2):
