@@ -114,8 +114,13 @@ selftests_rust() {
 	[ ${#scope[@]} = 0 ] || return 0
 	check_selftests intx-rust rust --irq intx --env "SELFTESTS=$INTERRUPTS"
 	check_selftests msi-rust rust --irq msi --env "SELFTESTS=$INTERRUPTS"
-	check_selftests v4.2-rust rust --version 0x42 --env "SELFTESTS=$BASIC"
+	check_selftests v4.2-rust rust --version 0x42 --env "SELFTESTS=$BASIC $VLAN_4_2"
 	check_selftests v5.1-rust rust --version 0x51 --env "SELFTESTS=$BASIC"
+	local ids name
+	for ids in "${OTHER_IDS[@]}"; do
+		name=${ids//8086:/}
+		check_selftests "${name/,/-}-rust" rust --ids "$ids" --env "SELFTESTS=$BINDS"
+	done
 }
 # Its driver does not change: after each change it is there as the witness that
 # the model is hardware and the tests judge any driver.
@@ -128,15 +133,23 @@ selftests_c() {
 	check_selftests sgmii-c c "${SGMII[@]}"
 	[ ${#scope[@]} = 0 ] || return 0
 	check_selftests snps-c c "${SNPS[@]}" --env "SELFTESTS=$BASIC"
+	check_selftests intx-c c --irq intx --env "SELFTESTS=$INTERRUPTS_C"
+	check_selftests msi-c c --irq msi --env "SELFTESTS=$INTERRUPTS_C"
 }
 QUICK_C="link:carrier_down,speed_and_duplex,driver_info ping:v4_mtu1500,v4_fragments stream:tcp_v4_tx,tcp_v6_rx,tcp_both_ways,udp_v4_rx frames:edges_tx csum:traffic_tx_on_rx_on,on_wire_tx_on,wrong_udp_v4_rx_on tso:tcp_segments_v4_on filter:broadcast,groups_3,promisc_flag vlan:strip_c_on rings:ring_change_traffic,channels_change stats:exact ptp:transmit,receive_all suspend:up selftest:offline tx_timeout bind:rebind_traffic"
 SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link:speed_and_duplex,restart ping:v4_mtu1500,v6_mtu9000 suspend:up,down_after")
 # One vector, and what is off on Intel's: split headers, also of frames that make no sense.
 SNPS=(--ids 16c3:7102,8086:4ba0)
-SNPS_RUST="stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal,rx_length,rx_no_first,rx_no_last,rx_random,rx_context"
+SNPS_RUST="stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal,rx_length,rx_no_first,rx_no_last,rx_random,rx_context selftest:offline"
 # What other interrupts, and other releases of the core, may change.
 INTERRUPTS="stream:tcp_both_ways hwfaults:bus_error_rx_desc,restart_rx_wedge,lost_interrupt,spurious"
+INTERRUPTS_C="selftest:offline stream:tcp_both_ways"
 BASIC="stream selftest:offline"
+# The one VLAN filter, or the hash: more came with later releases.
+VLAN_4_2="vlan:strip_s_on,filter_few_s,filter_many_s,service_strip"
+# With those above all ids that the model has.
+OTHER_IDS=(8086:4b31,8086:4ba2 8086:4bb0,8086:4bb1 8086:4bb2,8086:54ac)
+BINDS="link:speed_and_duplex,driver_info ping:v4_mtu1500"
 
 # What moves data runs with every buffer bounced, too, so that a forgotten sync
 # shows, and behind an IOMMU, where the device reaches only what is mapped.
