@@ -50,6 +50,8 @@ PTP_SYS_OFFSET_EXTENDED = 0xC4C03D09
 SLOW = 4 if os.environ.get("KSFT_MACHINE_SLOW") else 1
 # Far above what a slow emulated guest needs: only ends what would hang.
 PATIENCE = 30 * SLOW
+# Exit status of a command that was ended, as timeout(1) has it.
+TIMED_OUT = 124
 
 
 class EndpointError(Exception):
@@ -84,7 +86,7 @@ class Endpoint:
         except FileNotFoundError:
             return [127, "", f"{argv[0]}: not installed"]
         except subprocess.TimeoutExpired:
-            return [124, "", f"{argv[0]}: no end after {timeout} s"]
+            return [TIMED_OUT, "", f"{argv[0]}: no end after {timeout} s"]
         return [done.returncode, done.stdout, done.stderr]
 
     def run(self, *argv):
