@@ -65,7 +65,8 @@ impl Filter<'_> {
             sa: true,
             ..Verdict::default()
         };
-        if c(FILTER_SAF) {
+        // Promiscuous: neither address fails.
+        if c(FILTER_SAF) && !c(FILTER_PR) {
             v.sa = self.perfect(sa, true).is_some() != c(FILTER_SAIF);
         }
         v.index = self.perfect(da, false);
@@ -185,6 +186,7 @@ mod tests {
         assert!(sa(FILTER_SAF, OTHER));
         assert!(!sa(FILTER_SAF, US));
         assert!(sa(FILTER_SAF | FILTER_SAIF, US));
+        assert!(sa(FILTER_SAF | FILTER_PR, US));
         assert!(sa(0, US));
     }
 }

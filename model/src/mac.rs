@@ -601,7 +601,8 @@ impl Gmac {
         rdes2 |= u32::from(!verdict.sa) << 16;
         rdes2 |= l3l4.rdes2();
 
-        let queue = self.route(&data, &da, inner, tagged, (pass, !vlan_fails));
+        let failed = (!(verdict.da && verdict.sa), vlan_fails);
+        let queue = self.route(&data, &da, inner, tagged, failed);
         let channel = self.channel_of(queue, verdict.index, l3l4.channel);
         if vlan.rdes0.is_some() {
             status |= RX_RS0V;
@@ -659,42 +660,42 @@ impl Gmac {
         true
     }
 
-    /// The queue of a packet.
+    /// The queue of a packet; `failed`: the address filter, the VLAN filter.
     fn route(
         &self,
         data: &[u8],
         da: &[u8; 6],
         inner: u16,
         tagged: bool,
-        (pass, vlan_passes): (bool, bool),
+        failed: (bool, bool),
     ) -> usize {
         if self.cfg.rx_queues == 1 {
             return 0;
         }
         let limit = |q: u32| (q as usize).min(self.cfg.rx_queues - 1);
         let multicast = da[0] & 1 != 0;
-        if !pass {
-            let c = self.regs.get(MAC_RXQ_CTRL4);
-            let (enable, shift) = if multicast { (8, 9) } else { (0, 1) };
-            return if c & bit(enable) != 0 {
-                limit(field(c, shift, 3))
-            } else {
-                0
-            };
-        }
+        // What failed has queues of its own with RA only.
+        let receive_all = self.regs.get(MAC_PACKET_FILTER) & FILTER_RA != 0;
         let c4 = self.regs.get(MAC_RXQ_CTRL4);
-        if !vlan_passes && c4 & bit(16) != 0 {
-            return limit(field(c4, 17, 3));
+        let fail_queue = |enable: u32| {
+            (receive_all && c4 & bit(enable) != 0).then(|| limit(field(c4, enable + 1, 3)))
+        };
+        let (address, vlan) = failed;
+        let by_address = fail_queue(if multicast { 8 } else { 0 }).filter(|_| address);
+        let by_tag = fail_queue(16).filter(|_| tagged && (address || vlan));
+        if let Some(q) = by_address.or(by_tag) {
+            return q;
         }
         let c1 = self.regs.get(MAC_RXQ_CTRL1);
+        // Before the type: this core has no OMCBCQ, which would put it behind.
+        if multicast && c1 & bit(20) != 0 {
+            return limit(field(c1, 16, 3));
+        }
         match (inner, tagged) {
             (AV_CONTROL, false) => return limit(field(c1, 0, 3)),
             (PTP, false) if self.cfg.ts => return limit(field(c1, 4, 3)),
             (LLDP, false) => return limit(field(c1, 8, 3)),
             _ => {}
-        }
-        if multicast && c1 & bit(20) != 0 {
-            return limit(field(c1, 16, 3));
         }
         if tagged {
             let priority = u32::from(data[14] >> 5);

@@ -22,6 +22,8 @@ mod offload;
 mod power;
 #[path = "core/ptp.rs"]
 mod ptp;
+#[path = "core/route.rs"]
+mod route;
 #[path = "core/strict.rs"]
 mod strict;
 #[path = "core/traffic.rs"]
