@@ -376,6 +376,9 @@ impl Gmac {
     }
 
     fn send_pause(&mut self, quanta: u32) {
+        if !self.config(CONFIG_TE) {
+            return;
+        }
         let mut data = vec![0; 60];
         data[..6].copy_from_slice(&PAUSE_DA);
         data[6..12].copy_from_slice(&self.address());
@@ -433,7 +436,10 @@ impl Gmac {
         if self.pause.resend.is_some_and(|t| now >= t) {
             self.pause.resend = None;
             let flow = self.regs.get(MAC_TX_FLOW);
-            if self.pause.congested != 0 && flow & bit(1) != 0 {
+            if flow & bit(1) == 0 {
+                // A queue that is still full asks anew once TFE is back.
+                self.pause.congested = 0;
+            } else if self.pause.congested != 0 {
                 self.send_timed_pause(flow);
             }
         }

@@ -16,6 +16,8 @@ use proptest::prelude::*;
 
 #[path = "core/fault.rs"]
 mod fault;
+#[path = "core/flow.rs"]
+mod flow;
 #[path = "core/offload.rs"]
 mod offload;
 #[path = "core/power.rs"]
