@@ -650,19 +650,18 @@ impl Gmac {
         );
     }
 
-    /// Acts on a control frame; returns whether it is a pause frame.
+    /// Acts on a control frame; returns whether it is a pause frame. Without RFE, or to another
+    /// address, it is a control frame as any other.
     fn handle_control(&mut self, data: &[u8], da: &[u8; 6], now: Duration) -> bool {
-        if data.len() < 18 || data[14..16] != [0, 1] {
+        let flow = self.regs.get(MAC_RX_FLOW);
+        let to_us = *da == PAUSE_DA || (flow & 2 != 0 && *da == self.address());
+        if flow & 1 == 0 || !to_us || data.len() < 18 || data[14..16] != [0, 1] {
             return false;
         }
-        let flow = self.regs.get(MAC_RX_FLOW);
-        let ours = *da == self.address();
-        if flow & 1 != 0 && (*da == PAUSE_DA || (flow & 2 != 0 && ours)) {
-            let quanta = u32::from(u16::from_be_bytes([data[16], data[17]]));
-            self.stats.pause_rx += 1;
-            self.mmc_rx_pause();
-            self.pause.hold = (quanta > 0).then(|| now + self.quanta(quanta));
-        }
+        let quanta = u32::from(u16::from_be_bytes([data[16], data[17]]));
+        self.stats.pause_rx += 1;
+        self.mmc_rx_pause();
+        self.pause.hold = (quanta > 0).then(|| now + self.quanta(quanta));
         true
     }
 

@@ -319,3 +319,65 @@ fn a_held_transmitter_sends_pauses() {
     b.run();
     assert_eq!(pauses(&mut b), [0x0100]);
 }
+
+#[test]
+fn software_sees_the_control_packets_that_pcf_passes() {
+    let pause = || control(PAUSE_DA, 1, 0);
+    let other = || control(PAUSE_DA, 0x0101, 0);
+    let strange = || control(STRANGER, 7, 0);
+    // By PCF: 0 none, 1 all but pauses, 2 all, 3 what passes the address filter.
+    for (flow, filter, data, want) in [
+        (RFE, 0, pause(), [false, false, true, false]),
+        (RFE, FILTER_PM, pause(), [false, false, true, true]),
+        (RFE, 0, other(), [false, true, true, false]),
+        (RFE, FILTER_PM, other(), [false, true, true, true]),
+        (RFE, 0, control(US, 7, 0), [false, true, true, true]),
+        (RFE, 0, strange(), [false, true, true, false]),
+        (RFE, FILTER_PR, strange(), [false, true, true, true]),
+        // To the station, a pause is one with UP only.
+        (RFE | UP, 0, control(US, 1, 0), [false, false, true, true]),
+        (RFE, 0, control(US, 1, 0), [false, true, true, true]),
+        // With RFE off there are no pauses, just control packets.
+        (0, 0, pause(), [false, true, true, false]),
+    ] {
+        for (pcf, want) in want.into_iter().enumerate() {
+            let mut b = Bench::new(|_| {});
+            b.start(4);
+            b.rx_desc(0, false);
+            b.rx_tail(1);
+            b.w(MAC_RX_FLOW, flow);
+            b.w(MAC_PACKET_FILTER, filter | (pcf as u32) << 6);
+            b.arrive(Frame::good(data.clone()));
+            let what = format!("{flow} {filter:#x} {pcf} {:02x?}", &data[..18]);
+            let seen = b.mac.stats.rx_delivered == 1;
+            assert_eq!(seen, want, "{what}");
+            assert_eq!(b.mac.stats.rx_filtered, u64::from(!seen), "{what}");
+            if seen {
+                let w = b.get(RX_RING);
+                assert_eq!(w[3] >> 16 & 7, 6, "{what}");
+                // What the address filter said is shown.
+                let ours = data[..6] == US || filter != 0;
+                assert_eq!(w[2] & 1 << 17 == 0, ours, "{what}");
+                assert_eq!(b.rx_data(0, 60), data, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pause_is_honoured_whether_software_sees_it_or_not() {
+    for pcf in 0..4 {
+        let mut b = Bench::new(|_| {});
+        b.start(4);
+        b.rx_desc(0, false);
+        b.rx_tail(1);
+        b.w(MAC_RX_FLOW, RFE);
+        b.w(MAC_PACKET_FILTER, pcf << 6);
+        b.arrive(Frame::good(control(PAUSE_DA, 1, 100)));
+        posted(&mut b);
+        assert!(b.sent().is_empty(), "{pcf}");
+        assert_eq!(b.mac.stats.rx_delivered, u64::from(pcf == 2));
+        wait(&mut b, quanta(100));
+        assert_eq!(b.sent().len(), 1, "{pcf}");
+    }
+}
