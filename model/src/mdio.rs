@@ -109,6 +109,11 @@ impl Mdio {
         self.pending.is_some()
     }
 
+    /// Whether the access under way takes longer than until `now`.
+    pub fn lasts(&self, now: Duration) -> bool {
+        self.pending.as_ref().is_some_and(|p| now < p.done)
+    }
+
     /// Finishes the access when its time has come; gives the value of a read.
     ///
     /// A guest that its host held up looks twice in quick succession and gives up, although it had

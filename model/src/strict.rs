@@ -13,6 +13,7 @@ use serde_json::{json, Value};
 use crate::config::Config;
 use crate::desc::*;
 use crate::dma::Process;
+use crate::fault;
 use crate::gmac::Gmac;
 use crate::mdio;
 use crate::regs::gmac4::*;
@@ -336,6 +337,12 @@ impl Gmac {
         }
     }
 
+    /// Whether GB is set, seen or not; a fault keeps it so.
+    fn mdio_busy(&self) -> bool {
+        self.mdio.busy()
+            && (self.mdio.lasts(self.clock.now()) || self.faults.active(fault::Kind::MdioTimeout))
+    }
+
     /// A read of a register, before it happens.
     pub(crate) fn check_read(&mut self, off: u32) {
         // A reset that a fault keeps from ending is not waited for in vain for ever.
@@ -345,7 +352,7 @@ impl Gmac {
                 "read while DMA_Mode.SWR is set".into()
             });
         }
-        if off == MAC_MDIO_DATA && self.mdio.busy() {
+        if off == MAC_MDIO_DATA && self.mdio_busy() {
             let subject = self.register(off);
             self.strict.report(Kind::MdioBusy, &subject, || {
                 "read while GB is set: what it shows is undefined".into()
@@ -393,7 +400,7 @@ impl Gmac {
                 });
             }
         }
-        if matches!(off, MAC_MDIO_ADDR | MAC_MDIO_DATA) && self.mdio.busy() {
+        if matches!(off, MAC_MDIO_ADDR | MAC_MDIO_DATA) && self.mdio_busy() {
             self.strict.report(Kind::MdioBusy, &subject, || {
                 format!("write of {value:#010x} while GB is set: it is lost")
             });
@@ -425,15 +432,9 @@ impl Gmac {
             // PBLx8, DSL, SPH.
             CH_CONTROL => (tx_on || rx_on, changed & (bit(16) | mask(20, 18) | bit(24))),
             // TxPBL, EDSE.
-            CH_TX_CONTROL => (
-                tx_on && value & TX_ST != 0,
-                changed & (mask(21, 16) | TX_EDSE),
-            ),
+            CH_TX_CONTROL => (tx_on, changed & (mask(21, 16) | TX_EDSE)),
             // RBSZ, RxPBL.
-            CH_RX_CONTROL => (
-                rx_on && value & RX_SR != 0,
-                changed & (mask(14, 1) | mask(21, 16)),
-            ),
+            CH_RX_CONTROL => (rx_on, changed & (mask(14, 1) | mask(21, 16))),
             _ => (false, 0),
         };
         if on && still != 0 {

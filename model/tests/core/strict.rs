@@ -146,6 +146,74 @@ fn mdio_while_busy() {
 }
 
 #[test]
+fn mdio_data_is_read_once_the_access_is_over() {
+    let read = 1 << 21 | 2 << 16 | 4 << 8 | 3 << 2 | 1;
+    let data = "mdio-busy MAC_MDIO_Data@0x0204";
+    let mut b = bench();
+    b.w(MAC_MDIO_ADDR, read);
+    b.r(MAC_MDIO_DATA);
+    one(&mut b, data);
+    // To look at GB is what it is there for.
+    while b.r(MAC_MDIO_ADDR) & 1 != 0 {
+        b.clock.advance(Duration::from_micros(10));
+    }
+    assert_eq!(b.r(MAC_MDIO_DATA), 0x001c);
+    none(&mut b);
+    // GB was seen and has not cleared.
+    b.w(MAC_MDIO_ADDR, read);
+    assert_eq!(b.r(MAC_MDIO_ADDR) & 1, 1);
+    b.r(MAC_MDIO_DATA);
+    one(&mut b, data);
+    // Time enough is as good as a look.
+    b.w(MAC_MDIO_DATA, 0);
+    b.w(MAC_MDIO_ADDR, read);
+    b.clock.advance(Duration::from_millis(1));
+    assert_eq!(b.r(MAC_MDIO_DATA), 0x001c);
+    b.w(MAC_MDIO_ADDR, read);
+    b.clock.advance(Duration::from_millis(1));
+    b.w(MAC_MDIO_ADDR, read);
+    none(&mut b);
+    // Unless the access does not end.
+    b.mac.fault("mdio-timeout").unwrap();
+    b.clock.advance(Duration::from_secs(1));
+    b.r(MAC_MDIO_DATA);
+    one(&mut b, data);
+}
+
+#[test]
+fn reserved_codes() {
+    let mut b = Bench::new(|c| {
+        c.strict = Some(Mode::On);
+        (c.tx_queues, c.rx_queues) = (2, 4);
+    });
+    // Off, for AV, for others; then one of the four.
+    b.w(MAC_RXQ_CTRL0, 0x92);
+    none(&mut b);
+    for q in 0..4 {
+        b.w(MAC_RXQ_CTRL0, 0xaa | 3 << (2 * q));
+        one(&mut b, "reserved-value MAC_RxQ_Ctrl0@0x00a0");
+    }
+    for code in 0..3 {
+        b.w(mtl(1, MTL_TXQ_MODE), TXQ_TSF | code << 2);
+        none(&mut b);
+    }
+    b.w(mtl(1, MTL_TXQ_MODE), TXQ_TSF | 3 << 2);
+    one(&mut b, "reserved-value MTL_TxQ_Operation_Mode@0x0d40");
+    // Write, read with increment, read; no command matters only to an access.
+    let mdio = |b: &mut Bench, goc: u32, gb: u32| {
+        b.w(MAC_MDIO_ADDR, 1 << 21 | 2 << 16 | 4 << 8 | goc << 2 | gb);
+        b.clock.advance(Duration::from_millis(1));
+        assert_eq!(b.r(MAC_MDIO_ADDR) & 1, 0);
+    };
+    for (goc, gb) in [(1, 1), (2, 1), (3, 1), (0, 0)] {
+        mdio(&mut b, goc, gb);
+        none(&mut b);
+    }
+    mdio(&mut b, 0, 1);
+    one(&mut b, "reserved-value MAC_MDIO_Address@0x0200");
+}
+
+#[test]
 fn rings_of_running_channels_stay_as_they_are() {
     let mut b = running();
     b.w(ch(0, CH_TX_LEN), 3);
@@ -158,9 +226,90 @@ fn rings_of_running_channels_stay_as_they_are() {
         got.iter().all(|v| v.starts_with("running-channel")),
         "{got:?}"
     );
-    b.w(ch(0, CH_RX_CONTROL), v & !RX_SR);
+    b.stop(CH_RX_CONTROL, RX_SR);
     b.w(ch(0, CH_RX_BASE), RX_RING as u32);
     none(&mut b);
+}
+
+/// What must keep still while transmission runs, reception, or either.
+const STILL: [(u32, u32, bool, bool); 7] = [
+    (CH_CONTROL, 1 << 16, true, true),
+    (CH_CONTROL, 1 << 18, true, true),
+    (CH_CONTROL, CH_SPH, true, true),
+    (CH_TX_CONTROL, 24 << 16, true, false),
+    (CH_TX_CONTROL, TX_EDSE, true, false),
+    (CH_RX_CONTROL, 24 << 16, false, true),
+    (CH_RX_CONTROL, 64 << 1, false, true),
+];
+
+/// The violation of who does not leave it alone.
+fn stirred(b: &mut Bench, reg: u32) {
+    let off = ch(0, reg);
+    let name = b.mac.regs.name(off).unwrap();
+    one(b, &format!("running-channel {name}@{off:#06x}"));
+}
+
+#[test]
+fn settings_of_running_channels_stay_as_they_are() {
+    for (reg, bits, by_tx, by_rx) in STILL {
+        for (tx, rx) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut b = running();
+            if !tx {
+                b.stop(CH_TX_CONTROL, TX_ST);
+            }
+            if !rx {
+                b.stop(CH_RX_CONTROL, RX_SR);
+            }
+            b.mac.strict.clear();
+            let v = b.r(ch(0, reg));
+            // What is there may be written again.
+            b.w(ch(0, reg), v);
+            none(&mut b);
+            b.w(ch(0, reg), v ^ bits);
+            assert_eq!(b.r(ch(0, reg)), v ^ bits);
+            if tx && by_tx || rx && by_rx {
+                stirred(&mut b, reg);
+            } else {
+                none(&mut b);
+            }
+        }
+    }
+    // Other fields of the same registers may change.
+    let mut b = running();
+    b.w(ch(0, CH_CONTROL), 1448);
+    let v = b.r(ch(0, CH_TX_CONTROL));
+    b.w(ch(0, CH_TX_CONTROL), v | TX_TSE);
+    none(&mut b);
+}
+
+#[test]
+fn settings_stay_as_they_are_until_the_channel_has_stopped() {
+    for (reg, bits, ..) in STILL {
+        let mut b = running();
+        tx_desc(&mut b, 0, 100);
+        b.tx_tail(1);
+        b.rx_desc(0, true);
+        b.rx_tail(1);
+        b.far.send(Frame::good(frame(US, 100)));
+        b.stop(CH_TX_CONTROL, TX_ST);
+        b.stop(CH_RX_CONTROL, RX_SR);
+        assert_eq!(b.processes(), (1, 3));
+        let v = b.r(ch(0, reg));
+        b.w(ch(0, reg), v ^ bits);
+        stirred(&mut b, reg);
+        b.w(ch(0, reg), v);
+        b.mac.strict.clear();
+        b.run();
+        assert_eq!(b.processes(), (0, 0));
+        b.w(ch(0, reg), v ^ bits);
+        none(&mut b);
+    }
+    // Nor with the very write that stops it.
+    let mut b = running();
+    tx_desc(&mut b, 0, 100);
+    b.tx_tail(1);
+    b.w(ch(0, CH_TX_CONTROL), 16 << 16);
+    stirred(&mut b, CH_TX_CONTROL);
 }
 
 #[test]
