@@ -60,6 +60,8 @@ pub const RX_GP: u32 = bit(23);
 pub const RX_RWT: u32 = bit(22);
 /// RX write-back: receive error.
 pub const RX_RE: u32 = bit(20);
+/// RX write-back: dribble bit error.
+pub const RX_DE: u32 = bit(19);
 /// RX write-back: error summary.
 pub const RX_ES: u32 = bit(15);
 

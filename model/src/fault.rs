@@ -42,6 +42,8 @@ pub enum Kind {
     IrqSpurious,
     /// A received frame has a wrong FCS.
     RxCrc,
+    /// The PHY signals that it received something wrong.
+    RxError,
     /// A receive descriptor is written back with nonsense.
     RxGarbage,
     /// A transmit descriptor is written back with nonsense.
@@ -168,6 +170,15 @@ const SPECS: &[Spec] = &[
         keys: &["count", "ms"],
         count: Some(1),
         help: "received frames have a wrong FCS",
+    },
+    Spec {
+        name: "rx-error",
+        kind: RxError,
+        what: &["phy", "alignment"],
+        keys: &["count", "ms"],
+        count: Some(1),
+        help: "frames from the PHY are damaged, their FCS is right: it signals a receive error, or \
+               (not at 1 Gbit/s) half a byte too many",
     },
     Spec {
         name: "rx-garbage",
@@ -695,7 +706,7 @@ impl Gmac {
             }
             "zero" => *w3 &= !0x7fff,
             "flags" => {
-                *w3 |= RX_ES | (f.random() & (RX_CE | RX_GP | RX_RWT | RX_RE | 1 << 21 | 1 << 19))
+                *w3 |= RX_ES | (f.random() & (RX_CE | RX_GP | RX_RWT | RX_RE | 1 << 21 | RX_DE))
             }
             "no-first" => *w3 &= !FD,
             "no-last" => *w3 &= !LD,

@@ -527,6 +527,7 @@ impl Gmac {
         if frame.fcs.is_some() && !frame.intact() {
             status |= RX_CE | RX_ES;
         }
+        status |= self.phy_error();
         let type_len = u16::from_be_bytes([frame.data[12], frame.data[13]]);
         let (inner, l3) = csum::ethertype(&frame.data).unwrap_or((0, 14));
         let tagged = l3 > 14;
@@ -559,7 +560,7 @@ impl Gmac {
         if self.mmc_counts(passes, da == [0xff; 6]) {
             self.mmc_rx(&data, whole, status);
         }
-        if type_len == MAC_CONTROL && status & RX_CE == 0 {
+        if type_len == MAC_CONTROL && status & RX_ES == 0 {
             let is_pause = self.handle_control(&data, &da, now);
             match field(control, 6, 2) {
                 0 => pass = false,
@@ -648,6 +649,23 @@ impl Gmac {
                 stamp,
             },
         );
+    }
+
+    /// Status bits for what a fault lets the PHY signal of a frame beside its bytes.
+    fn phy_error(&mut self) -> u32 {
+        // The MAC's loop does without the PHY.
+        if self.config(CONFIG_LM) {
+            return 0;
+        }
+        let mut status = 0;
+        if self.faults.take_what(Kind::RxError, "phy", 0) {
+            status |= RX_RE | RX_ES;
+        }
+        // Of the interfaces, only MII carries half bytes.
+        if self.speed() < 1000 && self.faults.take_what(Kind::RxError, "alignment", 0) {
+            status |= RX_DE | RX_ES;
+        }
+        status
     }
 
     /// Acts on a control frame; returns whether it is a pause frame. Without RFE, or to another

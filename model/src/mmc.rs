@@ -3,7 +3,7 @@
 //! The MMC: 32-bit counters of what passes the MAC.
 
 use crate::csum::{Ip, Payload, RxStatus};
-use crate::desc::{RX_CE, RX_GP, RX_RWT};
+use crate::desc::{RX_CE, RX_DE, RX_GP, RX_RE, RX_RWT};
 use crate::gmac::{Ack, Gmac};
 use crate::regs::bit;
 use crate::regs::gmac4::*;
@@ -40,6 +40,7 @@ const RX_OCTETS_G: u32 = 2;
 const RX_BROADCAST_G: u32 = 3;
 const RX_MULTICAST_G: u32 = 4;
 const RX_CRC_ERROR: u32 = 5;
+const RX_ALIGNMENT: u32 = 6;
 const RX_RUNT: u32 = 7;
 const RX_JABBER: u32 = 8;
 const RX_UNDERSIZE_G: u32 = 9;
@@ -171,11 +172,6 @@ impl Gmac {
         }
     }
 
-    /// The PHY signalled an error within a packet.
-    pub fn mmc_rx_error(&mut self) {
-        self.mmc_rx_add(RX_ERROR, 1);
-    }
-
     /// Whether a packet that the filters dropped (or not) is counted: only what passes is, and
     /// broadcasts that DBF drops if software wants it.
     pub(crate) fn mmc_counts(&self, passes: bool, broadcast: bool) -> bool {
@@ -261,6 +257,12 @@ impl Gmac {
         if vlan {
             self.mmc_rx_add(RX_VLAN_GB, 1);
         }
+        if status & RX_RE != 0 {
+            self.mmc_rx_add(RX_ERROR, 1);
+        }
+        if status & RX_DE != 0 {
+            self.mmc_rx_add(RX_ALIGNMENT, 1);
+        }
         if status & RX_RWT != 0 {
             self.mmc_rx_add(RX_WATCHDOG, 1);
             return;
@@ -276,6 +278,9 @@ impl Gmac {
                 },
                 1,
             );
+        }
+        // None of them is good.
+        if status & (RX_CE | RX_RE | RX_DE) != 0 {
             return;
         }
         self.mmc_rx_add(RX_OCTETS_G, octets);

@@ -146,6 +146,106 @@ fn overflow_and_crc_errors_are_counted_out() {
     assert!(b.r(mtl(0, MTL_Q_INT)) & Q_RXOVFIS != 0);
 }
 
+/// A running core on a link of 100 Mbit/s.
+fn running_slowly() -> Bench {
+    let mut b = running(|_| {});
+    let slow = dwmac_model::wire::PhyState {
+        adv_1000: 0,
+        ..dwmac_model::wire::PhyState::CAPABLE
+    };
+    b.far.set_phy(Some(slow), true);
+    b.clock.advance(AN_TIME);
+    let config = b.r(MAC_CONFIG);
+    b.w(MAC_CONFIG, config | CONFIG_PS | CONFIG_FES);
+    b
+}
+
+/// Receive counters: all packets, good unicast ones, with CRC error, with alignment error, with
+/// receive error.
+fn counters(b: &mut Bench) -> [u32; 5] {
+    [0, 17, 5, 6, 24].map(|i| b.r(MMC_RX + 4 * i))
+}
+
+#[test]
+fn receive_errors_of_the_phy_are_counted_and_dropped_or_shown() {
+    let mut b = running(|_| {});
+    offer(&mut b, 4);
+    fault(&mut b, "rx-error count=2");
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!((b.mac.stats.rx_errors, b.mac.stats.rx_delivered), (1, 0));
+    assert_eq!(counters(&mut b), [1, 0, 0, 0, 1]);
+    let mode = b.r(mtl(0, MTL_RXQ_MODE));
+    b.w(mtl(0, MTL_RXQ_MODE), mode | RXQ_FEP);
+    b.arrive(Frame::good(frame(US, 100)));
+    let errors = RX_CE | RX_GP | RX_RWT | RX_RE | RX_DE | RX_ES;
+    assert_eq!(b.get(RX_RING)[3] & errors, RX_RE | RX_ES);
+    assert_eq!(counters(&mut b), [2, 0, 0, 0, 2]);
+    // The next is well.
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!(b.get(RX_RING + 16)[3] & errors, 0);
+    assert_eq!(counters(&mut b), [3, 1, 0, 0, 2]);
+    // Of a frame that the filter drops nothing is counted.
+    fault(&mut b, "rx-error");
+    b.arrive(Frame::good(frame([0x02, 0, 0, 0, 0, 0x99], 100)));
+    assert_eq!(counters(&mut b), [3, 1, 0, 0, 2]);
+    assert_eq!(b.mac.fault("list").unwrap()[1]["hits"], 1);
+}
+
+#[test]
+fn half_bytes_are_counted_and_shown() {
+    let mut b = running_slowly();
+    offer(&mut b, 4);
+    fault(&mut b, "rx-error alignment count=2");
+    b.arrive(Frame::good(frame(US, 100)));
+    // Its FCS is right: the queue does not drop it.
+    let errors = RX_CE | RX_GP | RX_RWT | RX_RE | RX_DE | RX_ES;
+    assert_eq!(b.get(RX_RING)[3] & errors, RX_DE | RX_ES);
+    assert_eq!(b.get(RX_RING)[3] & 0x7fff, 100);
+    assert_eq!(counters(&mut b), [1, 0, 0, 1, 0]);
+    // If that is wrong, too, it does.
+    fault(&mut b, "rx-crc");
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!((b.mac.stats.rx_errors, b.mac.stats.rx_delivered), (1, 1));
+    assert_eq!(counters(&mut b), [2, 0, 1, 2, 0]);
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!(b.get(RX_RING + 16)[3] & errors, 0);
+    assert_eq!(counters(&mut b), [3, 1, 1, 2, 0]);
+    // GMII has whole bytes: the fault waits for a slower link.
+    let mut b = running(|_| {});
+    offer(&mut b, 4);
+    fault(&mut b, "rx-error alignment");
+    b.arrive(Frame::good(frame(US, 100)));
+    assert_eq!(counters(&mut b), [1, 1, 0, 0, 0]);
+    assert_eq!(b.mac.fault("list").unwrap()[0]["hits"], 0);
+}
+
+#[test]
+fn what_the_phy_signals_keeps_out_of_the_macs_loop() {
+    let mut b = Bench::new(|_| {});
+    let (buf, _) = b.start_looping();
+    fault(&mut b, "rx-error");
+    b.put(TX_RING, [buf, 0, 80, OWN | FD | LD]);
+    b.tx_tail(1);
+    b.run();
+    assert_eq!(b.mac.stats.rx_delivered, 1);
+    assert_eq!(counters(&mut b)[4], 0);
+}
+
+#[test]
+fn a_damaged_pause_is_none() {
+    let mut b = running(|_| {});
+    b.w(MAC_RX_FLOW, 1);
+    let mut pause = frame([0x01, 0x80, 0xc2, 0, 0, 1], 60);
+    pause[12..18].copy_from_slice(&[0x88, 0x08, 0, 1, 0, 10]);
+    fault(&mut b, "rx-error");
+    b.arrive(Frame::good(pause.clone()));
+    tx(&mut b, 0);
+    assert_eq!(b.sent().len(), 1);
+    b.arrive(Frame::good(pause));
+    tx(&mut b, 1);
+    assert!(b.sent().is_empty());
+}
+
 #[test]
 fn wedges_and_what_heals_them() {
     for (until, restart, reset) in [
