@@ -55,12 +55,20 @@ make_kselftest() {
 	drop_lock
 }
 
-# kselftest_guest DRIVER: headers are split on other ports than Intel's.
+# kselftest_guest DRIVER: headers are split on other ports than Intel's. Sets
+# left_out to the number of programs that did not run.
 kselftest_guest() {
 	local log=$LAB_LOG/kselftest-$1.log program status=0 usual=() split=()
+	left_out=0
 	for program in $kselftest_programs; do
-		case $program in
-		net/hds.py) split+=("$program") ;;
+		case $1-$program in
+		*-net/hds.py) split+=("$program") ;;
+		# Of the C driver, NAPIs that are not enabled are in the list, too: who has
+		# them polled by threads no longer waits for ever, and cannot be ended.
+		c-net/napi_threaded.py)
+			say "  $program # SKIP the C driver's guest would hang for ever"
+			left_out=$((left_out + 1))
+			;;
 		*) usual+=("$program") ;;
 		esac
 	done
@@ -98,7 +106,7 @@ kselftest_c() {
 	local n
 	kselftest_guest c
 	n=$(grep -c '^# program ' "$LAB_LOG/kselftest-c.log" || true)
-	part kselftest-c "$n" "$(($(wc -w <<< "$kselftest_programs") - n))" 0 "$guest_status"
+	part kselftest-c "$n" "$(($(wc -w <<< "$kselftest_programs") - left_out - n))" "$left_out" "$guest_status"
 }
 
 # kselftest_cases LOG passed|other: "program case" of each result.
