@@ -4,6 +4,7 @@
 NAPI and interrupt serve it."""
 
 import json
+import os
 import re
 import socket
 import struct
@@ -222,6 +223,30 @@ def interrupts_tx(env):
     check("rust_stmmac-tx-1" in named(env, irqs["tx", 1]), f"the vector of transmit queue 1 is {named(env, irqs['tx', 1])}")
 
 
+def affinity_kept(env):
+    """Where a user has the interrupt of a queue handled outlives fewer queues and more, new rings, and down and up."""
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        raise Skip("there is one CPU")
+    now, most = channels(env)
+    env.defer(env.bring_up)
+    env.defer(env.local.command, ["ethtool", "-L", env.ifname, "rx", str(now["rx"]), "tx", str(now["tx"])])
+    env.local.command(["ethtool", "-L", env.ifname, "rx", str(most["rx"]), "tx", str(most["tx"])])
+    irq = vectors(env)["rx", most["rx"] - 1]
+    check(irq is not None, "the NAPI of the last receive queue has no interrupt")
+    path = f"/proc/irq/{irq}/smp_affinity_list"
+    old = env.local.read(path).strip()
+    new = str(max(cpu for cpu in cpus if str(cpu) != old))
+    env.defer(env.local.write, path, old)
+    env.local.write(path, new)
+    for argv in (["ethtool", "-L", env.ifname, "rx", "1"], ["ethtool", "-L", env.ifname, "rx", str(most["rx"])],
+                 ["ethtool", "-G", env.ifname, "rx", "256"], ["ethtool", "-G", env.ifname, "rx", "512"],
+                 ["ip", "link", "set", env.ifname, "down"], ["ip", "link", "set", env.ifname, "up"]):
+        env.local.run(*argv)
+        if "down" not in argv and "1" not in argv:
+            check_equal(env.local.read(path).strip(), new, f"CPU of interrupt {irq} after '{' '.join(argv)}'")
+
+
 def napi_kept(env):
     """What a user sets of a NAPI, and its number, outlive new rings, fewer queues, and down and up."""
     dump = netdev(env)
@@ -350,4 +375,4 @@ def pools(env):
 
 
 if __name__ == "__main__":
-    main(queues, exact, kept, interrupts, interrupts_tx, napi_kept, threaded, remapped, pools)
+    main(queues, exact, kept, interrupts, interrupts_tx, affinity_kept, napi_kept, threaded, remapped, pools)

@@ -701,9 +701,9 @@ impl<'a, P: Poll> Napi<'a, P> {
     /// Disables polling.
     ///
     /// Waits for a poll that is in progress, and stops the timer of
-    /// [`schedule_after()`](Self::schedule_after). Packets that GRO still holds, as it does if users
-    /// have it wait for more (`gro_flush_timeout`), are dropped. An invocation of [`Poll::rearm`]
-    /// may still be in progress when this returns. May sleep.
+    /// [`schedule_after()`](Self::schedule_after). Packets that GRO still holds, as it does if
+    /// users have it wait for more (`gro_flush_timeout`), are dropped. An invocation of
+    /// [`Poll::rearm`] may still be in progress when this returns. May sleep.
     pub fn disable(&self) {
         let mut state = self.state.lock();
 
