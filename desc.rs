@@ -143,8 +143,6 @@ pub(crate) struct RxStatus {
     pub(crate) timestamp_dropped: bool,
     /// The VLAN tag (TCI) of the frame.
     pub(crate) vlan: Option<u16>,
-    /// OTS: the VLAN filter lets the frame pass.
-    pub(crate) vlan_passed: bool,
 }
 
 /// A descriptor format and the doorbell that goes with it.
@@ -188,6 +186,9 @@ pub(crate) trait Format: Send + Sync + 'static {
 
     /// The timestamp in a context descriptor, if it makes sense.
     fn rx_timestamp(words: &Words) -> Option<Time>;
+
+    /// Whether the VLAN filter lets a frame pass, by the descriptor that has its tag.
+    fn rx_vlan_passed(words: &Words) -> bool;
 
     /// Tells channel `ch` that descriptors below `tail` are ready to be sent.
     fn tx_doorbell(io: Mmio<'_>, ch: usize, tail: u64);

@@ -66,7 +66,8 @@ impl<'a> MdioBus<'a> {
 
         let result = f(self.hw.hwif.mdio, self.hw.io());
         let stuck = result.as_ref().is_err_and(|&err| err == ETIMEDOUT);
-        if self.stuck.xchg(stuck, Relaxed) != stuck && stuck {
+        let said = self.stuck.xchg(stuck, Relaxed);
+        if stuck && !said {
             dev_err!(
                 self.hw.dev,
                 "MDIO access does not end (MAC_MDIO_Address.GB): does the CSR clock run?\n"

@@ -415,7 +415,7 @@ impl<'a, F: Format, const SPLIT: bool> RxRing<'a, F, SPLIT> {
             RxChecksum::None => {}
         }
         // Of other tags than customer tags, those that do not pass the filter are still there.
-        let removed = |_: &u16| self.vlan == VlanProtocol::CTag || status.vlan_passed;
+        let removed = |_: &u16| self.vlan == VlanProtocol::CTag || F::rx_vlan_passed(words);
         if let Some(tci) = status.vlan.filter(removed) {
             skb.put_vlan_tag(VlanTag {
                 protocol: self.vlan,

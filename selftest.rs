@@ -723,19 +723,18 @@ impl Bench<'_, '_> {
         expect(seen.frames == 1 && seen.tag == Some(tag))
     }
 
-    /// Frames with tags of one type and VLANs in `vids` pass the filter, those of VLAN `other` do
-    /// not; the filter leaves tags of the `ignored` type alone.
-    fn filters_vlans(
-        &self,
-        protocol: VlanProtocol,
-        ignored: VlanProtocol,
-        vids: &Vids,
-        member: u16,
-        other: u16,
-    ) -> Result {
+    /// Frames with tags of one type and VLAN `member` pass the filter, those of VLAN `other` do not.
+    /// The filter leaves tags of the other type alone.
+    fn filters_vlans(&self, protocol: VlanProtocol, member: u16, other: u16) -> Result {
+        let ignored = match protocol {
+            VlanProtocol::CTag => VlanProtocol::STag,
+            VlanProtocol::STag => VlanProtocol::CTag,
+        };
+        let mut vids = Vids::new();
+        vids.set(member, true)?;
         let active = self.set_vlan(&VlanSetup {
             protocol,
-            filter: Some(vids),
+            filter: Some(&vids),
             ..NO_VLAN
         })?;
         claims(active)?;
@@ -984,22 +983,16 @@ fn vlan_strip(bench: &Bench<'_, '_>) -> Result {
     expect(seen.intact == 1 && seen.tag == Some(tag))
 }
 
-fn vlan_filter(bench: &Bench<'_, '_>, protocol: VlanProtocol, ignored: VlanProtocol) -> Result {
-    let mut vids = Vids::new();
-    vids.set(100, true)?;
-    bench.filters_vlans(protocol, ignored, &vids, 100, 201)
-}
-
 fn vlan_filter_customer(bench: &Bench<'_, '_>) -> Result {
     let features = &bench.port.hw.features;
     claims(features.vlan_filters != 0 || features.vlan_hash)?;
-    vlan_filter(bench, VlanProtocol::CTag, VlanProtocol::STag)
+    bench.filters_vlans(VlanProtocol::CTag, 100, 201)
 }
 
 fn vlan_filter_service(bench: &Bench<'_, '_>) -> Result {
     let features = &bench.port.hw.features;
     claims(features.double_vlan && (features.vlan_filters != 0 || features.vlan_hash))?;
-    vlan_filter(bench, VlanProtocol::STag, VlanProtocol::CTag)
+    bench.filters_vlans(VlanProtocol::STag, 100, 201)
 }
 
 /// More VLANs than there are registers for.

@@ -414,7 +414,7 @@ impl Format for Gmac4 {
 
     #[inline]
     fn rx_status(words: &Words) -> RxStatus {
-        let [des0, des1, des2, des3] = *words;
+        let [des0, des1, _, des3] = *words;
         let des1 = RxProtocol::from(des1);
         let des3 = RxWriteBack::from(des3);
         let last = des3.ld() && !des3.ctxt();
@@ -438,7 +438,6 @@ impl Format for Gmac4 {
             timestamp_dropped: last && des3.rs1v() && des1.td(),
             // OVT is the lower half. CAST: Truncates, as intended.
             vlan: (last && des3.rs0v()).then_some(des0 as u16),
-            vlan_passed: last && des3.rs0v() && des3.rs2v() && RxHeader::from(des2).ots(),
         }
     }
 
@@ -452,6 +451,13 @@ impl Format for Gmac4 {
 
         // A timestamp that was lost is all ones, which is no time.
         Time::new(secs, nanos)
+    }
+
+    #[inline]
+    fn rx_vlan_passed(words: &Words) -> bool {
+        let [_, _, des2, des3] = *words;
+
+        RxWriteBack::from(des3).rs2v() && RxHeader::from(des2).ots()
     }
 
     #[inline]

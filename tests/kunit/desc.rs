@@ -52,7 +52,6 @@ mod tests {
         timestamp: false,
         timestamp_dropped: false,
         vlan: None,
-        vlan_passed: false,
     };
 
     #[test]
@@ -361,19 +360,22 @@ mod tests {
         const RS2V: u32 = 1 << 27;
         const OTS: u32 = 1 << 15;
 
-        for (des2, des3, vlan, passed) in [
-            (0, WHOLE | RS0V, Some(0xe123), false),
-            (OTS, WHOLE | RS0V | RS2V, Some(0xe123), true),
-            (OTS, WHOLE | RS0V, Some(0xe123), false),
-            (!OTS, WHOLE | RS0V | RS2V, Some(0xe123), false),
-            (!0, WHOLE | RS2V, None, false),
+        for (des3, vlan) in [
+            (WHOLE | RS0V, Some(0xe123)),
+            (WHOLE, None),
             // There is no status but in the last descriptor.
-            (!0, 1 << 29 | RS0V | 60, None, false),
-            (!0, 1 << 30 | WHOLE | RS0V, None, false),
+            (1 << 29 | RS0V | 60, None),
+            (1 << 30 | WHOLE | RS0V, None),
         ] {
             // The upper half would be an inner tag.
-            let status = Gmac4::rx_status(&[0x4005_e123, 0, des2, des3]);
-            assert_eq!((status.vlan, status.vlan_passed), (vlan, passed));
+            assert_eq!(Gmac4::rx_status(&[0x4005_e123, 0, !0, des3]).vlan, vlan);
+        }
+        for (des2, des3, passed) in [
+            (OTS, WHOLE | RS0V | RS2V, true),
+            (!OTS, WHOLE | RS0V | RS2V, false),
+            (!0, WHOLE | RS0V, false),
+        ] {
+            assert_eq!(Gmac4::rx_vlan_passed(&[0, 0, des2, des3]), passed);
         }
     }
 

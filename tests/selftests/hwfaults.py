@@ -647,6 +647,7 @@ if __name__ == "__main__":
     main(rx_crc,
          case("rx_overflow", counted, ("rx-overflow", "count=5"), False, r"overflow|missed"),
          case("tx_underflow", counted, ("tx-underflow", "count=3"), True, r"underflow|undeflow|fifo"),
+         case("rx_error", counted, ("rx-error", "phy", "count=5"), False, r"rx.*err"),
          case("rx_length", garbage, "length", 4, r"rx.*(length|err|bad)"),
          case("rx_zero", garbage, "zero", 3, r"rx.*(length|err|bad)"),
          case("rx_flags", garbage, "flags", 5, r"rx.*err"),

@@ -230,8 +230,9 @@ def affinity_kept(env):
         raise Skip("there is one CPU")
     now, most = channels(env)
     env.defer(env.bring_up)
-    env.defer(env.local.command, ["ethtool", "-L", env.ifname, "rx", str(now["rx"]), "tx", str(now["tx"])])
-    env.local.command(["ethtool", "-L", env.ifname, "rx", str(most["rx"]), "tx", str(most["tx"])])
+    env.defer(set_channels, env, now["rx"], now["tx"])
+    if now != most:
+        set_channels(env, most["rx"], most["tx"])
     irq = vectors(env)["rx", most["rx"] - 1]
     check(irq is not None, "the NAPI of the last receive queue has no interrupt")
     path = f"/proc/irq/{irq}/smp_affinity_list"
