@@ -723,8 +723,8 @@ impl Bench<'_, '_> {
         expect(seen.frames == 1 && seen.tag == Some(tag))
     }
 
-    /// Frames with tags of one type and VLAN `member` pass the filter, those of VLAN `other` do not.
-    /// The filter leaves tags of the other type alone.
+    /// Frames with tags of one type and VLAN `member` pass the filter, those of VLAN `other` do
+    /// not. The filter leaves tags of the other type alone.
     fn filters_vlans(&self, protocol: VlanProtocol, member: u16, other: u16) -> Result {
         let ignored = match protocol {
             VlanProtocol::CTag => VlanProtocol::STag,
