@@ -124,9 +124,6 @@ pub(crate) trait Rx: Send {
     /// Bytes the DMA may write to a buffer.
     fn buf_len(&self) -> u32;
 
-    /// Headers have buffers of their own.
-    fn splits(&self) -> bool;
-
     /// Starts over with the first slot, where the DMA begins that is started again. The DMA has
     /// stopped, and the ring is [detached](Rx::detach).
     fn rewind(&mut self);

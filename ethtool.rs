@@ -81,11 +81,12 @@ const MAX_FRAMES: u32 = 256;
 const DUMP_VERSION: u32 = 1;
 
 /// Names of the counters that a port has once, in the order of [`rare_values`].
-const RARE_NAMES: [&CStr; 9] = [
+const RARE_NAMES: [&CStr; 10] = [
     c"rx_fifo_overflows",
     c"tx_timeouts",
     c"rx_stalls",
     c"watchdog_polls",
+    c"queue_recoveries",
     c"channel_recoveries",
     c"recoveries",
     c"recovery_failures",
@@ -99,6 +100,7 @@ fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
         port.rare.tx_timeouts.load(Relaxed),
         port.rare.rx_stalls.load(Relaxed),
         port.rare.watchdog_polls.load(Relaxed),
+        port.rare.queue_recoveries.load(Relaxed),
         port.rare.channel_recoveries.load(Relaxed),
         port.rare.recoveries.load(Relaxed),
         port.rare.recovery_failures.load(Relaxed),
@@ -266,7 +268,10 @@ impl Operations for Dwmac {
     }
 
     fn set_eee<'a>(_dev: &Device, port: Pin<&Port<'a>>, eee: &Eee, rtnl: &Rtnl) -> Result {
-        port.phylink.set_eee(eee, rtnl)
+        // As much as will be in force.
+        let mut eee = *eee;
+        eee.limit_tx_lpi_timer(port.hw.hwif.mac.max_lpi_timer());
+        port.phylink.set_eee(&eee, rtnl)
     }
 
     fn get_wol<'a>(_dev: &Device, port: Pin<&Port<'a>>, wol: &mut WolInfo, rtnl: &Rtnl) {
@@ -407,6 +412,7 @@ impl Operations for Dwmac {
         }
         let data_split = params.tcp_data_split;
         if data_split == Some(true) && !port.can_split() {
+            extack.set(fmt!("headers cannot be split by this device"));
             return Err(EOPNOTSUPP);
         }
         let settings = Settings {

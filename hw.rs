@@ -255,8 +255,10 @@ impl<'a> Hw<'a> {
         let mut state = self.link.lock();
         state.tx_queues = tx_queues;
         state.held = false;
-        if let Some(link) = state.link {
-            self.apply_link(&link, tx_queues)?;
+        match state.link {
+            Some(link) => self.apply_link(&link, tx_queues)?,
+            // It may have gone while the MAC was held.
+            None => self.hwif.mac.enable(self.io(), false, false),
         }
         self.apply_lpi(state.lpi);
         Ok(())
@@ -283,11 +285,13 @@ impl<'a> Hw<'a> {
         f(self.hwif.mac, self.io());
     }
 
-    /// Stops frames while the link stays up; [`Hw::restore_link`] lets them pass again.
-    pub(crate) fn suspend_link(&self) {
+    /// Stops the receiver, and the transmitter unless it `sends` on, while the link stays up;
+    /// [`Hw::restore_link`] lets all frames pass again.
+    pub(crate) fn suspend_link(&self, sends: bool) {
         let mut state = self.link.lock();
         state.held = true;
-        self.hwif.mac.enable(self.io(), false, false);
+        let sends = sends && state.link.is_some();
+        self.hwif.mac.enable(self.io(), sends, false);
     }
 
     /// Has the MAC receive what it transmits, at the speed of the link if there is one; with

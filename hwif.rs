@@ -194,6 +194,9 @@ pub(crate) trait Mac: Sync {
     /// for cores with EEE; `csr_rate` is the CSR clock, Hz.
     fn set_lpi(&self, io: Mmio<'_>, lpi: Option<&Lpi>, csr_rate: u64);
 
+    /// Most microseconds of idleness before low-power idle that the MAC counts.
+    fn max_lpi_timer(&self) -> u32;
+
     /// Turns receive checksum offload on or off; true if it is now on.
     fn set_rx_checksum(&self, io: Mmio<'_>, on: bool) -> bool;
 
@@ -305,6 +308,19 @@ pub(crate) struct ChannelIrqs {
 impl ChannelIrqs {
     /// All of them.
     pub(crate) const BOTH: Self = Self { tx: true, rx: true };
+
+    /// Those that are also in `other`.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            tx: self.tx && other.tx,
+            rx: self.rx && other.rx,
+        }
+    }
+
+    /// Whether there is none.
+    pub(crate) const fn is_empty(self) -> bool {
+        !self.tx && !self.rx
+    }
 }
 
 /// One descriptor ring, as the DMA is told of it.
@@ -328,6 +344,13 @@ pub(crate) trait Dma: Sync {
     /// Programs the bus interface. `per_channel_irqs`: each channel has interrupt lines of its own.
     fn init(&self, io: Mmio<'_>, features: &Features, config: &Config, per_channel_irqs: bool);
 
+    /// Programs what both directions of channel `ch` share. `split`: headers go to buffers of their
+    /// own.
+    ///
+    /// While the transmitter runs nothing may be new, or it forgets what context descriptors have
+    /// told it.
+    fn init_channel(&self, io: Mmio<'_>, ch: usize, config: &Config, split: bool) -> Result;
+
     /// Programs channel `ch` for transmission, stopped. `segmentation`: frames may ask for it.
     fn init_tx(
         &self,
@@ -338,8 +361,7 @@ pub(crate) trait Dma: Sync {
         segmentation: bool,
     ) -> Result;
 
-    /// Programs channel `ch` for reception into buffers of `buf_len` bytes, stopped. `split`:
-    /// headers go to buffers of their own.
+    /// Programs channel `ch` for reception into buffers of `buf_len` bytes, stopped.
     fn init_rx(
         &self,
         io: Mmio<'_>,
@@ -347,7 +369,6 @@ pub(crate) trait Dma: Sync {
         config: &Config,
         ring: &RingSetup,
         buf_len: u32,
-        split: bool,
     ) -> Result;
 
     /// Starts the transmit process.

@@ -5,12 +5,15 @@
 //! The hardware's counters have 32 bits, too few for the octets of a minute at 1 Gbit/s. So they
 //! are cleared by reading, what was read is added up here, and they interrupt before they wrap.
 
-use kernel::sync::{
-    atomic::{
-        Atomic,
-        Relaxed, //
-    },
-    rcu, //
+use kernel::{
+    net::rtnl,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    }, //
 };
 
 use crate::{
@@ -171,7 +174,7 @@ impl Counters {
         self.collect(mmc, io);
         self.live.store(false, Relaxed);
         // Who asks for statistics may be about to read them.
-        rcu::synchronize_rcu();
+        rtnl::synchronize_net();
     }
 
     /// Collects one counter and returns it.

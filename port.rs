@@ -89,7 +89,6 @@ use crate::{
     vlan, //
 };
 use recovery::{
-    both,
     in_use,
     Health,
     History, //
@@ -100,6 +99,9 @@ const HEADER: u32 = 14 + 4;
 
 /// Frame check sequence.
 const FCS: u32 = 4;
+
+/// What every port can do.
+const STANDARD_MTU: u32 = 1500;
 
 /// Smallest MTU: what IPv4 requires.
 pub(crate) const MIN_MTU: u32 = 68;
@@ -231,7 +233,9 @@ pub(crate) struct Rare {
     pub(crate) rx_stalls: Atomic<u64>,
     /// Polls that the watchdog started because frames had come in and no interrupt.
     pub(crate) watchdog_polls: Atomic<u64>,
-    /// Restarts of a channel to recover from a fault.
+    /// Restarts of one direction of a channel to recover from a fault.
+    pub(crate) queue_recoveries: Atomic<u64>,
+    /// Restarts of both.
     pub(crate) channel_recoveries: Atomic<u64>,
     /// Resets of the core to recover from a fault.
     pub(crate) recoveries: Atomic<u64>,
@@ -299,15 +303,29 @@ impl<'a> Port<'a> {
         impl PinInit<Self, Error> + 'a,
     )> {
         let (features, config) = (&hw.features, &hw.config);
+        let most_tx = queues(
+            features.tx_queues.min(features.tx_channels),
+            config.tx_queues,
+        );
+        let most_rx = queues(
+            features.rx_queues.min(features.rx_channels),
+            config.rx_queues,
+        );
+        let (tx_fifo, rx_fifo) = (features.tx_fifo_size, features.rx_fifo_size);
+        let (tx_queues, rx_queues) = roomy_queues(tx_fifo, most_tx)
+            .zip(roomy_queues(rx_fifo, most_rx))
+            .ok_or(ENODEV)
+            .inspect_err(|_| {
+                dev_err!(
+                    hw.dev,
+                    "FIFOs of {} (TX) and {} bytes (RX) hold no frame: is the core clocked and out of reset?\n",
+                    tx_fifo,
+                    rx_fifo
+                );
+            })?;
         let settings = Settings {
-            tx_queues: queues(
-                features.tx_queues.min(features.tx_channels),
-                config.tx_queues,
-            ),
-            rx_queues: queues(
-                features.rx_queues.min(features.rx_channels),
-                config.rx_queues,
-            ),
+            tx_queues,
+            rx_queues,
             tx_len: ring::DEFAULT_LEN,
             rx_len: ring::DEFAULT_LEN,
             data_split: None,
@@ -317,7 +335,7 @@ impl<'a> Port<'a> {
         };
 
         let mut unregistered =
-            UnregisteredDevice::<Dwmac>::new(hw.dev, settings.tx_queues, settings.rx_queues)?;
+            UnregisteredDevice::<Dwmac>::new(hw.dev, most_tx, most_rx)?;
         let dev = unregistered.device();
         let devlink = Devlink::new(&unregistered)?;
         let handle = unregistered.handle()?;
@@ -359,7 +377,7 @@ impl<'a> Port<'a> {
             dev_info!(hw.dev, "no MAC address from firmware: using a random one\n");
         }
 
-        let count = settings.tx_queues.max(settings.rx_queues).into_safe_cast();
+        let count = most_tx.max(most_rx).into_safe_cast();
         let mut channels = KVec::with_capacity(count, GFP_KERNEL)?;
         let mut completions = unregistered.take_completions()?.into_iter();
         let configs = unregistered.take_napi_configs()?;
@@ -389,6 +407,7 @@ impl<'a> Port<'a> {
                 tx_timeouts: Atomic::new(0),
                 rx_stalls: Atomic::new(0),
                 watchdog_polls: Atomic::new(0),
+                queue_recoveries: Atomic::new(0),
                 channel_recoveries: Atomic::new(0),
                 recoveries: Atomic::new(0),
                 recovery_failures: Atomic::new(0),
@@ -445,7 +464,7 @@ impl<'a> Port<'a> {
         for ch in 0..self.channels.len() {
             let mut channel = ChannelRings::default();
             let coalesce = settings.coalesce(ch);
-            let used = both(in_use(settings, ch), which);
+            let used = in_use(settings, ch).and(which);
             if used.tx {
                 channel.tx = Some(make.tx(&self.hw, ch, settings.tx_len, &coalesce.tx)?);
             }
@@ -556,10 +575,11 @@ impl<'a> Port<'a> {
         if retag {
             let rings = self.settings().rx_vlan;
             self.vlan.lock().set_rings(Some(rings));
-            if result.is_ok() {
-                // Without it no tag is removed; that it fails was said.
-                let _ = self.set_vlan_features(features);
-            }
+        }
+        if result.is_ok() {
+            // The rings may not have fitted before, or a reset may have brought back what was. That
+            // it fails was said.
+            let _ = self.set_vlan_features(features);
         }
         result
     }
@@ -626,7 +646,7 @@ impl<'a> Port<'a> {
         rings: &mut Rings<'a>,
         rtnl: &Rtnl,
     ) -> Result {
-        let (hw, io) = (&self.hw, self.hw.io());
+        let (hw, dma, io) = (&self.hw, self.hw.hwif.dma, self.hw.io());
         let Settings {
             tx_queues,
             rx_queues,
@@ -650,17 +670,13 @@ impl<'a> Port<'a> {
             let rings = mem::take(rings);
             let ch = channel.index;
             let irqs = in_use(settings, ch);
-            if irqs == ChannelIrqs::default() {
+            if irqs.is_empty() {
                 continue;
             }
+            dma.init_channel(io, ch, &hw.config, self.splits(settings))?;
             if let Some(mut rx) = rings.rx {
-                let (setup, len) = (rx.setup(), rx.buf_len());
-                hw.hwif
-                    .dma
-                    .init_rx(io, ch, &hw.config, &setup, len, rx.splits())?;
-                hw.hwif
-                    .dma
-                    .set_rx_watchdog(io, ch, self.riwt(&settings.coalesce(ch).rx));
+                dma.init_rx(io, ch, &hw.config, &rx.setup(), rx.buf_len())?;
+                dma.set_rx_watchdog(io, ch, self.riwt(&settings.coalesce(ch).rx));
                 channel
                     .napi
                     .with_disabled(|poller, cx| {
@@ -672,9 +688,7 @@ impl<'a> Port<'a> {
             }
             if let Some(TxEnds { tx, clean }) = rings.tx {
                 let segmentation = self.segmentation.is_some();
-                hw.hwif
-                    .dma
-                    .init_tx(io, ch, &hw.config, &clean.setup(), segmentation)?;
+                dma.init_tx(io, ch, &hw.config, &clean.setup(), segmentation)?;
                 let delay = backstop(&settings.coalesce(ch).tx);
                 channel.backstop_ns.store(delay.as_nanos(), Relaxed);
                 channel
@@ -693,13 +707,15 @@ impl<'a> Port<'a> {
                 .napi
                 .link_queues(irqs.rx.then_some(queue), irqs.tx.then_some(queue), rtnl)?;
             channel.napi.enable();
-            let started = both(irqs, which);
-            if started.rx {
-                hw.hwif.dma.start_rx(io, ch);
-            }
-            if started.tx {
-                hw.hwif.dma.start_tx(io, ch);
-            }
+            let started = irqs.and(which);
+            self.start_dma(ch, started);
+            dma.wait_started(io, ch, started).inspect_err(|_| {
+                netdev_err!(
+                    self.dev,
+                    "DMA channel {} does not start: no clock, or a bus that hangs?\n",
+                    ch
+                );
+            })?;
             channel.napi.irq().unmask(irqs);
             if started != irqs {
                 // What went on meanwhile found the poll disabled.
@@ -724,6 +740,25 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
+    /// Starts processes of channel `ch`.
+    fn start_dma(&self, ch: usize, which: ChannelIrqs) {
+        let (dma, io) = (self.hw.hwif.dma, self.hw.io());
+        if which.rx {
+            dma.start_rx(io, ch);
+        }
+        if which.tx {
+            dma.start_tx(io, ch);
+        }
+    }
+
+    /// On return `channel` is not polled and does not interrupt.
+    fn silence(&self, channel: &Channel<'a>) {
+        channel.napi.irq().mask();
+        channel.napi.disable();
+        // A poll may have unmasked after it completed.
+        channel.napi.irq().mask();
+    }
+
     /// Stops what [`Port::start`] started and takes the rings of `which` directions back from the
     /// channels, to `rings`, which has room for them. Where only one direction is stopped, the
     /// other goes on, but is not polled.
@@ -734,50 +769,50 @@ impl<'a> Port<'a> {
     /// one direction is to be stopped and does not, the channels keep their rings, and this fails
     /// with `ETIMEDOUT`: both have to be.
     fn quiesce(&self, which: ChannelIrqs, rings: &mut Rings<'a>, rtnl: &Rtnl) -> Result<Quiet> {
-        let (hw, io) = (&self.hw, self.hw.io());
+        let hw = &self.hw;
         rings.clear();
         self.watch_stop(rtnl);
+
+        // What stays in a receive FIFO would be spoilt if that is shared out anew: while polls make
+        // room for it, nothing new comes in.
+        let (_, rx_channels) = self.max_queues();
+        let mut full = 0;
+        if which.rx {
+            hw.suspend_link(true);
+            for ch in 0..rx_channels {
+                let drained = hw.drain_rx(ch.into_safe_cast()).is_ok();
+                full |= u32::from(!drained).wrapping_shl(ch);
+            }
+        }
         for channel in self.channels.iter() {
-            channel.napi.irq().mask();
-            channel.napi.disable();
+            self.silence(channel);
             channel.napi.unlink_queues(rtnl);
         }
         if which.tx {
-            // A poll would wake a queue that has room.
+            // Only now: a poll would wake a queue that has room.
             self.dev.tx_disable(rtnl);
-        }
-        // A poll may have unmasked after it completed; it has ended when this returns.
-        self.dev.synchronize(rtnl);
-        for channel in self.channels.iter() {
-            channel.napi.irq().mask();
         }
         if which == ChannelIrqs::BOTH {
             // What stands still needs not be mended.
             health::withdraw(self.devlink, Faults::CHANNELS);
         }
 
-        // In the databook's order: senders stop first, so that the MAC can empty the FIFOs;
-        // receivers last, when nothing comes in any more.
+        // In the databook's order: the transmitter empties its FIFOs before it stops.
+        let stuck = |queues: u32, which| {
+            (0..queues).fold(0, |stuck, ch| {
+                let halted = self.halt(ch.into_safe_cast(), which).is_ok();
+                stuck | u32::from(!halted).wrapping_shl(ch)
+            })
+        };
         let (mut tx_stuck, mut rx_stuck) = (0, 0);
-        let senders = self.channels.iter().filter(|channel| channel.tx.is_some());
-        for channel in senders.filter(|_| which.tx) {
-            let ch = channel.index;
-            let halted =
-                hw.hwif.dma.stop_tx(io, ch).is_ok() && hw.hwif.mtl.flush_tx(io, ch).is_ok();
-            tx_stuck |= u32::from(!halted).wrapping_shl(index_u32(ch));
+        if which.tx {
+            let senders = ChannelIrqs { tx: true, rx: false };
+            tx_stuck = stuck(self.dev.num_tx_queues(), senders);
         }
-        let (_, rx_channels) = self.max_queues();
-        let mut drained = true;
         if which.rx {
-            // Frames that are sent meanwhile wait in their FIFO.
-            hw.suspend_link();
-        }
-        let receivers = self.channels.iter().take(rx_channels.into_safe_cast());
-        for channel in receivers.filter(|_| which.rx) {
-            // What stays in a FIFO would be spoilt if that is shared out anew.
-            drained &= hw.drain_rx(channel.index).is_ok();
-            let halted = hw.hwif.dma.stop_rx(io, channel.index).is_ok();
-            rx_stuck |= u32::from(!halted).wrapping_shl(index_u32(channel.index));
+            hw.suspend_link(!which.tx);
+            let receivers = ChannelIrqs { tx: false, rx: true };
+            rx_stuck = stuck(rx_channels, receivers);
         }
         let halted = tx_stuck == 0 && rx_stuck == 0;
         if !halted {
@@ -787,14 +822,20 @@ impl<'a> Port<'a> {
                 tx_stuck,
                 rx_stuck
             );
+        } else if full != 0 {
+            netdev_warn!(
+                self.dev,
+                "receive FIFOs do not empty (RX {:#x}): the CPU, or the DMA, is too slow\n",
+                full
+            );
         }
-        if !(halted && drained) {
+        if !halted || full != 0 {
             self.rare.stop_failures.fetch_add(1, Relaxed);
             if which != ChannelIrqs::BOTH {
                 return Err(ETIMEDOUT);
             }
         }
-        // Nothing is counted any more, and nobody may be there to hear the interrupt.
+        // Nobody may be there to hear the interrupt.
         hw.collect_counters();
 
         for channel in self.channels.iter() {
@@ -824,7 +865,7 @@ impl<'a> Port<'a> {
                 mem::forget(full);
             }
         }
-        if halted && drained {
+        if halted && full == 0 {
             return Ok(Quiet::Stopped);
         }
         self.reset().inspect_err(|_| {
@@ -1224,19 +1265,7 @@ impl<'a> Port<'a> {
     pub(crate) fn replace(&self, settings: &Settings, mtu: u32, rtnl: &Rtnl) -> Result {
         let mut control = self.control.lock();
         if control.irqs.is_some() {
-            let which = self.concerned(&control, settings, mtu);
-            let mut result = self.replace_rings(&mut control, which, settings, mtu, rtnl);
-            if which != ChannelIrqs::BOTH && result == Err(ETIMEDOUT) {
-                // It does not stop by itself.
-                result = self.restart_core(&mut control, rtnl);
-                if result.is_err() {
-                    self.fallen_back(&mut control, ETIMEDOUT, result, rtnl);
-                } else {
-                    let all = ChannelIrqs::BOTH;
-                    result = self.replace_rings(&mut control, all, settings, mtu, rtnl);
-                }
-            }
-            result?;
+            self.replace_rings(&mut control, settings, mtu, rtnl)?;
         }
         control.settings = *settings;
         Ok(())
@@ -1255,57 +1284,69 @@ impl<'a> Port<'a> {
         // What splits headers is switched in a register of both.
         let split = self.splits(settings) != self.splits(old);
         let ailing = control.history.failures() != 0 || self.has_deferred();
-        if which == ChannelIrqs::default() || split || ailing {
+        if which.is_empty() || split || ailing {
             ChannelIrqs::BOTH
         } else {
             which
         }
     }
 
+    /// Puts new rings in place of those that run.
     fn replace_rings(
         &self,
         control: &mut Control<'a>,
-        which: ChannelIrqs,
         settings: &Settings,
         mtu: u32,
         rtnl: &Rtnl,
     ) -> Result {
+        let all = ChannelIrqs::BOTH;
+        let mut which = self.concerned(control, settings, mtu);
         let mut rings = self.build(which, settings, mtu, rtnl)?;
-        self.swap(control, which, settings, mtu, &mut rings, rtnl)
-    }
-
-    /// Puts `rings` in place of those that run, or starts these again if that fails; `ETIMEDOUT` as
-    /// from [`Port::quiesce`].
-    fn swap(
-        &self,
-        control: &mut Control<'a>,
-        which: ChannelIrqs,
-        settings: &Settings,
-        mtu: u32,
-        rings: &mut Rings<'a>,
-        rtnl: &Rtnl,
-    ) -> Result {
-        let Control {
-            retired: old,
-            history,
-            ..
-        } = control;
-        let quiet = self.quiesce(which, old, rtnl);
-        if which != ChannelIrqs::BOTH {
-            quiet?;
+        let mut quiet = self.quiesce(which, &mut control.retired, rtnl);
+        if which != all && quiet.is_err() {
+            // One direction does not stop without the other.
+            drop(rings);
+            rings = match self.build(all, settings, mtu, rtnl) {
+                Ok(rings) => rings,
+                Err(err) => {
+                    let again = self.restart_core(control, rtnl);
+                    self.fallen_back(control, err, again, rtnl);
+                    return Err(err);
+                }
+            };
+            which = all;
+            quiet = self.quiesce(all, &mut control.retired, rtnl);
         }
+        let Control {
+            retired, history, ..
+        } = control;
         let result = quiet.and_then(|quiet| {
             if quiet.after(history) == Quiet::Reset {
                 self.reset_core()?;
             }
-            self.start(which, settings, mtu, rings, rtnl)
+            self.start(which, settings, mtu, &mut rings, rtnl)
         });
-        let Err(err) = result else {
-            old.clear();
-            control.history.core_works();
-            return Ok(());
-        };
+        match result {
+            Ok(()) => {
+                retired.clear();
+                history.core_works();
+            }
+            Err(err) => self.fall_back(control, which, &mut rings, err, rtnl),
+        }
+        result
+    }
 
+    /// Starts the old rings again, of `which` directions `retired`, instead of `rings`, which did
+    /// not start because of `err`.
+    fn fall_back(
+        &self,
+        control: &mut Control<'a>,
+        which: ChannelIrqs,
+        rings: &mut Rings<'a>,
+        err: Error,
+        rtnl: &Rtnl,
+    ) {
+        let old = &mut control.retired;
         // The device has its old MTU until the change has succeeded.
         let settings = &control.settings;
         let again = self.quiesce(ChannelIrqs::BOTH, rings, rtnl).and_then(|_| {
@@ -1323,7 +1364,6 @@ impl<'a> Port<'a> {
         });
         old.clear();
         self.fallen_back(control, err, again, rtnl);
-        Err(err)
     }
 
     /// Tells how it went on, after `err`, with the old rings.
@@ -1398,19 +1438,12 @@ impl<'a> Port<'a> {
             }
         });
         // The poll owns its ring: it has to pause for a moment.
-        channel.napi.disable();
-        let used = channel.napi.with_disabled(|poller, _| {
+        channel.napi.with_paused(|poller, _| {
             poller.backstop = delay;
             if let Some(ring) = poller.rx.as_mut() {
                 ring.set_coalesce(rx);
             }
-            poller.rx.is_some() || poller.clean.is_some()
         });
-        if used == Some(true) {
-            channel.napi.enable();
-            // What interrupted meanwhile found the poll disabled.
-            channel.napi.schedule();
-        }
     }
 
     /// Stores and programs the receive filter.
@@ -1471,13 +1504,24 @@ impl<'a> Port<'a> {
 
     /// Largest MTU that the FIFOs take with `settings`: frames are stored whole before they go on.
     pub(crate) fn max_mtu(&self, settings: &Settings) -> u32 {
-        let share = |fifo: u32, queues: u32| fifo.checked_div(queues).unwrap_or(fifo);
         let features = &self.hw.features;
-        share(features.tx_fifo_size, settings.tx_queues)
-            .min(share(features.rx_fifo_size, settings.rx_queues))
-            .saturating_sub(HEADER + FCS)
+        fifo_mtu(features.tx_fifo_size, settings.tx_queues)
+            .min(fifo_mtu(features.rx_fifo_size, settings.rx_queues))
             .min(MAX_MTU)
     }
+}
+
+/// Largest MTU that a FIFO of `fifo` bytes takes, shared out among `queues`.
+fn fifo_mtu(fifo: u32, queues: u32) -> u32 {
+    let share = fifo.checked_div(queues).unwrap_or(fifo);
+    share.saturating_sub(HEADER + FCS)
+}
+
+/// Most queues, up to `most`, that find room for a standard frame each in a FIFO of `fifo` bytes.
+pub(crate) fn roomy_queues(fifo: u32, most: u32) -> Option<u32> {
+    (1..=most)
+        .rev()
+        .find(|&queues| fifo_mtu(fifo, queues) >= STANDARD_MTU)
 }
 
 /// Queues to use of `have`, at most `limit`, at least one.

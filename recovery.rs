@@ -3,9 +3,10 @@
 //! What can go wrong while a port runs, how a receiver that stands still is noticed, and what is
 //! reset then.
 //!
-//! A fault resets the smallest thing that may mend it: the channel, whose rings start over while
-//! the other channels and the link go on. If the channel does not obey, or shows a fault again
-//! soon, the core is reset. So it is for an error of the [safety package](crate::safety), which is
+//! A fault resets the smallest thing that may mend it: the queue, which is one direction of a
+//! channel, and whose ring starts over while all others and the link go on. If it shows a fault
+//! again soon, or a fault is of both directions, that is the channel; and if the channel does not
+//! obey, or does so again, the core is reset. So it is for an error of the [safety package](crate::safety), which is
 //! no single channel's. All of it is decided here, from times and counts only; who carries it
 //! out is [`Port::recover()`](crate::port::Port::recover).
 
@@ -19,9 +20,12 @@ use kernel::{
     time::Delta, //
 };
 
-use crate::hwif::MAX_CHANNELS;
+use crate::hwif::{
+    ChannelIrqs,
+    MAX_CHANNELS, //
+};
 
-/// A channel that shows a fault within this time of its restart was not mended by that. The slowest
+/// What shows a fault within this time of its restart was not mended by that. The slowest
 /// to notice one is the stack's transmit watchdog, which takes up to 10 s.
 pub(crate) const PROBATION: Delta = Delta::from_secs(30);
 
@@ -48,6 +52,14 @@ pub(crate) enum Fault {
 impl Fault {
     /// All of them.
     pub(crate) const ALL: [Self; 3] = [Self::BusError, Self::TxTimeout, Self::RxStall];
+
+    /// What has to be restarted for it.
+    pub(crate) const fn directions(self) -> ChannelIrqs {
+        ChannelIrqs {
+            tx: !matches!(self, Self::RxStall),
+            rx: !matches!(self, Self::TxTimeout),
+        }
+    }
 
     /// For messages.
     const fn text(self) -> &'static str {
@@ -122,6 +134,25 @@ impl Faults {
         self.filter(|_, of| of == ch)
     }
 
+    /// Those of channel `ch` that a restart of `which` directions mends.
+    pub(crate) fn mended(self, ch: usize, which: ChannelIrqs) -> Self {
+        self.filter(|fault, of| {
+            let needed = fault.directions();
+            of == ch && needed.and(which) == needed
+        })
+    }
+
+    /// Directions that all of them together need to be restarted.
+    pub(crate) fn directions(self) -> ChannelIrqs {
+        let mut all = ChannelIrqs::default();
+        for (fault, _) in self.iter() {
+            let ChannelIrqs { tx, rx } = fault.directions();
+            all.tx |= tx;
+            all.rx |= rx;
+        }
+        all
+    }
+
     /// Those of channels that `wanted` holds for.
     pub(crate) fn filter(self, wanted: impl Fn(Fault, usize) -> bool) -> Self {
         let mut found = Self::default();
@@ -177,6 +208,8 @@ impl BitOrAssign for Faults {
 /// What was reset before.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Past {
+    /// Time since the queue was restarted, of two the one restarted later.
+    pub(crate) queue: Option<Delta>,
     /// Time since the channel was restarted or, after a fault of it, the core reset.
     pub(crate) channel: Option<Delta>,
     /// Time since the core was reset to recover from a fault, or that was tried.
@@ -192,6 +225,8 @@ pub(crate) struct Past {
 pub(crate) enum Step {
     /// Nothing yet: the core has been reset just now.
     Later,
+    /// Restart the directions of the channel that the fault is of.
+    Queue,
     /// Restart the channel.
     Channel,
     /// Reset the core.
@@ -209,8 +244,10 @@ pub(crate) fn decide(past: &Past) -> Step {
         Step::Later
     } else if past.failures != 0 || past.channel.is_some_and(|ago| ago < PROBATION) {
         Step::Core
-    } else {
+    } else if past.queue.is_some_and(|ago| ago < PROBATION) {
         Step::Channel
+    } else {
+        Step::Queue
     }
 }
 

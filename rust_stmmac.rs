@@ -89,6 +89,9 @@ mod kunit_pcs;
 #[path = "tests/kunit/phylink.rs"]
 mod kunit_phylink;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
+#[path = "tests/kunit/port.rs"]
+mod kunit_port;
+#[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]
 #[path = "tests/kunit/ptp.rs"]
 mod kunit_ptp;
 #[cfg(CONFIG_RUST_STMMAC_KUNIT_TEST)]

@@ -571,10 +571,6 @@ impl<F: Format, const SPLIT: bool> datapath::Rx for RxRing<'_, F, SPLIT> {
         self.buf_len
     }
 
-    fn splits(&self) -> bool {
-        SPLIT
-    }
-
     fn set_coalesce(&mut self, coalesce: &Coalesce) {
         self.coalesce = *coalesce;
     }

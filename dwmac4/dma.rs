@@ -186,6 +186,22 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         io.update(DMA_MODE, |r| r.with_per_channel_irqs(per_channel_irqs));
     }
 
+    fn init_channel(&self, io: Mmio<'_>, ch: usize, config: &Config, split: bool) -> Result {
+        let old = peek::<DMA_CH_CONTROL>(io, ch)?;
+
+        // A write would set MSS, too, which the DMA takes from context descriptors as well.
+        if old.pblx8() == config.burst.x8 && old.sph() == split {
+            return Ok(());
+        }
+        poke(
+            io,
+            ch,
+            DMA_CH_CONTROL::zeroed()
+                .with_pblx8(config.burst.x8)
+                .with_sph(split),
+        )
+    }
+
     fn init_tx(
         &self,
         io: Mmio<'_>,
@@ -197,8 +213,6 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         let (base, base_high) = halves(ring.base);
         let (tail, _) = halves(ring.tail);
 
-        // What is the receiver's there has been set, or will be.
-        modify::<DMA_CH_CONTROL>(io, ch, |r| r.with_pblx8(config.burst.x8))?;
         poke(
             io,
             ch,
@@ -221,18 +235,10 @@ impl<S: SummaryBits> hwif::Dma for Dma<S> {
         config: &Config,
         ring: &RingSetup,
         buf_len: u32,
-        split: bool,
     ) -> Result {
         let (base, base_high) = halves(ring.base);
         let (tail, _) = halves(ring.tail);
 
-        poke(
-            io,
-            ch,
-            DMA_CH_CONTROL::zeroed()
-                .with_pblx8(config.burst.x8)
-                .with_sph(split),
-        )?;
         poke(
             io,
             ch,

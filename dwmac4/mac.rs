@@ -241,6 +241,10 @@ impl hwif::Mac for Mac {
         (0..tx_queues).try_for_each(|queue| poke(io, usize::try_from(queue)?, pause))
     }
 
+    fn max_lpi_timer(&self) -> u32 {
+        MAC_LPI_ENTRY_TIMER::MAX_USECS
+    }
+
     fn set_lpi(&self, io: Mmio<'_>, lpi: Option<&Lpi>, csr_rate: u64) {
         let Some(lpi) = lpi else {
             io.write_reg(MAC_LPI_CONTROL_STATUS::zeroed());

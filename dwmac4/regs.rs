@@ -452,11 +452,14 @@ impl MAC_LPI_TIMERS_CONTROL {
 }
 
 impl MAC_LPI_ENTRY_TIMER {
-    /// LPIET for `usecs`, as much as the field holds: a second.
+    /// Most microseconds that LPIET holds: about a second.
+    pub(super) const MAX_USECS: u32 = 0x1_ffff * 8;
+
+    /// LPIET for `usecs`, as much as the field holds.
     pub(super) fn new(usecs: u32) -> Self {
         // Clamped to the field's width, so the setter does not fail.
         Self::zeroed()
-            .try_with_lpiet((usecs / 8).min(0x1_ffff))
+            .try_with_lpiet(usecs.min(Self::MAX_USECS) / 8)
             .unwrap_or(Self::zeroed())
     }
 }
@@ -580,24 +583,29 @@ impl MAC_HW_FEATURE0 {
 }
 
 impl MAC_HW_FEATURE2 {
+    /// Queues, or channels, that `field` stands for: as many as there are registers for.
+    fn count(field: u32) -> u32 {
+        field.saturating_add(1).min(8)
+    }
+
     /// Receive queues of the MTL.
     pub(super) fn rx_queues(self) -> u32 {
-        self.rxqcnt().get() + 1
+        Self::count(self.rxqcnt().get())
     }
 
     /// Transmit queues of the MTL.
     pub(super) fn tx_queues(self) -> u32 {
-        self.txqcnt().get() + 1
+        Self::count(self.txqcnt().get())
     }
 
     /// Receive channels of the DMA.
     pub(super) fn rx_channels(self) -> u32 {
-        self.rxchcnt().get() + 1
+        Self::count(self.rxchcnt().get())
     }
 
     /// Transmit channels of the DMA.
     pub(super) fn tx_channels(self) -> u32 {
-        self.txchcnt().get() + 1
+        Self::count(self.txchcnt().get())
     }
 }
 

@@ -48,24 +48,43 @@ use crate::{
     stats::poll, //
 };
 
+/// When a channel was restarted.
+#[derive(Clone, Copy, Default)]
+struct Restarts {
+    /// One direction only.
+    tx: Option<Instant<Monotonic>>,
+    rx: Option<Instant<Monotonic>>,
+    /// All of it, or the core for it.
+    all: Option<Instant<Monotonic>>,
+}
+
 /// What was reset since the port came up.
 #[derive(Default)]
 pub(super) struct History {
-    channels: [Option<Instant<Monotonic>>; MAX_CHANNELS],
+    channels: [Restarts; MAX_CHANNELS],
     core: Option<Instant<Monotonic>>,
     failures: u32,
     relapses: u32,
 }
 
 impl History {
-    fn past(&self, ch: usize) -> Past {
+    /// What was reset, as far as directions `which` of channel `ch` are concerned.
+    fn past(&self, ch: usize, which: ChannelIrqs) -> Past {
         let ago = |then: Option<Instant<Monotonic>>| then.map(|then| then.elapsed());
+        let Restarts { tx, rx, all } = self.channels.get(ch).copied().unwrap_or_default();
+        let (tx, rx) = (ago(tx.filter(|_| which.tx)), ago(rx.filter(|_| which.rx)));
         Past {
-            channel: ago(self.channels.get(ch).copied().flatten()),
+            queue: [tx, rx].into_iter().flatten().min(),
+            channel: ago(all),
             core: ago(self.core),
             failures: self.failures,
             relapses: self.relapses,
         }
+    }
+
+    /// The same, of the core only.
+    fn core_past(&self) -> Past {
+        self.past(MAX_CHANNELS, ChannelIrqs::default())
     }
 
     /// How often in a row the core could not be reset.
@@ -83,11 +102,17 @@ impl History {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// Something was reset for a fault of channel `ch`.
-    fn note(&mut self, ch: usize) {
-        if let Some(channel) = self.channels.get_mut(ch) {
-            *channel = Some(Instant::now());
-        }
+    /// Directions `which` of channel `ch` were reset, or more than these.
+    fn note(&mut self, ch: usize, which: ChannelIrqs) {
+        let Some(restarts) = self.channels.get_mut(ch) else {
+            return;
+        };
+        let place = match which {
+            ChannelIrqs { rx: false, .. } => &mut restarts.tx,
+            ChannelIrqs { tx: false, .. } => &mut restarts.rx,
+            _ => &mut restarts.all,
+        };
+        *place = Some(Instant::now());
     }
 }
 
@@ -238,43 +263,64 @@ impl<'a> Port<'a> {
         }
         // A recovery may have failed after it had reset the core.
         if faults.has_core() && (self.needs_reset() || control.history.failures() != 0) {
-            match decide_core(&control.history.past(0)) {
+            match decide_core(&control.history.core_past()) {
                 Step::Later if !on_demand => later |= Faults::CORE,
-                Step::Later | Step::Channel | Step::Core => beyond |= Faults::CORE,
+                _ => beyond |= Faults::CORE,
             }
         }
         for channel in self.channels.iter() {
             let ch = channel.index;
             let own = faults.of(ch);
-            if own.is_empty() || in_use(&control.settings, ch) == ChannelIrqs::default() {
+            let used = in_use(&control.settings, ch);
+            let queues = own.directions().and(used);
+            if queues.is_empty() {
                 continue;
             }
-            match decide(&control.history.past(ch)) {
-                Step::Later if !on_demand => later |= own,
-                Step::Later | Step::Core => beyond |= own,
-                Step::Channel => {
-                    control.history.note(ch);
-                    match self.restart_channel(channel, &control.settings, rtnl) {
-                        Ok(()) => {
-                            self.rare.channel_recoveries.fetch_add(1, Relaxed);
-                            netdev_warn!(
-                                self.dev,
-                                "channel {}: {}, restarted the channel\n",
-                                ch,
-                                own.text()
-                            );
+            let step = decide(&control.history.past(ch, queues));
+            let which = match step {
+                Step::Later if !on_demand => {
+                    later |= own;
+                    continue;
+                }
+                Step::Later | Step::Core => {
+                    beyond |= own;
+                    continue;
+                }
+                Step::Queue => queues,
+                Step::Channel => used,
+            };
+            // A channel with one direction is all of it.
+            let noted = if which == used { ChannelIrqs::BOTH } else { which };
+            control.history.note(ch, noted);
+            match self.restart(channel, which, &control.settings) {
+                Ok(()) => {
+                    let (count, what) = match noted {
+                        ChannelIrqs { rx: false, .. } => {
+                            (&self.rare.queue_recoveries, "transmit queue")
                         }
-                        Err(err) => {
-                            netdev_warn!(
-                                self.dev,
-                                "channel {}: {}, cannot be restarted by itself ({:?})\n",
-                                ch,
-                                own.text(),
-                                err
-                            );
-                            beyond |= own;
+                        ChannelIrqs { tx: false, .. } => {
+                            (&self.rare.queue_recoveries, "receive queue")
                         }
-                    }
+                        _ => (&self.rare.channel_recoveries, "channel"),
+                    };
+                    count.fetch_add(1, Relaxed);
+                    netdev_warn!(
+                        self.dev,
+                        "channel {}: {}, restarted the {}\n",
+                        ch,
+                        own.text(),
+                        what
+                    );
+                }
+                Err(err) => {
+                    netdev_warn!(
+                        self.dev,
+                        "channel {}: {}, cannot be restarted by itself ({:?})\n",
+                        ch,
+                        own.text(),
+                        err
+                    );
+                    beyond |= own;
                 }
             }
         }
@@ -292,12 +338,12 @@ impl<'a> Port<'a> {
         let result = self.restart_core(control, rtnl);
         let history = &mut control.history;
         if faults.has_core() {
-            history.relapses = relapses(&history.past(0));
+            history.relapses = relapses(&history.core_past());
         }
         history.core = Some(Instant::now());
         for channel in self.channels.iter() {
             if !faults.of(channel.index).is_empty() {
-                history.note(channel.index);
+                history.note(channel.index, ChannelIrqs::BOTH);
             }
         }
         match &result {
@@ -336,114 +382,108 @@ impl<'a> Port<'a> {
         result
     }
 
-    /// Stops a channel and starts its rings over. All others go on, and so does the link.
+    /// Stops directions `which` of a channel, which it is in use for, and starts their rings over.
+    /// The other direction goes on, though not polled for that time; all other channels go on, and
+    /// so does the link.
     ///
     /// On failure the channel is silent, and a reset of the core is due.
-    fn restart_channel(&self, channel: &Channel<'a>, settings: &Settings, rtnl: &Rtnl) -> Result {
-        let (hw, io, ch) = (&self.hw, self.hw.io(), channel.index);
-        let irqs = in_use(settings, ch);
-        channel.napi.irq().mask();
-        channel.napi.disable();
-        // A poll would wake the queue, which has room.
+    fn restart(
+        &self,
+        channel: &Channel<'a>,
+        which: ChannelIrqs,
+        settings: &Settings,
+    ) -> Result {
+        let (hw, dma, io, ch) = (&self.hw, self.hw.hwif.dma, self.hw.io(), channel.index);
+        let queue = self.dev.tx_queue(index_u32(ch)).filter(|_| which.tx);
+        // One restart is for all of these that have been noticed.
+        let mended = Faults::ALL.mended(ch, which);
+        self.silence(channel);
+        // Only now: a poll would wake the queue, which has room.
         let mut tx = self
             .with_sender(channel, |side, sender| {
-                sender.stop();
-                side.ring.take()
+                if which.tx {
+                    sender.stop();
+                }
+                side.ring.take_if(|_| which.tx)
             })
             .flatten();
-        if let Some(queue) = self.dev.tx_queue(index_u32(ch)) {
+        if let Some(queue) = queue {
             // Stopped by us, not stuck.
             queue.restart_watchdog();
         }
-        // A poll may have unmasked after it completed; it has ended when this returns.
-        self.dev.synchronize(rtnl);
-        channel.napi.irq().mask();
-        // One restart is for all that has been noticed.
-        health::withdraw(self.devlink, Faults::ALL.of(ch));
+        health::withdraw(self.devlink, mended);
 
-        let result = self.halt_channel(ch, irqs).and_then(|()| {
-            // What it reported before is seen to.
-            hw.hwif.dma.take_events(io, ch);
+        let result = self.halt(ch, which).and_then(|()| {
+            // What the channel reported before is seen to, unless it is the other direction's.
+            let events = dma.take_events(io, ch);
+            if events.bus_error && !mended.has(Fault::BusError, ch) {
+                health::report(self.devlink, Faults::new(Fault::BusError, ch));
+            }
             channel
                 .napi
                 .with_disabled(|poller, cx| {
-                    if let Some(rx) = poller.rx.as_mut() {
+                    if let Some(rx) = poller.rx.as_mut().filter(|_| which.rx) {
                         rx.detach(cx);
                         rx.rewind();
                         rx.attach(cx)?;
-                        let (setup, len, split) = (rx.setup(), rx.buf_len(), rx.splits());
-                        let dma = hw.hwif.dma;
-                        dma.init_rx(io, ch, &hw.config, &setup, len, split)?;
-                        let coalesce = &settings.coalesce(ch).rx;
-                        hw.hwif.dma.set_rx_watchdog(io, ch, self.riwt(coalesce));
+                        dma.init_rx(io, ch, &hw.config, &rx.setup(), rx.buf_len())?;
+                        dma.set_rx_watchdog(io, ch, self.riwt(&settings.coalesce(ch).rx));
                     }
-                    if let Some(queue) = self.dev.tx_queue(index_u32(ch)) {
+                    if let Some(queue) = queue {
                         poller.reset_queue(&mut queue.lock());
                     }
                     if let (Some(tx), Some(clean)) = (tx.as_mut(), poller.clean.as_mut()) {
                         datapath::rewind(&mut **tx, &mut **clean)?;
                         let (setup, segmentation) = (clean.setup(), self.segmentation.is_some());
-                        let dma = hw.hwif.dma;
                         dma.init_tx(io, ch, &hw.config, &setup, segmentation)?;
                     }
                     // After a start that failed there may be none, and nothing for a DMA to work
                     // on.
-                    if irqs.rx != poller.rx.is_some()
-                        || irqs.tx != (tx.is_some() && poller.clean.is_some())
-                    {
-                        return Err(ENODEV);
-                    }
-                    Ok(())
+                    let there = ChannelIrqs {
+                        tx: tx.is_some() && poller.clean.is_some(),
+                        rx: poller.rx.is_some(),
+                    };
+                    (there.and(which) == which).then_some(()).ok_or(ENODEV)
                 })
                 .ok_or(EBUSY)?
         });
-        // Even if it is not to be used: its descriptors stay until the DMA is known to be quiet.
-        self.with_sender(channel, |side, _| side.ring = tx);
+        if which.tx {
+            // Even if it is not to be used: its descriptors stay until the DMA is known to be
+            // quiet.
+            self.with_sender(channel, |side, _| side.ring = tx);
+        }
         result?;
 
         channel.napi.enable();
-        if irqs.rx {
-            hw.hwif.dma.start_rx(io, ch);
-        }
-        if irqs.tx {
-            hw.hwif.dma.start_tx(io, ch);
-        }
-        hw.hwif.dma.wait_started(io, ch, irqs)?;
-        channel.napi.irq().unmask(irqs);
-        if let Some(queue) = self.dev.tx_queue(index_u32(ch)).filter(|_| irqs.tx) {
+        self.start_dma(ch, which);
+        dma.wait_started(io, ch, which)?;
+        channel.napi.irq().unmask(in_use(settings, ch));
+        if let Some(queue) = queue {
             queue.wake();
         }
         // What came in meanwhile need not interrupt.
         channel.napi.schedule();
         let mut health = self.health.lock();
-        health.deferred = health.deferred.without(Faults::ALL.of(ch));
-        if let Some(watch) = health.rx.get_mut(ch) {
+        health.deferred = health.deferred.without(mended);
+        if let Some(watch) = health.rx.get_mut(ch).filter(|_| which.rx) {
             *watch = RxWatch::default();
         }
         drop(health);
-        health::over(self.devlink, Faults::ALL.of(ch));
+        health::over(self.devlink, mended);
         Ok(())
     }
 
-    /// Stops both processes of a channel, the sender's FIFO emptied.
-    fn halt_channel(&self, ch: usize, irqs: ChannelIrqs) -> Result {
+    /// Stops processes of a channel, the sender's FIFO emptied.
+    pub(super) fn halt(&self, ch: usize, which: ChannelIrqs) -> Result {
         let (hwif, io) = (self.hw.hwif, self.hw.io());
-        if irqs.tx {
+        if which.tx {
             hwif.dma.stop_tx(io, ch)?;
             hwif.mtl.flush_tx(io, ch)?;
         }
-        if irqs.rx {
+        if which.rx {
             hwif.dma.stop_rx(io, ch)?;
         }
         Ok(())
-    }
-}
-
-/// Directions that are in `a` and in `b`.
-pub(super) fn both(a: ChannelIrqs, b: ChannelIrqs) -> ChannelIrqs {
-    ChannelIrqs {
-        tx: a.tx && b.tx,
-        rx: a.rx && b.rx,
     }
 }
 

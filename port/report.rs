@@ -11,10 +11,7 @@ use kernel::{
 
 use super::{
     index_u32,
-    recovery::{
-        both,
-        in_use, //
-    },
+    recovery::in_use,
     Port, //
 };
 use crate::{
@@ -44,10 +41,10 @@ impl<'a> Port<'a> {
         out.array(c"channels", |channels| {
             for channel in self.channels.iter() {
                 let ch = channel.index;
-                let shown = both(in_use(&control.settings, ch), reporter.directions());
+                let shown = in_use(&control.settings, ch).and(reporter.directions());
                 let concerned =
                     faults.is_none_or(|faults| faults.has_core() || !faults.of(ch).is_empty());
-                if concerned && shown != ChannelIrqs::default() {
+                if concerned && !shown.is_empty() {
                     channels.object(|out| self.dump_channel(channel, shown, out));
                 }
             }
@@ -80,8 +77,7 @@ impl<'a> Port<'a> {
             .with_tx_side(channel, |side| side.ring.as_ref().map(|ring| ring.next()))
             .flatten();
         // The poll owns the rings: it has to pause for a moment.
-        channel.napi.disable();
-        let views = channel.napi.with_disabled(|poller, _| {
+        channel.napi.with_paused(|poller, _| {
             let tx = poller.clean.as_ref().map(|ring| {
                 let head = head.unwrap_or(0);
                 let tail = ring.next().unwrap_or(head);
@@ -94,14 +90,7 @@ impl<'a> Port<'a> {
                 View::new(&setup, rx_dma, head, ring.next(), |i| ring.descriptor(i))
             });
             (tx, rx)
-        });
-        let (tx, rx) = views.unwrap_or_default();
-        if tx.is_some() || rx.is_some() {
-            channel.napi.enable();
-            // What interrupted meanwhile found the poll disabled.
-            channel.napi.schedule();
-        }
-        (tx, rx)
+        })
     }
 
     /// Prints the rings in use; nothing if the port is not running.
@@ -112,7 +101,7 @@ impl<'a> Port<'a> {
         }
         for channel in self.channels.iter() {
             let used = in_use(&control.settings, channel.index);
-            if used == ChannelIrqs::default() {
+            if used.is_empty() {
                 continue;
             }
             let (tx, rx) = self.views(channel);
@@ -142,8 +131,8 @@ impl<'a> Port<'a> {
         out.array(c"channels", |channels| {
             for channel in self.channels.iter() {
                 let ch = channel.index;
-                let shown = both(in_use(&control.settings, ch), reporter.directions());
-                if shown == ChannelIrqs::default() {
+                let shown = in_use(&control.settings, ch).and(reporter.directions());
+                if shown.is_empty() {
                     continue;
                 }
                 let (tx, rx) = hw.hwif.dma.activity(io, ch);

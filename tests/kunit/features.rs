@@ -481,7 +481,8 @@ mod tests {
         let features = decode([u32::MAX; 4]);
 
         assert_eq!(features.added_addresses, 127);
-        assert_eq!(features.rx_queues, 16);
+        assert_eq!((features.rx_queues, features.tx_queues), (8, 8));
+        assert_eq!((features.rx_channels, features.tx_channels), (8, 8));
         assert_eq!(features.rx_fifo_size, 0);
         assert_eq!(features.address_bits, 32);
     }

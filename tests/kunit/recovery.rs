@@ -15,7 +15,10 @@ mod tests {
     };
 
     use crate::{
-        hwif::MAX_CHANNELS,
+        hwif::{
+            ChannelIrqs,
+            MAX_CHANNELS, //
+        },
         recovery::{
             core_pause,
             decide,
@@ -78,25 +81,51 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_mends_what_it_is_enough_for() {
+        let [tx, rx] = [(true, false), (false, true)].map(|(tx, rx)| ChannelIrqs { tx, rx });
+        let (timeout, stall) = (Fault::TxTimeout, Fault::RxStall);
+        let mended = |which| Faults::ALL.mended(1, which);
+
+        assert_eq!(mended(tx), Faults::new(timeout, 1));
+        assert_eq!(mended(rx), Faults::new(stall, 1));
+        assert_eq!(mended(ChannelIrqs::BOTH), Faults::ALL.of(1));
+        assert!(mended(ChannelIrqs::default()).is_empty());
+        assert!(Faults::default().mended(1, ChannelIrqs::BOTH).is_empty());
+        assert_eq!(Faults::new(timeout, 3).directions(), tx);
+        assert_eq!(Faults::new(stall, 3).directions(), rx);
+        assert_eq!(Faults::new(Fault::BusError, 3).directions(), ChannelIrqs::BOTH);
+        let mut two = Faults::new(timeout, 3);
+        two |= Faults::new(stall, 3);
+        assert_eq!(two.directions(), ChannelIrqs::BOTH);
+        assert!(Faults::CORE.directions().is_empty());
+    }
+
+    #[test]
     fn the_smallest_thing_is_reset_first() {
         let cases = [
-            (None, None, 0, Step::Channel),
-            // It is back: the channel was not enough.
-            (Some(SECOND), None, 0, Step::Core),
-            (Some(PROBATION), None, 0, Step::Channel),
+            (None, None, None, 0, Step::Queue),
+            // It is back: the queue was not enough.
+            (Some(SECOND), None, None, 0, Step::Channel),
+            (Some(PROBATION), None, None, 0, Step::Queue),
+            // Nor was the channel.
+            (Some(HOUR), Some(SECOND), None, 0, Step::Core),
+            (None, Some(SECOND), None, 0, Step::Core),
+            (None, Some(PROBATION), None, 0, Step::Queue),
             // Of another channel.
-            (None, Some(HOUR), 0, Step::Channel),
-            (Some(SECOND), Some(SECOND), 0, Step::Later),
-            (None, Some(SECOND), 0, Step::Later),
-            (Some(HOUR), Some(HOUR), 0, Step::Channel),
-            // A core that could not be reset has no channels that could be.
-            (None, Some(HOUR), 1, Step::Core),
-            (None, Some(core_pause(0)), 0, Step::Channel),
-            (None, Some(core_pause(0)), 1, Step::Later),
-            (None, Some(core_pause(1)), 1, Step::Core),
+            (None, None, Some(HOUR), 0, Step::Queue),
+            (None, Some(SECOND), Some(SECOND), 0, Step::Later),
+            (Some(SECOND), None, Some(SECOND), 0, Step::Later),
+            (None, None, Some(SECOND), 0, Step::Later),
+            (None, Some(HOUR), Some(HOUR), 0, Step::Queue),
+            // A core that could not be reset has no queues that could be.
+            (None, None, Some(HOUR), 1, Step::Core),
+            (None, None, Some(core_pause(0)), 0, Step::Queue),
+            (None, None, Some(core_pause(0)), 1, Step::Later),
+            (None, None, Some(core_pause(1)), 1, Step::Core),
         ];
-        for (channel, core, failures, step) in cases {
+        for (queue, channel, core, failures, step) in cases {
             let past = Past {
+                queue,
                 channel,
                 core,
                 failures,
@@ -109,6 +138,7 @@ mod tests {
     #[test]
     fn errors_of_the_core_reset_it() {
         let past = |core, failures, relapses| Past {
+            queue: None,
             channel: None,
             core,
             failures,

@@ -217,15 +217,15 @@ def wedged(env, words, to_peer):
 
 
 def restarted(env, kind, to_peer):
-    """What a restart of the channel mends costs nothing but that: neither the
-    link, nor the core."""
+    """What a restart of the queue mends costs nothing but that: neither the
+    link, nor the core, nor the other direction."""
     env.reopen(env.local, env.ifname)
     carrier, before = env.changes(), counters(env)
     wedged(env, (kind, "until=restart"), to_peer)
     check_equal(env.changes(), carrier, "changes of the carrier of both ends")
-    changed = moved(before, counters(env), r"^(channel_)?recover")
-    check(changed.get("channel_recoveries"), "no recovery of a channel is counted")
-    check_equal(changed.keys(), {"channel_recoveries"}, "recoveries")
+    changed = moved(before, counters(env), r"^([a-z]+_)?recover")
+    check(changed.get("queue_recoveries"), "no recovery of a queue is counted")
+    check_equal(changed.keys(), {"queue_recoveries"}, "recoveries")
 
 
 def escalated(env, kind, to_peer):
@@ -234,7 +234,8 @@ def escalated(env, kind, to_peer):
     carrier, before = env.changes(), counters(env)
     wedged(env, (kind, "until=reset"), to_peer)
     wait_for(lambda: moved(before, counters(env), r"^recoveries$"), "a reset of the core", timeout=NOTICE)
-    check(moved(before, counters(env), r"^channel_recoveries$"), "the core was reset before the channel")
+    for smaller in ("queue", "channel"):
+        check(moved(before, counters(env), f"^{smaller}_recoveries$"), f"the core was reset before the {smaller}")
     flows(env)
     check_equal(env.changes(), carrier, "changes of the carrier of both ends")
     check_equal(moved(before, counters(env), r"fail"), {}, "failures")

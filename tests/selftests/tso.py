@@ -6,6 +6,7 @@ import random
 import struct
 
 from csum import ETH_P_IP, ETH_P_IPV6, TCP, UDP, ones_sum, pseudo
+from device import Device
 from lib import Skip, case, check, check_equal, main, noise
 
 FEATURE = {(TCP, False): "tx-tcp-segmentation", (TCP, True): "tx-tcp6-segmentation",
@@ -258,6 +259,29 @@ def udp_short(env):
     offload.judge(took_part=False)
 
 
+def told_mss(env):
+    """What a channel was told of the MSS holds when only its receive ring is new."""
+    device = Device(env)
+    old = device.rings()
+    env.defer(env.reopen, env.local, env.ifname)
+    env.defer(device.set_rings, *old)
+    offload = Offload(env, UDP, False, True)
+    sink, port = env.peer.udp_open(env.peer_v4)
+    env.defer(env.peer.close, sink)
+    # One flow, and so one queue.
+    source, _ = env.local.udp_open(env.v4)
+    env.defer(env.local.close, source)
+    for receive in (old[0], old[0] // 2, old[0], old[0] // 4):
+        device.set_rings(receive, old[1])
+        env.wait_ping()
+        data = noise(8001, receive)
+        env.local.udp_send_segmented(source, env.peer_v4, port, data, 1000)
+        expected = [data[at:at + 1000] for at in range(0, len(data), 1000)]
+        got = env.peer.udp_recv(sink, len(expected), timeout=5)
+        check(got == expected, f"with a receive ring of {receive}: got {[len(each) for each in got]}")
+    offload.judge()
+
+
 def toggle(env):
     """On and off under traffic: nothing lost, the link stays."""
     changes = int(env.local.sys("carrier_changes"))
@@ -287,4 +311,5 @@ if __name__ == "__main__":
          *(case(f"udp_segments_{FAMILY[v6]}_{WORD[on]}", udp_segments, v6, on) for v6 in (False, True) for on in (True, False)),
          udp_queues,
          udp_short,
+         told_mss,
          toggle)

@@ -1111,13 +1111,6 @@ impl<T: Driver> Device<T> {
         unsafe { bindings::netif_tx_wake_all_queues(self.as_raw()) };
     }
 
-    /// Waits until every section that runs with bottom halves disabled now has ended: all polls and
-    /// transmissions among others.
-    pub fn synchronize(&self, _rtnl: &Rtnl) {
-        // SAFETY: Takes no argument, and the caller may sleep as it holds a mutex.
-        unsafe { bindings::synchronize_net() };
-    }
-
     /// Has [`Driver::watch`] called after about `delay`, unless that is planned already.
     ///
     /// Delays of seconds are rounded, so that the CPU wakes up less often. May be called in any

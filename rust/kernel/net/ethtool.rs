@@ -403,6 +403,12 @@ impl SelfTest<'_> {
 pub struct Eee(bindings::ethtool_keee);
 
 impl Eee {
+    /// Makes the time, in microseconds, that the transmitter is idle before it enters low-power
+    /// idle at most `max`.
+    pub fn limit_tx_lpi_timer(&mut self, max: u32) {
+        self.0.tx_lpi_timer = self.0.tx_lpi_timer.min(max);
+    }
+
     #[cfg(CONFIG_RUST_PHYLINK_ABSTRACTIONS)]
     pub(super) fn as_raw_mut(&mut self) -> *mut bindings::ethtool_keee {
         &raw mut self.0

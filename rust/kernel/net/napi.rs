@@ -539,7 +539,8 @@ struct State {
 ///   if `state.enabled` is set. Else it cannot be scheduled, and nobody walks the list over it.
 /// - `config` is a valid index of the configurations of the device, if any, which no other NAPI
 ///   uses.
-/// - `inner` is accessed by the poll callback, or with `state` locked and not `enabled`.
+/// - `inner` is accessed by the poll callback, or with `state` locked and the NAPI disabled: not
+///   `enabled`, or paused.
 #[pin_data(PinnedDrop)]
 pub struct Napi<'a, P: Poll> {
     core: Arc<Core>,
@@ -676,8 +677,8 @@ impl<'a, P: Poll> Napi<'a, P> {
             let (napi, dev) = (self.core.as_raw(), self.core.netdev());
 
             // SAFETY: By the type invariants the device exists, and the NAPI is not in its list and
-            // does not move until it is deleted, which the destructor does. The index is valid. The
-            // lock of the device is held.
+            // does not move until it is deleted, which `disable()` does, and the destructor by it.
+            // Its timer does not run. The index is valid. The lock of the device is held.
             unsafe {
                 bindings::netdev_lock(dev);
                 match self.config {
@@ -700,10 +701,10 @@ impl<'a, P: Poll> Napi<'a, P> {
 
     /// Disables polling.
     ///
-    /// Waits for a poll that is in progress, and stops the timer of
+    /// Waits for a poll that is in progress, [`Poll::rearm`] included, and stops the timer of
     /// [`schedule_after()`](Self::schedule_after). Packets that GRO still holds, as it does if
-    /// users have it wait for more (`gro_flush_timeout`), are dropped. An invocation of
-    /// [`Poll::rearm`] may still be in progress when this returns. May sleep.
+    /// users have it wait for more (`gro_flush_timeout`), are dropped. If the NAPI is polled by a
+    /// thread, that ends; [`enable()`](Self::enable) makes another. May sleep.
     pub fn disable(&self) {
         let mut state = self.state.lock();
 
@@ -711,13 +712,17 @@ impl<'a, P: Poll> Napi<'a, P> {
             let (napi, dev) = (self.core.as_raw(), self.core.netdev());
 
             // SAFETY: By the type invariants the NAPI exists, is in the list of its device and
-            // enabled. The lock of the device is held, and the caller may sleep.
+            // enabled. The lock of the device is held, and the caller may sleep. After the grace
+            // period nobody finds the NAPI who would start its timer, as a poll that was ending,
+            // or a busy poll, may have done since it was disabled: it is set up anew by `enable()`,
+            // and freed by the destructor.
             unsafe {
                 bindings::netdev_lock(dev);
                 bindings::napi_disable_locked(napi);
                 bindings::__netif_napi_del_locked(napi);
                 bindings::netdev_unlock(dev);
                 bindings::synchronize_net();
+                bindings::hrtimer_cancel(&raw mut (*napi).timer);
             }
             // INVARIANT: It is disabled now, and in no list that somebody walks.
             state.enabled = false;
@@ -748,6 +753,51 @@ impl<'a, P: Poll> Napi<'a, P> {
         let inner = unsafe { &mut *self.inner.get() };
 
         Some(f(inner, &cx))
+    }
+
+    /// Gives access to the state of the NAPI while it is not polled.
+    ///
+    /// An enabled NAPI pauses for that, and is polled once more afterwards; unlike with
+    /// [`disable()`](Self::disable) it keeps what GRO holds, and its thread if it has one. A NAPI
+    /// that is disabled stays so. `f` is called with the lock of the network device held if the
+    /// NAPI is enabled: it must neither take that nor use other methods of a NAPI that do. May
+    /// sleep.
+    pub fn with_paused<R>(&self, f: impl FnOnce(&mut P, &Context<'_>) -> R) -> R {
+        let state = self.state.lock();
+        let (napi, dev) = (self.core.as_raw(), self.core.netdev());
+
+        if state.enabled {
+            // SAFETY: By the type invariants the NAPI and its device exist, and it is enabled. The
+            // caller may sleep.
+            unsafe {
+                bindings::netdev_lock(dev);
+                bindings::napi_disable_locked(napi);
+            }
+        }
+
+        // INVARIANT: The NAPI is disabled, and stays so while `state` is locked.
+        let cx = Context {
+            core: &self.core,
+            mode: Mode::Disabled,
+            _not_send: NotThreadSafe,
+        };
+
+        // SAFETY: By the type invariants, as in `with_disabled()`.
+        let inner = unsafe { &mut *self.inner.get() };
+
+        let result = f(inner, &cx);
+
+        if state.enabled {
+            // SAFETY: The NAPI was disabled above, and the lock of the device is held since.
+            unsafe {
+                bindings::napi_enable_locked(napi);
+                bindings::netdev_unlock(dev);
+            }
+            // What came meanwhile found it disabled.
+            self.schedule();
+        }
+
+        result
     }
 
     /// Tells the networking core which interrupt this NAPI is served by, if any.
@@ -863,12 +913,6 @@ impl<P: Poll> PinnedDrop for Napi<'_, P> {
             // caller may or may not hold. Give up the few bytes instead.
             core::mem::forget(self.core.clone());
         }
-        drop(state);
-
-        // The poll callback has returned when this ends, including `Poll::rearm`.
-        //
-        // SAFETY: The function has no requirements for memory safety.
-        unsafe { bindings::synchronize_net() };
     }
 }
 
@@ -882,8 +926,8 @@ unsafe extern "C" fn poll_callback<P: Poll>(
     // SAFETY: `napi` is a field of a `Core`, and `Opaque` is transparent.
     let core = unsafe { container_of!(Opaque::cast_from(napi), Core, napi) };
 
-    // SAFETY: By the type invariants of `Core` and `Napi` the pointers are valid: the destructor of
-    // `Napi` waits for this function.
+    // SAFETY: By the type invariants of `Core` and `Napi` the pointers are valid: `disable()`, and so
+    // the destructor of `Napi`, waits for this function.
     let this = unsafe { &*(*(*core).owner.get()).cast::<Napi<'_, P>>() };
 
     let budget = u32::try_from(budget).unwrap_or(0);
@@ -1262,6 +1306,28 @@ mod tests {
             );
         }
         assert_eq!(calls.poll.load(Relaxed), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pause_ends_with_a_poll() -> Result {
+        let parent = Parent::new()?;
+        let (napi, calls) = napi(&parent, 3)?;
+
+        // One that is disabled stays so.
+        assert_eq!(napi.with_paused(|work, cx| (cx.is_disabled(), work.left)), (true, 3));
+        assert_eq!(napi.with_disabled(|work, _| work.left), Some(3));
+
+        napi.enable();
+        let during = napi.with_paused(|_, _| {
+            let scheduled = napi.schedule();
+            fsleep(Delta::from_millis(5));
+            (scheduled, calls.poll.load(Relaxed))
+        });
+        assert_eq!(during, (false, 0));
+        assert!(eventually(|| calls.rearm.load(Relaxed) == 1));
+        assert_eq!(napi.with_paused(|work, _| work.left), 0);
+        assert!(eventually(|| calls.rearm.load(Relaxed) == 2));
         Ok(())
     }
 

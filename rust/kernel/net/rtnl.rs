@@ -84,6 +84,17 @@ pub fn lock() -> Guard {
     Guard(Rtnl(NotThreadSafe))
 }
 
+/// Waits until all RCU readers of now have ended, and with them all sections that run with bottom
+/// halves disabled: polls and transmissions among others.
+///
+/// In a hurry while somebody holds the rtnl mutex, for others wait for that. May sleep.
+#[inline]
+pub fn synchronize_net() {
+    // SAFETY: The function has no requirement except a context that may sleep, which is not a
+    // matter of memory safety.
+    unsafe { bindings::synchronize_net() };
+}
+
 impl Deref for Guard {
     type Target = Rtnl;
 
