@@ -318,7 +318,7 @@ impl<'a> Port<'a> {
             .inspect_err(|_| {
                 dev_err!(
                     hw.dev,
-                    "FIFOs of {} (TX) and {} bytes (RX) hold no frame: is the core clocked and out of reset?\n",
+                    "FIFOs of {} (TX) and {} bytes (RX) hold no frame: is the core clocked?\n",
                     tx_fifo,
                     rx_fifo
                 );
@@ -334,8 +334,7 @@ impl<'a> Port<'a> {
             coalesce: [Coalesce::DEFAULT; MAX_CHANNELS],
         };
 
-        let mut unregistered =
-            UnregisteredDevice::<Dwmac>::new(hw.dev, most_tx, most_rx)?;
+        let mut unregistered = UnregisteredDevice::<Dwmac>::new(hw.dev, most_tx, most_rx)?;
         let dev = unregistered.device();
         let devlink = Devlink::new(&unregistered)?;
         let handle = unregistered.handle()?;
@@ -806,12 +805,18 @@ impl<'a> Port<'a> {
         };
         let (mut tx_stuck, mut rx_stuck) = (0, 0);
         if which.tx {
-            let senders = ChannelIrqs { tx: true, rx: false };
+            let senders = ChannelIrqs {
+                tx: true,
+                rx: false,
+            };
             tx_stuck = stuck(self.dev.num_tx_queues(), senders);
         }
         if which.rx {
             hw.suspend_link(!which.tx);
-            let receivers = ChannelIrqs { tx: false, rx: true };
+            let receivers = ChannelIrqs {
+                tx: false,
+                rx: true,
+            };
             rx_stuck = stuck(rx_channels, receivers);
         }
         let halted = tx_stuck == 0 && rx_stuck == 0;

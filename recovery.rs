@@ -6,9 +6,10 @@
 //! A fault resets the smallest thing that may mend it: the queue, which is one direction of a
 //! channel, and whose ring starts over while all others and the link go on. If it shows a fault
 //! again soon, or a fault is of both directions, that is the channel; and if the channel does not
-//! obey, or does so again, the core is reset. So it is for an error of the [safety package](crate::safety), which is
-//! no single channel's. All of it is decided here, from times and counts only; who carries it
-//! out is [`Port::recover()`](crate::port::Port::recover).
+//! obey, or shows a fault again, the core is reset. So it is for an error of the
+//! [safety package](crate::safety), which is no single channel's. All of it is decided here, from
+//! times and counts only; who carries it out is
+//! [`Port::recover()`](crate::port::Port::recover).
 
 use core::{
     mem,

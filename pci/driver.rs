@@ -105,9 +105,11 @@ impl pci::Driver for Driver {
                 .dma_bits
                 .map_or(core_bits, |bus| bus.min(core_bits));
             // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
-            unsafe { pdev.dma_set_mask_and_coherent(DmaMask::try_new(bits)?) }.inspect_err(|_| {
-                dev_err!(pdev, "the bus takes no DMA addresses of {} bits\n", bits);
-            })?;
+            unsafe { pdev.dma_set_mask_and_coherent(DmaMask::try_new(bits)?) }.inspect_err(
+                |_| {
+                    dev_err!(pdev, "the bus takes no DMA addresses of {} bits\n", bits);
+                },
+            )?;
             pdev.set_master();
 
             let (vectors, plan) = vectors(pdev, glue)?;

@@ -290,7 +290,11 @@ impl<'a> Port<'a> {
                 Step::Channel => used,
             };
             // A channel with one direction is all of it.
-            let noted = if which == used { ChannelIrqs::BOTH } else { which };
+            let noted = if which == used {
+                ChannelIrqs::BOTH
+            } else {
+                which
+            };
             control.history.note(ch, noted);
             match self.restart(channel, which, &control.settings) {
                 Ok(()) => {
@@ -387,12 +391,7 @@ impl<'a> Port<'a> {
     /// so does the link.
     ///
     /// On failure the channel is silent, and a reset of the core is due.
-    fn restart(
-        &self,
-        channel: &Channel<'a>,
-        which: ChannelIrqs,
-        settings: &Settings,
-    ) -> Result {
+    fn restart(&self, channel: &Channel<'a>, which: ChannelIrqs, settings: &Settings) -> Result {
         let (hw, dma, io, ch) = (&self.hw, self.hw.hwif.dma, self.hw.io(), channel.index);
         let queue = self.dev.tx_queue(index_u32(ch)).filter(|_| which.tx);
         // One restart is for all of these that have been noticed.

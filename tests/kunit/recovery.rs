@@ -93,7 +93,10 @@ mod tests {
         assert!(Faults::default().mended(1, ChannelIrqs::BOTH).is_empty());
         assert_eq!(Faults::new(timeout, 3).directions(), tx);
         assert_eq!(Faults::new(stall, 3).directions(), rx);
-        assert_eq!(Faults::new(Fault::BusError, 3).directions(), ChannelIrqs::BOTH);
+        assert_eq!(
+            Faults::new(Fault::BusError, 3).directions(),
+            ChannelIrqs::BOTH
+        );
         let mut two = Faults::new(timeout, 3);
         two |= Faults::new(stall, 3);
         assert_eq!(two.directions(), ChannelIrqs::BOTH);

@@ -233,7 +233,7 @@ def escalated(env, kind, to_peer):
     env.reopen(env.local, env.ifname)
     carrier, before = env.changes(), counters(env)
     wedged(env, (kind, "until=reset"), to_peer)
-    wait_for(lambda: moved(before, counters(env), r"^recoveries$"), "a reset of the core", timeout=NOTICE)
+    wait_for(lambda: moved(before, counters(env), r"^recoveries$"), "a reset of the core", timeout=3 * NOTICE)
     for smaller in ("queue", "channel"):
         check(moved(before, counters(env), f"^{smaller}_recoveries$"), f"the core was reset before the {smaller}")
     flows(env)

@@ -926,8 +926,8 @@ unsafe extern "C" fn poll_callback<P: Poll>(
     // SAFETY: `napi` is a field of a `Core`, and `Opaque` is transparent.
     let core = unsafe { container_of!(Opaque::cast_from(napi), Core, napi) };
 
-    // SAFETY: By the type invariants of `Core` and `Napi` the pointers are valid: `disable()`, and so
-    // the destructor of `Napi`, waits for this function.
+    // SAFETY: By the type invariants of `Core` and `Napi` the pointers are valid: `disable()` waits
+    // for this function, and the destructor of `Napi` calls it.
     let this = unsafe { &*(*(*core).owner.get()).cast::<Napi<'_, P>>() };
 
     let budget = u32::try_from(budget).unwrap_or(0);
@@ -1315,7 +1315,10 @@ mod tests {
         let (napi, calls) = napi(&parent, 3)?;
 
         // One that is disabled stays so.
-        assert_eq!(napi.with_paused(|work, cx| (cx.is_disabled(), work.left)), (true, 3));
+        assert_eq!(
+            napi.with_paused(|work, cx| (cx.is_disabled(), work.left)),
+            (true, 3)
+        );
         assert_eq!(napi.with_disabled(|work, _| work.left), Some(3));
 
         napi.enable();
