@@ -647,11 +647,11 @@ class Env:
                 total += sum(int(word) for word in words[1:1 + os.cpu_count()])
         return total
 
-    def flood(self):
+    def flood(self, burst=16):
         """Noise in both directions until the case ends."""
-        self.local.flood_start(self.peer_v4)
+        self.local.flood_start(self.peer_v4, burst=burst)
         self.defer(self.local.flood_stop)
-        self.peer.flood_start(self.v4)
+        self.peer.flood_start(self.v4, burst=burst)
         self.defer(self.peer.flood_stop)
 
     # -- traffic

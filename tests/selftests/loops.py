@@ -15,6 +15,9 @@ from device import Device
 from lib import Progress, check, check_equal, main, note, wait_for
 from suspend import sleep
 
+# Frames a hundredth of a second and direction: some are always on their way, and the CPU is left to the rounds.
+BURST = 2
+
 ROUNDS = {"BIND": 10, "UPDOWN": 20, "CHANGE": 30, "SUSPEND": 5}
 
 
@@ -86,7 +89,7 @@ def bind(env):
 
 def updown(env):
     env.defer(env.bring_up)
-    env.flood()
+    env.flood(BURST)
     device = Device(env)
     start = time.monotonic()
     for count in rounds("UPDOWN"):
@@ -108,7 +111,7 @@ def change(env):
     env.defer(device.set_channels, *channels)
     env.defer(device.set_rings, *rings)
     env.defer(device.mtu, 1500)
-    env.flood()
+    env.flood(BURST)
     changes = [lambda: device.mtu(2000), lambda: device.set_rings(128, 256),
                lambda: device.set_channels(*(min(count, 1) for count in channels)),
                lambda: device.mtu(1000), lambda: device.set_rings(512, 64), lambda: device.set_channels(*channels),
@@ -124,7 +127,7 @@ def change(env):
 def suspend(env):
     """The system sleeps while frames of both directions are on their way."""
     env.need_pci()
-    env.flood()
+    env.flood(BURST)
     start = time.monotonic()
     for count in rounds("SUSPEND"):
         sleep(env)
