@@ -11,10 +11,14 @@ A test program is a list of cases, functions that take an Env:
 """
 
 import contextlib
+import fnmatch
+import importlib.machinery
+import importlib.util
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -42,6 +46,13 @@ STALL = re.compile(r"receiver stands still")
 
 # A driver of this folder has no excuse for what another may not be able to do.
 OUR_DRIVERS = ("rust_stmmac", "intel-eth-pci", "stmmaceth", "st_gmac")
+
+
+def kind_of(driver):
+    """As known-defects and known-violations call it."""
+    if driver in OUR_DRIVERS:
+        return "rust" if driver == "rust_stmmac" else "c"
+    return driver
 
 
 class Skip(Exception):
@@ -210,10 +221,31 @@ class Model:
         self.port = os.environ.get("MODEL_PORT", "a")
         # Whether this case had anything fail.
         self.faults = False
+        # How often each violation had been seen at the last look.
+        self.violated = {}
 
     def have(self):
-        return any(os.access(os.path.join(folder, "modelctl"), os.X_OK)
-                   for folder in os.environ.get("PATH", "").split(os.pathsep))
+        return shutil.which("modelctl") is not None
+
+    def ask(self, **request):
+        """A request without a program of its own, for what is asked after each case."""
+        if not hasattr(self, "program"):
+            loader = importlib.machinery.SourceFileLoader("modelctl", shutil.which("modelctl"))
+            self.program = importlib.util.module_from_spec(importlib.util.spec_from_loader("modelctl", loader))
+            loader.exec_module(self.program)
+        try:
+            answer = json.loads(self.program.call(json.dumps(request)))
+        except (OSError, SystemExit, ValueError) as err:
+            raise Failure(f"the model does not answer: {err}") from None
+        check("ok" in answer, f"the model refuses {request}: {answer}")
+        return answer["ok"]
+
+    def violations(self):
+        """What strict mode has seen since the last look, of any port, as the model prints it."""
+        seen = {(v["port"], v["kind"], v["subject"]): v for v in self.ask(cmd="strict")}
+        fresh = [v["line"] for key, v in seen.items() if v["count"] > self.violated.get(key, 0)]
+        self.violated = {key: v["count"] for key, v in seen.items()}
+        return fresh
 
     def ctl(self, *args):
         self.faults |= "fault" in args[0]
@@ -264,6 +296,8 @@ class Env:
         self.mtu_loses_link = False
         self.kmsg = KernelLog()
         self.model = Model()
+        if self.model.have():
+            self.model.violations()
         self.ifname = config["NETIF"]
         self.v4, self.peer_v4 = config["LOCAL_V4"], config["REMOTE_V4"]
         self.v6, self.peer_v6 = config["LOCAL_V6"], config["REMOTE_V6"]
@@ -710,6 +744,21 @@ def case(name, function, *args, **kwargs):
     return bound
 
 
+def unknown_violations(lines, kind):
+    """Those that known-violations does not list for the driver; as guest_violations in lab/guest.sh."""
+    with open(os.path.join(HERE, "known-violations"), encoding="utf-8") as file:
+        fields = [[word.strip() for word in line.split("|")] for line in file if "|" in line and not line.startswith("#")]
+    known = [f"{pattern}:*" for driver, pattern, *_ in fields if driver == kind]
+    return [line for line in lines if not any(fnmatch.fnmatchcase(line.partition(": ")[2], pattern) for pattern in known)]
+
+
+def broken_rules(env):
+    """What the driver did to the hardware since the last look that it must not."""
+    fresh = unknown_violations(env.model.violations(), kind_of(env.driver))
+    # Whoever only wants to be warned is told by the guest's end.
+    return fresh if fresh and env.model.about()["strict"] == "on" else []
+
+
 def run_case(env, function):
     """[result, text]: 'ok', 'skip' with the reason, or 'fail'."""
     env.kmsg.news()
@@ -733,6 +782,13 @@ def run_case(env, function):
     stalls = [line for line in log if STALL.search(line)]
     if stalls and not env.model.faults:
         result, text = "fail", "\n".join(filter(None, [text, f"a recovery without a fault: {stalls[0]}"]))
+    if env.model.have():
+        try:
+            broken = [f"the driver broke a rule of the hardware: {line}" for line in broken_rules(env)]
+        except Failure as err:
+            broken = [str(err)]
+        if broken:
+            result, text = "fail", "\n".join(filter(None, [text if result == "fail" else "", *broken]))
     if result == "fail":
         text = "\n".join([text] + [f"kmsg: {line}" for line in log[-8:]])
     return result, text
