@@ -26,7 +26,9 @@ guest_help() {
 	  --keep            keep the folder with the logs
 	Exit status: COMMAND's; 124 after a timeout, 123 if the kernel died or the guest did not start,
 	122 if COMMAND succeeded but the kernel log has a warning (the leak check puts its findings there), 121 if it succeeded
-	but the driver broke rules of the hardware that tests/selftests/known-violations does not list; they are printed.
+	but the driver broke rules of the hardware that tests/selftests/known-violations does not list; they are printed;
+	120 if all that is well, but the model's silence means nothing: it died, panicked, did not answer at the end or not
+	end when told to, or strict mode was not what --strict says any more.
 	In the guest: /src is the repository, 'modelctl' talks to the model ('modelctl help').
 	EOF
 }
@@ -180,11 +182,14 @@ guest_boot() {
 
 KERNEL_TROUBLE='Kernel panic|Oops|BUG:|WARNING:|KASAN|UBSAN|DMA-API:|possible .* deadlock|possible recursive locking|inconsistent lock state|suspicious RCU|sleeping function called|blocked for more than|scheduling while atomic|unreferenced object|ODEBUG|stalled pool shutdown|lab-leaks:'
 
-# What strict mode saw, without what a driver is known for.
+# A model that hangs must not keep the lab.
+ask_model() { timeout -k 1 20 "$MODEL" ctl --control "$run/control.sock" "$@" 2>> "$run/model.log"; }
+
+# guest_violations SEEN: what strict mode saw, without what a driver is known for.
 guest_violations() {
 	local line what driver pattern
-	[ -n "$model_pid" ] && [ "$opt_strict" != off ] || return 0
-	"$MODEL" ctl --control "$run/control.sock" strict 2>> "$run/model.log" | while IFS= read -r line; do
+	[ -n "$1" ] && [ "$opt_strict" != off ] || return 0
+	while IFS= read -r line; do
 		what=${line#*: }
 		while IFS='|' read -r driver pattern _; do
 			driver=${driver// /} pattern=${pattern# }
@@ -194,12 +199,50 @@ guest_violations() {
 			fi
 		done < /src/tests/selftests/known-violations
 		say "$line"
-	done
+	done <<< "$1"
+}
+
+# judge_model: the model's last words, and its end. Sets violations, and trouble
+# to what would make it worth nothing that there are none.
+judge_model() {
+	local i seen ports status=0
+	violations='' trouble=()
+	[ -n "$model_pid" ] || return 0
+	if ! kill -0 "$model_pid" 2>/dev/null; then
+		trouble+=("it was gone before the end")
+	else
+		if seen=$(ask_model strict) && ports=$(ask_model ports); then
+			violations=$(guest_violations "$seen")
+			ports=$(grep -vw "strict=$opt_strict" <<< "$ports" | grep -o 'name=[^ ]*' | tr '\n' ' ') || true
+			[ -z "$ports" ] || trouble+=("strict mode is not '$opt_strict' any more: ${ports% }")
+		else
+			trouble+=("it does not answer")
+		fi
+		kill "$model_pid" 2>/dev/null || true
+		for ((i = 0; i < 100; i++)); do
+			kill -0 "$model_pid" 2>/dev/null || break
+			sleep 0.1
+		done
+		! kill -KILL "$model_pid" 2>/dev/null || trouble+=("it does not end when told to")
+	fi
+	wait "$model_pid" || status=$?
+	model_pid=
+	# With 1 it also ends for violations, of which only guest_violations knows which ones count.
+	case $status:$(tail -n 1 "$run/model.log") in
+	0:* | 137:* | 1:*"violations of the hardware's rules"*) ;;
+	*) trouble+=("it ended with status $status: $(tail -n 1 "$run/model.log")") ;;
+	esac
+	! grep -q panicked "$run/model.log" || trouble+=("$(grep -m 1 panicked "$run/model.log")")
 }
 
 guest_verdict() {
-	local violations
-	violations=$(guest_violations)
+	local violations trouble
+	judge_model
+	if [ ${#trouble[@]} -gt 0 ]; then
+		warn "the model is not to be trusted; log: $(shown "$run/model.log")"
+		printf '  ! %s\n' "${trouble[@]}" >&2
+		opt_keep=1
+	fi
 	if [ -n "$violations" ]; then
 		warn "the driver broke rules of the hardware:"
 		sed 's/^/  ! /' <<< "$violations" >&2
@@ -211,6 +254,7 @@ guest_verdict() {
 			[ "$guest_status" != 0 ] || [ "$opt_allow_warnings" = 1 ] || guest_status=122
 		fi
 		[ "$guest_status" != 0 ] || [ -z "$violations" ] || [ "$opt_strict" = warn ] || guest_status=121
+		[ "$guest_status" != 0 ] || [ ${#trouble[@]} = 0 ] || guest_status=120
 		return
 	fi
 	if [ -s "$run/timeout" ]; then
@@ -220,7 +264,7 @@ guest_verdict() {
 		guest_status=123
 		console_extract "the guest's kernel died"
 	elif [ "$interactive" = 1 ] && [ ! -s "$run/qemu.log" ]; then
-		guest_status=0
+		guest_status=$([ ${#trouble[@]} = 0 ] && say 0 || say 120)
 	else
 		guest_status=123
 		console_extract "the guest ended early: $(tail -n 1 "$run/qemu.log")"
