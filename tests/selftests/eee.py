@@ -5,7 +5,8 @@
 import re
 import time
 
-from lib import Skip, check, check_equal, main, wait_for
+from lib import Skip, check, main, wait_for
+from suspend import sleep
 
 ENTRIES = re.compile(r"^ +(?:mac_tx_lpi_entries|mmc_tx_lpi_tran\w*): (\d+)$", re.M)
 
@@ -63,35 +64,60 @@ def timer(env):
     check(eee(env)["Tx LPI"].startswith("5000"), f"Tx LPI after down and up: {eee(env)['Tx LPI']}")
 
 
-def entered(env):
-    """An idle transmitter enters low-power idle; one that is used does not lose a frame."""
-    def entries():
-        found = ENTRIES.search(env.local.run("ethtool", "-S", env.ifname))
-        if not found:
-            env.absent("no counter of low-power idle")
-        return int(found[1])
-    set_eee(env, "eee", "on", "tx-lpi", "on", "tx-timer", "1000")
+def entries(env):
+    found = ENTRIES.search(env.local.run("ethtool", "-S", env.ifname))
+    if not found:
+        env.absent("no counter of low-power idle")
+    return int(found[1])
+
+
+def rest(env, after=""):
+    """A transmitter that is used now and then sleeps in between."""
     if "enabled - active" not in eee(env)["EEE status"]:
+        # What was active once must be again.
+        check(not after, f"EEE is not active{after}: {eee(env)}")
         env.absent("EEE is not active on this link")
-    before = entries()
+    before = entries(env)
     for _ in range(20):
         time.sleep(0.1)
         env.ping()
-    wait_for(lambda: entries() > before, "low-power idle")
+    wait_for(lambda: entries(env) > before, f"low-power idle{after}")
+
+
+def entered(env):
+    """An idle transmitter enters low-power idle; one that is used does not lose a frame."""
+    set_eee(env, "eee", "on", "tx-lpi", "on", "tx-timer", "1000")
+    rest(env)
     env.tcp(True)
     env.tcp(False)
     env.udp([1000] * 100)
 
 
 def ring_change(env):
-    """It goes on after new rings, and after a reset of the core."""
+    """It goes on after new rings."""
     set_eee(env, "eee", "on", "tx-lpi", "on", "tx-timer", "1000")
-    state = eee(env)["EEE status"]
-    for size in (128, 512):
-        env.local.command(["ethtool", "-G", env.ifname, "rx", str(size)])
+    rest(env)
+    old = re.search(r"Current hardware settings:.*?RX:\s+(\d+)", env.local.run("ethtool", "-g", env.ifname), re.S)[1]
+    env.defer(env.local.command, ["ethtool", "-G", env.ifname, "rx", old])
+    for size in ("128", "256"):
+        env.local.run("ethtool", "-G", env.ifname, "rx", size)
         env.wait_steady()
-    check_equal(eee(env)["EEE status"], state, "EEE status after new rings")
+        rest(env, f" after rings of {size}")
+
+
+def core_reset(env):
+    """It goes on after a reset of the core: down and up, and a sleep of the system."""
+    set_eee(env, "eee", "on", "tx-lpi", "on", "tx-timer", "1000")
+    rest(env)
+    env.defer(env.bring_up)
+    env.local.run("ip", "link", "set", env.ifname, "down")
+    env.bring_up()
+    env.wait_steady()
+    rest(env, " after down and up")
+    sleep(env)
+    env.wait_steady()
+    rest(env, " after a sleep")
 
 
 if __name__ == "__main__":
-    main(show, negotiated, timer, entered, ring_change)
+    main(show, negotiated, timer, entered, ring_change, core_reset)
