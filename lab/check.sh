@@ -142,8 +142,8 @@ SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link:speed_and_duplex,restart 
 SNPS=(--ids 16c3:7102,8086:4ba0)
 SNPS_RUST="stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal,rx_length,rx_no_first,rx_no_last,rx_random,rx_context selftest:offline"
 # What other interrupts, and other releases of the core, may change.
-INTERRUPTS="stream:tcp_both_ways hwfaults:bus_error_rx_desc,restart_rx_wedge,lost_interrupt,spurious"
-INTERRUPTS_C="selftest:offline stream:tcp_both_ways"
+INTERRUPTS="qstats:messages,interrupts stream:tcp_both_ways hwfaults:bus_error_rx_desc,restart_rx_wedge,lost_interrupt,spurious"
+INTERRUPTS_C="qstats:messages selftest:offline stream:tcp_both_ways"
 BASIC="stream selftest:offline"
 # The one VLAN filter, or the hash: more came with later releases.
 VLAN_4_2="vlan:strip_s_on,filter_few_s,filter_many_s,service_strip"

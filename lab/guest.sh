@@ -368,7 +368,7 @@ guest_run() {
 	run=$(mktemp -d "$RUNS/$(date +%H%M%S).XXXX")
 	mkdir "$run/share"
 	: > "$run/share/env"
-	for e in "DRIVER=$DRIVER" "KERNEL=$KERNEL" "LEAK_CHECK=$opt_leak_check" "${opt_env[@]}"; do
+	for e in "DRIVER=$DRIVER" "KERNEL=$KERNEL" "IRQ_KINDS=$opt_irq" "LEAK_CHECK=$opt_leak_check" "${opt_env[@]}"; do
 		printf '%s=%q\n' "${e%%=*}" "${e#*=}" >> "$run/share/env"
 	done
 	if [ $# -gt 0 ]; then

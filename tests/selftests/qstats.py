@@ -203,10 +203,38 @@ def named(env, irq):
 
 
 def interrupts(env):
-    """Every queue is served by a NAPI, and that by an interrupt of the device."""
-    for queue, irq in vectors(env).items():
-        check(irq is not None, f"the NAPI of queue {queue} has no interrupt")
-        named(env, irq)
+    """Every queue is served by a NAPI, and that by an interrupt of the device: that of its channel, where there are several. One
+    channel has one, which is called after its receive queue if it has one in use."""
+    receivers = channels(env)[0]["rx"]
+    several = len(env.vectors()) > 1
+    for (way, index), irq in vectors(env).items():
+        check(irq is not None, f"the NAPI of {way} queue {index} has no interrupt")
+        check(str(irq) in env.vectors(), f"interrupt {irq} of {way} queue {index} is not one of the device, which has {env.vectors()}")
+        line = named(env, irq)
+        if env.driver == "rust_stmmac" and several:
+            name = f"rust_stmmac-{'rx' if index < receivers else 'tx'}-{index}"
+            check(re.search(rf"\b{name}\b", line), f"the interrupt of {way} queue {index} is not {name}: {line}")
+
+
+def messages(env):
+    """A lab guest says what its ports offer (--irq): of that the device has got the best, and of messages more than one."""
+    offered = os.environ.get("IRQ_KINDS")
+    if offered is None:
+        raise Skip("nobody says what the device offers (IRQ_KINDS)")
+    if env.local.read(f"/sys/bus/pci/devices/{env.pci}/vendor") != "0x8086":
+        raise Skip("functions of this vendor have one vector")
+    kinds = offered.split("+") if offered else ["msix"]
+    check(env.vectors(), "the device has no interrupt")
+    # What was granted and is not used is not there.
+    lines = re.findall(rf"^ *(?:{'|'.join(env.vectors())}):.*", env.local.read("/proc/interrupts"), re.M)
+    best = next((kind for kind in ("msix", "msi") if kind in kinds), None)
+    if best is None:
+        check_equal(len(lines), 1, "interrupts of a device that has a pin only")
+        check("MSI" not in lines[0], f"the device offers no messages: {lines[0]}")
+        return
+    used = [line for line in lines if re.search(rf"PCI-{best.upper()}-{env.pci}\b", line)]
+    check(len(used) > 1, f"the device offers {best}, several of them; in use: {lines}")
+    env.ping()
 
 
 def interrupts_tx(env):
@@ -376,4 +404,4 @@ def pools(env):
 
 
 if __name__ == "__main__":
-    main(queues, exact, kept, interrupts, interrupts_tx, affinity_kept, napi_kept, threaded, remapped, pools)
+    main(queues, exact, kept, interrupts, messages, interrupts_tx, affinity_kept, napi_kept, threaded, remapped, pools)
