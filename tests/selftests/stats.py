@@ -204,5 +204,67 @@ def under_load(env):
     wait_for(lambda: totals(env.local)["rx_packets"] > start["rx_packets"], "counting received frames under load")
 
 
+def model_flood(env):
+    """More than the receiver can take: each frame is received, or counted by the name of why it was not."""
+    if not env.model.have():
+        raise Skip("no device model (modelctl) to send that fast")
+    quiet(env)
+    env.defer(env.model.ctl, "traffic", env.model.port, "stop")
+
+    def traffic():
+        return env.model.ask(cmd="traffic", port=env.model.port, spec="show")
+
+    def read():
+        # rx_dropped counts, too, what nobody listens to.
+        missed = env.local.link()["stats64"]["rx"]["missed_errors"]
+        own = {name: value for name, value in env.statistics().items() if not re.match(r"q\d", name)}
+        return own | totals(env.local) | {"rx_missed_errors": missed}
+    before = read()
+    env.model.ctl("traffic", env.model.port, "start", f"rate={FLOOD_RATE}", f"count={FLOOD}")
+    wait_for(lambda: not traffic()["running"], "the end of the flood")
+    check_equal(traffic()["made"], FLOOD, "frames that the model has sent")
+
+    def ends():
+        after = read()
+        # The C driver shows what found no room here only.
+        missed = "rx_missed_errors" if env.driver == "rust_stmmac" else "mmc_rx_fifo_overflow"
+        return {name: after[name] - before[name] for name in ("rx_packets", "rx_no_memory", missed) if name in after}
+    try:
+        wait_for(lambda: sum(ends().values()) == FLOOD, "", timeout=5 * SLOW)
+    except Failure:
+        raise Failure(f"of {FLOOD} frames became {ends()}; all that changed: {delta(before, read())}") from None
+    check(all(ends()[name] for name in ends() if name != "rx_no_memory"), f"too slow a flood to be one: {ends()}")
+    check_equal(delta(before, read()).get("rx_errors", 0), 0, "errors of a flood of good frames")
+    env.wait_ping()
+    env.tcp(False)
+
+
+FLOOD, FLOOD_RATE = 200_000, 1_000_000
+
+
+def model_sink(env):
+    """What the port sends, as the wire itself counts it."""
+    if not env.model.have():
+        raise Skip("no device model (modelctl) to count frames")
+    quiet(env)
+    source = env.local.raw_open()
+    env.defer(env.local.close, source)
+    env.defer(env.model.ctl, "traffic", env.model.port, "sink", "off")
+    env.model.ctl("traffic", env.model.port, "sink", "on")
+    sizes = [60 + (index * 37) % 1455 for index in range(2000)]
+    show = {"cmd": "traffic", "port": env.model.port, "spec": "show"}
+    old, before = env.model.ask(**show), totals(env.local)
+    env.local.raw_send(source, [env.frame(True, noise(size - 14, size)) for size in sizes])
+
+    def sunk():
+        new, after = env.model.ask(**show), totals(env.local)
+        return (new["sunk"] - old["sunk"], new["sunk_bytes"] - old["sunk_bytes"],
+                after["tx_packets"] - before["tx_packets"], after["tx_bytes"] - before["tx_bytes"])
+    try:
+        wait_for(lambda: sunk() == (len(sizes), sum(sizes)) * 2, "", timeout=5 * SLOW)
+    except Failure:
+        raise Failure(f"frames and bytes on the wire, and as the port counts them: {sunk()}, expected {(len(sizes), sum(sizes))}") from None
+
+
 if __name__ == "__main__":
-    main(exact, multicast, clean, driver_names, driver_sums, driver_clean, kept, under_load)
+    main(exact, multicast, clean, driver_names, driver_sums, driver_clean, kept, under_load, model_flood, model_sink)
