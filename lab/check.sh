@@ -140,7 +140,7 @@ QUICK_C="link:carrier_down,speed_and_duplex,driver_info ping:v4_mtu1500,v4_fragm
 SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link:speed_and_duplex,restart ping:v4_mtu1500,v6_mtu9000 suspend:up,down_after")
 # One vector, and what is off on Intel's: split headers, also of frames that make no sense.
 SNPS=(--ids 16c3:7102,8086:4ba0)
-SNPS_RUST="stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal,rx_length,rx_no_first,rx_no_last,rx_random,rx_context selftest:offline"
+SNPS_RUST="stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal,rx_length,rx_no_first,rx_no_last,rx_random,rx_context selftest:offline,broken_crc strict"
 # What other interrupts, and other releases of the core, may change.
 INTERRUPTS="qstats:messages,interrupts stream:tcp_both_ways hwfaults:bus_error_rx_desc,restart_rx_wedge,lost_interrupt,spurious"
 INTERRUPTS_C="qstats:messages selftest:offline stream:tcp_both_ways"
