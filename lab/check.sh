@@ -136,7 +136,7 @@ selftests_c() {
 	check_selftests intx-c c --irq intx --env "SELFTESTS=$INTERRUPTS_C"
 	check_selftests msi-c c --irq msi --env "SELFTESTS=$INTERRUPTS_C"
 }
-QUICK_C="link:carrier_down,speed_and_duplex,driver_info ping:v4_mtu1500,v4_fragments stream:tcp_v4_tx,tcp_v6_rx,tcp_both_ways,udp_v4_rx frames:edges_tx csum:traffic_tx_on_rx_on,on_wire_tx_on,wrong_udp_v4_rx_on tso:tcp_segments_v4_on filter:broadcast,groups_3,promisc_flag vlan:strip_c_on rings:ring_change_traffic,channels_change stats:exact ptp:transmit,receive_all suspend:up selftest:offline tx_timeout bind:rebind_traffic"
+QUICK_C="link:carrier_down,speed_and_duplex,driver_info ping:v4_mtu1500,v4_fragments stream:tcp_v4_tx,tcp_v6_rx,tcp_both_ways,udp_v4_rx frames:edges_tx csum:traffic_tx_on_rx_on,on_wire_tx_on,wrong_udp_v4_rx_on tso:tcp_segments_v4_on filter:broadcast,groups_3,promisc_flag vlan:strip_c_on rings:ring_change_traffic,channels_change stats:exact ptp:transmit,receive_all suspend:up selftest:offline tx_timeout strict bind:rebind_traffic"
 SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link:speed_and_duplex,restart ping:v4_mtu1500,v6_mtu9000 suspend:up,down_after")
 # One vector, and what is off on Intel's: split headers, also of frames that make no sense.
 SNPS=(--ids 16c3:7102,8086:4ba0)
