@@ -325,7 +325,8 @@ def escalated(env, kind, to_peer):
         check(moved(before, counters(env), f"^{smaller}_recoveries$"), f"the core was reset before the {smaller}")
     flows(env)
     check_equal(env.changes(), carrier, "changes of the carrier of both ends")
-    check_equal(moved(before, counters(env), r"(recovery|config)_fail"), {}, "failures")
+    # That the FIFO of a receiver that stands still does not get empty is none.
+    check_equal(moved(before, counters(env), r"^(recovery|reconfig)_fail"), {}, "failures")
 
 
 def fail_recovery(env):
