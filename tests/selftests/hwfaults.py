@@ -631,6 +631,14 @@ def phy_gone(env):
     flows(env)
 
 
+def irq_drop(env, way):
+    """Messages that are lost: the next one makes up for them, and nothing is taken for broken."""
+    need_model(env)
+    # A pin whose edge is lost has no other until somebody looks.
+    count = 3 if len(env.vectors()) > 1 else 1
+    counted(env, ("irq-drop", way, f"count={count}"), way == "tx", None, exact={})
+
+
 def irq_drop_all(env):
     """All lines for a while: what they would have said is found out afterwards."""
     need_model(env)
@@ -699,14 +707,14 @@ def stops_late(env, way):
     for rest in (lambda: env.local.run("ip", "link", "set", env.ifname, "down"),
                  lambda: env.local.run("ethtool", "-G", env.ifname, way, "128"),
                  lambda: env.local.run("ethtool", "-G", env.ifname, way, "512")):
-        fault(env, "clear")
-        # One that has nothing to do stops at once.
+        # One that has nothing to do stops at once, and a slow machine may mend it meanwhile.
         if way == "tx" and env.driver == "rust_stmmac":
-            fault(env, "tx-wedge", "until=restart")
+            fault(env, "tx-wedge", "until=clear")
             acts(env, "tx-wedge", True)
-        fault(env, "stop-late", way, "us=3000", "count=16")
+        fault(env, "stop-late", way, "us=3000", "count=100")
         rest()
         check(hits(env, "stop-late"), f"no {way} DMA stopped late")
+        fault(env, "clear")
         env.bring_up()
     env.local.flood_stop()
     env.peer.flood_stop()
@@ -798,8 +806,8 @@ if __name__ == "__main__":
          case("revived_sleep", revived, "sleep"),
          case("revived_selftest", revived, "selftest"),
          case("revived_rings", revived, "rings"),
-         case("irq_drop_rx", counted, ("irq-drop", "rx", "count=3"), False, None, exact={}),
-         case("irq_drop_tx", counted, ("irq-drop", "tx", "count=3"), True, None, exact={}),
+         case("irq_drop_rx", irq_drop, "rx"),
+         case("irq_drop_tx", irq_drop, "tx"),
          lost_interrupt,
          irq_drop_common,
          irq_drop_all,
