@@ -96,7 +96,7 @@ const RARE_NAMES: [&CStr; 10] = [
 
 fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
     [
-        port.hw.rx_overflows.load(Relaxed),
+        port.hw.overflows(),
         port.rare.tx_timeouts.load(Relaxed),
         port.rare.rx_stalls.load(Relaxed),
         port.rare.watchdog_polls.load(Relaxed),

@@ -83,8 +83,8 @@ pub(crate) struct Hw<'a> {
     /// Serialises accesses to the MDIO bus with resets of the core and dumps of its registers.
     #[pin]
     pub(crate) mdio: Mutex<()>,
-    /// Frames dropped because a receive FIFO was full.
-    pub(crate) rx_overflows: Atomic<u64>,
+    /// Frames dropped because a receive FIFO was full, as far as its queue has counted them.
+    rx_overflows: Atomic<u64>,
     /// Transmitted frames get a timestamp if their senders want one.
     pub(crate) tx_timestamps: Atomic<bool>,
     counters: mmc::Counters,
@@ -167,6 +167,13 @@ impl<'a> Hw<'a> {
         if overflows != 0 {
             self.rx_overflows.fetch_add(overflows.into(), Relaxed);
         }
+    }
+
+    /// Frames that the receive FIFOs had no room for. Callable in any context.
+    pub(crate) fn overflows(&self) -> u64 {
+        // Those of the queues are looked at every second, and hold some thousands.
+        self.counter(mmc::mac::RX_FIFO_OVERFLOW)
+            .unwrap_or_else(|| self.rx_overflows.load(Relaxed))
     }
 
     /// Waits until receive queue `queue`'s FIFO is empty, when frames have stopped coming in.

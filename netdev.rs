@@ -165,16 +165,14 @@ impl device::Driver for Dwmac {
             stats.add_tx_dropped(sent(xmit::TX_NOT_RUNNING));
             stats.add_tx_dropped(sent(xmit::TX_GSO_ERRORS));
         }
-        // The FIFO drops bad frames, so the descriptors tell of few. What it has no room for counts
-        // as missed; of these the MAC's counter knows at once.
+        // The FIFO drops frames with a wrong FCS and those that the PHY reports an error of; what
+        // has a dribble bit comes by descriptor. What it has no room for counts as missed.
         let count = |counter| port.hw.counter(counter).unwrap_or(0);
-        stats.add_rx_crc_errors(count(mac::RX_CRC_ERROR));
-        stats.add_rx_frame_errors(count(mac::RX_ALIGNMENT_ERROR));
-        stats
-            .add_rx_errors(count(mac::RX_CRC_ERROR).saturating_add(count(mac::RX_ALIGNMENT_ERROR)));
-        let missed = port.hw.counter(mac::RX_FIFO_OVERFLOW);
-        let missed = missed.unwrap_or_else(|| port.hw.rx_overflows.load(Relaxed));
-        stats.add_rx_missed_errors(missed);
+        let (crc, phy) = (count(mac::RX_CRC_ERROR), count(mac::RX_PHY_ERROR));
+        stats.add_rx_crc_errors(crc);
+        stats.add_rx_frame_errors(phy);
+        stats.add_rx_errors(crc.saturating_add(phy));
+        stats.add_rx_missed_errors(port.hw.overflows());
         if port.hw.features.half_duplex {
             let count = |counter| port.hw.counter(counter).unwrap_or(0);
             stats.add_collisions(count(mac::TX_SINGLE_COLLISION));
@@ -241,7 +239,7 @@ impl device::Driver for Dwmac {
         _rtnl: &Rtnl,
     ) {
         // The MAC does not know for which queue it would have been.
-        let overflows = port.hw.rx_overflows.load(Relaxed);
+        let overflows = port.hw.overflows();
         rx.set_packets(0);
         rx.set_bytes(0);
         rx.set_alloc_fail(0);
