@@ -378,7 +378,9 @@ impl Gmac {
             });
             return;
         };
-        if def.rw | def.w1c | def.sc == 0 {
+        // A window: what is written goes where the wake-up filters are.
+        let window = off == MAC_RWK_FILTER;
+        if def.rw | def.w1c | def.sc == 0 && !window {
             self.strict.report(Kind::ReadOnly, &subject, || {
                 format!("write of {value:#010x} to a read-only register")
             });
@@ -386,7 +388,7 @@ impl Gmac {
         }
         let known = def.rw | def.w1c | def.sc | def.rc | shown(off);
         let stray = value & !known & !self.regs.get(off);
-        if stray != 0 {
+        if stray != 0 && !window {
             self.strict.report(Kind::ReservedBits, &subject, || {
                 format!(
                     "write of {value:#010x} sets bits {stray:#010x}, which this core does not have"

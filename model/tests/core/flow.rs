@@ -236,7 +236,7 @@ fn software_sends_a_pause() {
 /// A packet that waits to be sent, and whether it is held.
 fn posted(b: &mut Bench) {
     let buf = b.fill(0, &frame(PEER, 60));
-    b.put(TX_RING, [buf, 0, 60, OWN | FD | LD]);
+    b.put(TX_RING, [buf, 0, 60, OWN | FD | LD | 60]);
     b.tx_tail(1);
     b.run();
 }
@@ -301,7 +301,7 @@ fn a_pause_replaces_the_one_before() {
     // Zero ends it at once.
     b.arrive(Frame::good(control(PAUSE_DA, 1, 0xffff)));
     let buf = b.fill(0, &frame(PEER, 60));
-    b.put(TX_RING + 16, [buf, 0, 60, OWN | FD | LD]);
+    b.put(TX_RING + 16, [buf, 0, 60, OWN | FD | LD | 60]);
     b.tx_tail(2);
     b.run();
     assert!(b.sent().is_empty());

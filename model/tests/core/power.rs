@@ -70,6 +70,7 @@ fn claims() {
         c.eee = false;
         c.pmt = false;
     });
+    b.breaks = &["no-register"];
     for off in [
         MAC_LPI_CONTROL,
         MAC_LPI_TIMERS,
@@ -148,6 +149,7 @@ fn automatic_mode_leaves_for_a_packet_and_disables_itself() {
 #[test]
 fn timer_mode_enters_again_after_each_packet() {
     let mut b = bench();
+    b.breaks = &["reserved-bits"];
     b.w(MAC_LPI_ENTRY, 407);
     assert_eq!(b.r(MAC_LPI_ENTRY), 400);
     send(&mut b, 0);
@@ -237,6 +239,7 @@ fn reset_ends_lpi() {
     assert!(b.far.rx_lpi());
     b.w(DMA_MODE, MODE_SWR);
     assert!(!b.far.rx_lpi());
+    b.clock.advance(RESET_TIME);
     assert_eq!(b.r(MAC_LPI_CONTROL), 0);
 }
 
@@ -379,7 +382,7 @@ fn a_loop_in_the_mac_needs_the_clock_of_the_phy() {
     let (buf, _) = b.start_looping();
     for (n, bmcr) in [0x1940, 0x1140].into_iter().enumerate() {
         b.mdio_write(1, 0, bmcr);
-        b.put(TX_RING + 16 * n as u64, [buf, 0, 80, OWN | FD | LD]);
+        b.put(TX_RING + 16 * n as u64, [buf, 0, 80, OWN | FD | LD | 80]);
         b.tx_tail(n as u64 + 1);
         b.run();
         assert_eq!(b.mac.stats.rx_delivered, n as u64);

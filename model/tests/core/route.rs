@@ -46,11 +46,14 @@ fn routed(registers: &[(u32, u32)], data: Vec<u8>) -> Option<(usize, usize)> {
     b.w(MAC_RXQ_CTRL0, 0xaaaa);
     b.w(MTL_RXQ_DMA_MAP, 0x0405_0607);
     b.w(MTL_RXQ_DMA_MAP + 4, 0x0001_0203);
+    b.stop(CH_RX_CONTROL, RX_SR);
     for c in 0..8 {
         b.w(mtl(c, MTL_RXQ_MODE), RXQ_RSF | 31 << 20);
-        b.w(ch(c, CH_RX_BASE), RX_RING as u32 + c as u32 * 0x100);
+        let base = RX_RING as u32 + c as u32 * 0x100;
+        b.w(ch(c, CH_RX_BASE), base);
+        b.w(ch(c, CH_RX_TAIL), base);
         b.w(ch(c, CH_RX_LEN), 3);
-        b.w(ch(c, CH_RX_CONTROL), RX_SR | 1536 << 1);
+        b.w(ch(c, CH_RX_CONTROL), RX_ON | 1536 << 1);
     }
     for (off, value) in registers {
         b.w(*off, *value);
