@@ -5,7 +5,7 @@
 //! The rules are the databook's, about any driver. A rule is broken only by what software did: what
 //! the hardware reports by itself (an overflow, a starving ring) is no violation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
@@ -132,6 +132,8 @@ pub struct Strict {
     list: Vec<Violation>,
     tx: Vec<Shadow>,
     rx: Vec<Shadow>,
+    /// Descriptors without OWN that a doorbell told of, by direction, channel and address.
+    holes: HashSet<(bool, usize, u64)>,
     open: Vec<Option<Open>>,
 }
 
@@ -221,6 +223,7 @@ impl Strict {
     pub fn forget_rings(&mut self) {
         self.tx.iter_mut().for_each(Shadow::clear);
         self.rx.iter_mut().for_each(Shadow::clear);
+        self.holes.clear();
         self.open.fill(None);
     }
 
@@ -474,22 +477,51 @@ impl Gmac {
         let Some(index) = self.check_tail(tx, &subject, &ring, tail) else {
             return;
         };
-        let reg = if tx { CH_TX_TAIL } else { CH_RX_TAIL };
+        let (reg, cur) = if tx {
+            (CH_TX_TAIL, self.tx[c].cur)
+        } else {
+            (CH_RX_TAIL, self.rx[c].cur)
+        };
         let old = self.regs.get(ch(c, reg));
+        if tail != old {
+            // What is before the current descriptor the DMA has given back, rightly without OWN;
+            // what is before the old tail was looked at when that was written.
+            let cur = ring.index(cur as u32).unwrap_or(0) % ring.len;
+            let ahead = |index: u64| (index + ring.len - cur) % ring.len;
+            let end = match ahead(index) {
+                // A receiver whose tail comes to where it is has all of the ring.
+                0 if !tx => ring.len,
+                n => n,
+            };
+            let start = ring.index(old).map_or(0, ahead);
+            let start = if start < end { start } else { 0 };
+            self.check_owned(tx, c, &ring, cur + start, end - start);
+        }
         let from = ring.index(old).unwrap_or(0) % ring.len;
-        if !tx && tail != old {
-            let last = ring.address(index + ring.len - 1);
-            let own = self.mem.load(last + 12).map(|w3| w3 & OWN != 0);
-            if own == Ok(false) {
+        self.watch(tx, c, &ring, from, (index + ring.len - from) % ring.len);
+    }
+
+    /// The DMA was told of `count` descriptors from `from`: it has to own them.
+    fn check_owned(&mut self, tx: bool, c: usize, ring: &Ring, from: u64, count: u64) {
+        let name = if tx { "transmit" } else { "receive" };
+        let early = self.tx.get(c).filter(|_| tx).and_then(|tx| tx.early);
+        for n in from..from + count {
+            let at = ring.address(n);
+            // Memory that is not there is a bus error, told when the DMA meets it.
+            let own = self.mem.load(at + 12).map_or(true, |w3| w3 & OWN != 0);
+            // A fault, not software, took that one.
+            if own || early == Some(at) {
+                self.strict.holes.remove(&(tx, c, at));
+                continue;
+            }
+            // Once for each, however many doorbells ring before the DMA gets there.
+            if self.strict.holes.insert((tx, c, at)) {
+                let subject = format!("{name} channel {c}: descriptor {}", n % ring.len);
                 self.strict.report(Kind::Doorbell, &subject, || {
-                    format!(
-                        "tail {tail:#010x}, but descriptor {} before it is not the DMA's",
-                        (index + ring.len - 1) % ring.len
-                    )
+                    format!("at {at:#x}, before the tail and not the DMA's at the doorbell")
                 });
             }
         }
-        self.watch(tx, c, &ring, from, (index + ring.len - from) % ring.len);
     }
 
     fn check_tail(&mut self, tx: bool, subject: &str, ring: &Ring, tail: u32) -> Option<u64> {
@@ -531,6 +563,7 @@ impl Gmac {
         if let Some(shadow) = self.strict.shadow(tx, c) {
             shadow.clear();
         }
+        self.strict.holes.retain(|hole| (hole.0, hole.1) != (tx, c));
         if tx {
             self.strict.forget_packet(c);
         }
@@ -584,6 +617,7 @@ impl Gmac {
         let name = if tx { "transmit" } else { "receive" };
         let subject = format!("{name} channel {c}");
         let was = self.strict.shadow(tx, c).and_then(|s| s.remove(&at));
+        let told = self.strict.holes.remove(&(tx, c, at));
         match was {
             Some(was) if desc.own() && was != desc.w => {
                 self.strict.report(Kind::OwnedDescriptor, &subject, || {
@@ -600,7 +634,7 @@ impl Gmac {
                 return;
             }
             // A receiver that finds no descriptor says so (RBU): the ring is empty, that is all.
-            None if !desc.own() && tx => {
+            None if !desc.own() && tx && !told => {
                 let tail = self.regs.get(ch(c, CH_TX_TAIL));
                 self.strict.report(Kind::Doorbell, &subject, || {
                     format!(

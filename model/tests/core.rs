@@ -1261,6 +1261,7 @@ fn bus_errors_halt_the_channel_until_it_is_restarted() {
     let mut b = Bench::new(|_| {});
     b.breaks = &["bus-error"];
     b.start(4);
+    b.put(TX_RING, [buf, 0, 60, OWN | FD | LD | 60]);
     b.mac.bus_master = false;
     b.tx_tail(1);
     b.run();

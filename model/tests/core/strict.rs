@@ -349,19 +349,82 @@ fn doorbells() {
     // Not the DMA's.
     b.tx_tail(1);
     b.run();
-    one(&mut b, "doorbell transmit channel 0");
+    one(&mut b, "doorbell transmit channel 0: descriptor 0");
     // Beyond the ring; one past its end is good for reception only.
     b.tx_tail(8);
     one(&mut b, "doorbell transmit channel 0");
     b.w(ch(0, CH_TX_TAIL), TX_RING as u32 + 8);
     one(&mut b, "doorbell transmit channel 0");
-    b.rx_desc(7, true);
+    for n in 0..8 {
+        b.rx_desc(n, true);
+    }
     b.rx_tail(8);
     none(&mut b);
     b.rx_tail(9);
     one(&mut b, "doorbell receive channel 0");
+}
+
+#[test]
+fn a_doorbell_tells_of_descriptors_that_are_the_dmas() {
+    let mut b = running();
+    // A hole is told of when the doorbell rings, before the DMA meets it, and once.
+    for n in [0, 2] {
+        tx_desc(&mut b, n, 100);
+        b.rx_desc(n, true);
+    }
+    b.tx_tail(3);
+    one(&mut b, "doorbell transmit channel 0: descriptor 1");
     b.rx_tail(3);
-    one(&mut b, "doorbell receive channel 0");
+    one(&mut b, "doorbell receive channel 0: descriptor 1");
+    b.run();
+    b.tx_tail(3);
+    b.rx_tail(3);
+    none(&mut b);
+    // It is filled; what the DMA has given back meanwhile lacks OWN rightly.
+    tx_desc(&mut b, 1, 100);
+    tx_desc(&mut b, 3, 100);
+    b.tx_tail(4);
+    b.run();
+    assert_eq!(b.sent().len(), 4);
+    b.rx_desc(1, true);
+    b.rx_desc(3, true);
+    b.rx_tail(4);
+    for _ in 0..4 {
+        b.arrive(Frame::good(frame(US, 100)));
+    }
+    assert_eq!(b.mac.stats.rx_delivered, 4);
+    none(&mut b);
+    // The tail comes to where the receiver is: it has all of the ring.
+    for n in [4, 5, 6, 7, 0, 1, 2] {
+        b.rx_desc(n, true);
+    }
+    b.rx_tail(3);
+    none(&mut b);
+    b.rx_tail(4);
+    one(&mut b, "doorbell receive channel 0: descriptor 3");
+    b.rx_desc(3, true);
+    b.rx_tail(3);
+    b.rx_tail(4);
+    none(&mut b);
+}
+
+#[test]
+fn a_batch_rings_once_or_for_each_and_both_are_good() {
+    for each in [false, true] {
+        let mut b = running();
+        for round in 0..3u64 {
+            for i in 0..4 {
+                tx_desc(&mut b, (round * 4 + i) % 8, 100);
+                if each {
+                    b.tx_tail((round * 4 + i + 1) % 8);
+                }
+            }
+            b.tx_tail((round * 4 + 4) % 8);
+            b.run();
+        }
+        assert_eq!(b.sent().len(), 12);
+        none(&mut b);
+    }
 }
 
 #[test]
