@@ -622,7 +622,8 @@ impl Gmac {
         };
         let strip = if type_len < 1536 {
             let acs = self.config(CONFIG_ACS);
-            if acs && data.len() > 14 + usize::from(type_len) && type_len >= 46 {
+            if acs {
+                // What is behind the bytes that the length counts is padding.
                 data.truncate(14 + usize::from(type_len));
             }
             acs

@@ -1330,6 +1330,34 @@ fn fcs_stripping() {
 }
 
 #[test]
+fn padding_of_short_length_packets_is_stripped() {
+    let mut b = Bench::new(|_| {});
+    b.start(8);
+    for n in 0..4 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(4);
+    // As a bridge's BPDU: 38 bytes, padded to 46.
+    let mut bpdu = frame(US, 60);
+    bpdu[12..14].copy_from_slice(&[0, 38]);
+    bpdu[52..].fill(0);
+    for (n, (bits, length)) in [(CONFIG_ACS, 52), (0, 64), (CONFIG_CST, 64)]
+        .into_iter()
+        .enumerate()
+    {
+        b.w(MAC_CONFIG, CONFIG_RE | bits);
+        b.arrive(Frame::good(bpdu.clone()));
+        assert_eq!(b.get(RX_RING + 16 * n as u64)[3] & 0x7fff, length);
+        assert_eq!(b.rx_data(n as u64, 52), bpdu[..52]);
+    }
+    // The length is that of more bytes than came.
+    bpdu[12..14].copy_from_slice(&[0, 47]);
+    b.w(MAC_CONFIG, CONFIG_RE | CONFIG_ACS);
+    b.arrive(Frame::good(bpdu));
+    assert_eq!(b.get(RX_RING + 48)[3] & 0x7fff, 60);
+}
+
+#[test]
 fn queues_are_chosen_enabled_and_mapped() {
     let mut b = Bench::new(|c| {
         c.tx_queues = 3;
