@@ -28,7 +28,7 @@ pub enum Process {
     Stopped,
     /// Waiting for work or working.
     Running,
-    /// Out of descriptors until the tail pointer moves.
+    /// Out of descriptors, or by an underflow, until the tail pointer is written.
     Suspended,
     /// A bus error; only a stop and a start help.
     Halted,
@@ -681,12 +681,16 @@ impl Gmac {
     }
 
     fn suspend_tx(&mut self, c: usize) -> Option<bool> {
-        let was = std::mem::replace(&mut self.tx[c].state, Process::Suspended);
         self.raise(c, ST_TBU);
+        self.suspend_tx_silently(c);
+        None
+    }
+
+    fn suspend_tx_silently(&mut self, c: usize) {
+        let was = std::mem::replace(&mut self.tx[c].state, Process::Suspended);
         if was.is_stopping() {
             self.stopped_tx(c);
         }
-        None
     }
 
     /// A fault gives the newest packet back as its doorbell rings; it is never sent.
@@ -821,7 +825,13 @@ impl Gmac {
         let kept = desc.w[3] & (FD | LD);
         let underflow = self.underflows(c);
         let status = match (frame.oversize, frame.tso) {
-            _ if underflow.is_some() => underflow.unwrap_or_default(),
+            _ if underflow.is_some() => {
+                let segment = |t: tso::Request| t.header + self.tx[c].mss as usize;
+                let whole = frame.tso.map_or(usize::MAX, segment);
+                frame.data.truncate(whole);
+                self.transmit_cut(frame.data);
+                underflow.unwrap_or_default()
+            }
             (true, None) => TX_FF | TX_ES,
             (false, None) => self.transmit(c, frame.data, &frame.control),
             (oversize, Some(request)) => {
@@ -853,7 +863,12 @@ impl Gmac {
             }
         };
         let ttse = frame.ttse && !frame.oversize && underflow.is_none() && status & TX_DE == 0;
-        self.finish_tx(c, words, kept | status, d.ioc, ttse)
+        let end = self.finish_tx(c, words, kept | status, d.ioc, ttse);
+        if underflow.is_some() && end.is_some() {
+            // Whatever is posted waits for a doorbell.
+            self.suspend_tx_silently(c);
+        }
+        end
     }
 
     fn finish_tx(

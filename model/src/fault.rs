@@ -206,7 +206,7 @@ const SPECS: &[Spec] = &[
         what: &[],
         keys: &["channel", "count", "ms"],
         count: Some(1),
-        help: "frames are cut because the transmit FIFO ran dry",
+        help: "frames are cut because the transmit FIFO ran dry; their channel waits for its next doorbell",
     },
     Spec {
         name: "stamp-lost",

@@ -331,6 +331,19 @@ impl Gmac {
         status
     }
 
+    /// Sends the start of a packet whose rest came too late, with a wrong FCS.
+    pub(crate) fn transmit_cut(&mut self, mut data: Vec<u8>) {
+        self.last_tx = data.len();
+        data.truncate(data.len() / 2);
+        if data.len() < 14 {
+            return;
+        }
+        let fcs = Some(!crc32fast::hash(&data));
+        let frame = Frame { data, fcs };
+        self.mmc_tx(&frame, false);
+        self.send(frame);
+    }
+
     /// Sends a frame that the MAC has made itself.
     pub(crate) fn send_own(&mut self, data: Vec<u8>) {
         let frame = Frame::good(data);

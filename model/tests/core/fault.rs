@@ -371,13 +371,44 @@ fn transmit_descriptors_with_garbage() {
         assert_eq!(b.sent().len(), 2);
         assert_eq!(b.get(TX_RING + 16)[3], FD | LD, "{what}");
     }
+}
+
+#[test]
+fn an_underflow_cuts_the_packet_and_suspends_until_a_doorbell() {
     let mut b = running(|_| {});
     fault(&mut b, "tx-underflow");
-    tx(&mut b, 0);
+    b.w(mtl(0, MTL_Q_INT), Q_TXUIE);
+    let buf = b.fill(0, &frame(PEER, 100));
+    for n in 0..3 {
+        b.put(TX_RING + n * 16, [buf, 0, 100, OWN | FD | LD | 100]);
+    }
+    b.tx_tail(2);
+    b.run();
     assert_eq!(b.get(TX_RING)[3], FD | LD | TX_UF | TX_ES);
-    assert!(b.sent().is_empty());
+    assert_ne!(b.r(mtl(0, MTL_Q_INT)) & Q_TXUNFIS, 0);
+    assert!(b.mac.lines().common);
     assert_eq!(b.r(mtl(0, MTL_TXQ_UNDERFLOW)), 1);
-    assert_eq!(b.r(MMC_TX + 4 * 13), 1);
+    let sent = b.sent();
+    assert!(sent.len() == 1 && sent[0].data.len() < 100 && !sent[0].intact());
+    // Packets good and bad, underflows, good packets.
+    let counters = |b: &mut Bench| [1, 13, 21].map(|i| b.r(MMC_TX + 4 * i));
+    assert_eq!(counters(&mut b), [1, 1, 0]);
+    // The second packet is posted and stays so, whatever time passes.
+    assert_eq!(b.processes().0, 6);
+    b.clock.advance(Duration::from_secs(1));
+    b.run();
+    assert_ne!(b.get(TX_RING + 16)[3] & OWN, 0);
+    b.tx_tail(3);
+    b.run();
+    assert_eq!(b.sent().len(), 2);
+    assert_eq!(counters(&mut b), [3, 1, 2]);
+    // A channel that was told to stop does.
+    fault(&mut b, "tx-underflow");
+    b.put(TX_RING + 48, [buf, 0, 100, OWN | FD | LD | 100]);
+    b.tx_tail(4);
+    b.stop(CH_TX_CONTROL, TX_ST);
+    b.run();
+    assert_eq!(b.processes().0, 0);
 }
 
 #[test]
