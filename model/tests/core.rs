@@ -1806,3 +1806,52 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn each_size_of_the_hash_table_has_registers_of_its_own() {
+    // Bit of the table for an address, by size; worked out elsewhere.
+    let known: [([u8; 6], [u32; 3]); 5] = [
+        ([0x02, 0x00, 0x00, 0x00, 0x00, 0x99], [4, 9, 18]),
+        ([0x01, 0x00, 0x5e, 0x00, 0x00, 0x05], [6, 12, 24]),
+        ([0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb], [48, 96, 192]),
+        ([0x33, 0x33, 0xff, 0x01, 0x02, 0x03], [4, 8, 16]),
+        ([0x01, 0x00, 0x5e, 0x7f, 0xff, 0xfa], [20, 40, 81]),
+    ];
+    for (size, bits) in [64u16, 128, 256].into_iter().enumerate() {
+        let registers = u32::from(bits) / 32;
+        for (to, index) in known {
+            let n = index[size];
+            let mut b = Bench::new(|c| c.hash_bits = bits);
+            b.start(8);
+            for i in 0..4 {
+                b.rx_desc(i, false);
+            }
+            b.rx_tail(4);
+            b.w(MAC_PACKET_FILTER, FILTER_HUC | FILTER_HMC);
+            // All bits but its own.
+            for r in 0..registers {
+                let own = if r == n / 32 { 1 << (n % 32) } else { 0 };
+                b.w(MAC_HASH + 4 * r, !own);
+            }
+            b.arrive(Frame::good(frame(to, 60)));
+            let drops = (b.mac.stats.rx_delivered, b.mac.stats.rx_filtered);
+            assert_eq!(drops, (0, 1), "{bits} {to:02x?}");
+            // Its own and no other.
+            for r in 0..registers {
+                let own = if r == n / 32 { 1 << (n % 32) } else { 0 };
+                b.w(MAC_HASH + 4 * r, own);
+            }
+            b.arrive(Frame::good(frame(to, 60)));
+            assert_eq!(b.mac.stats.rx_delivered, 1, "{bits} {to:02x?}");
+            // The hash filter says so in RDES2.
+            assert_ne!(b.get(RX_RING)[2] & 1 << 18, 0);
+            // There is no register behind the last one.
+            if registers < 8 {
+                assert_eq!(b.r(MAC_HASH + 4 * registers), 0);
+                b.breaks = &["no-register"];
+                b.w(MAC_HASH + 4 * registers, ALL);
+                assert_eq!(b.r(MAC_HASH + 4 * registers), 0);
+            }
+        }
+    }
+}
