@@ -774,10 +774,8 @@ impl Gmac {
                 inner_vlan: tx.inner_vlan,
             };
             if tso {
-                // The engine always has checksums and FCS inserted, and short segments padded. The
-                // requests for tags do not reach the segments.
+                // The engine always has checksums and FCS inserted, and short segments padded.
                 (control.cpc, control.cic) = (0, 3);
-                (control.vtir, control.ivtir) = (0, 0);
             }
             tx.frame = Some(TxFrame {
                 control,
@@ -901,6 +899,8 @@ impl Gmac {
             pending.w3 |= TX_FF | TX_ES;
         } else if let Some(data) = pending.segments.next() {
             pending.w3 |= self.transmit(c, data, &pending.control);
+            // The descriptors' requests for tags go with the first segment only.
+            (pending.control.vtir, pending.control.ivtir) = (0, 0);
             if !pending.segments.is_done() {
                 self.tx[c].segments = Some(pending);
                 return Some(true);

@@ -1855,3 +1855,34 @@ fn each_size_of_the_hash_table_has_registers_of_its_own() {
         }
     }
 }
+
+#[test]
+fn only_the_first_segment_gets_the_tag_that_the_descriptor_asks_for() {
+    let mut b = Bench::new(|_| {});
+    b.w(ch(0, CH_CONTROL), 500);
+    b.start(8);
+    b.w(ch(0, CH_TX_CONTROL), TX_ON | TX_TSE);
+    b.w(MAC_VLAN_INCL, INCL_VLTI);
+    let (header, payload) = tcp_packet(1200);
+    let (h, p) = (b.fill(0, &header), b.fill(1, &payload));
+    let lengths = 1200 << 16 | 54;
+    b.put(TX_RING, [0, 0, 0, OWN | CTXT | TX_VLTV | 0x6123]);
+    let packet = TX_TSE_DESC | LD | 1200;
+    b.put(TX_RING + 16, [h, p, 2 << 14 | lengths, packet]);
+    b.tx_tail(2);
+    b.run();
+    let sent = b.sent();
+    let tags: Vec<_> = sent.iter().map(|f| f.data[12..16] == TAG).collect();
+    assert_eq!(tags, [true, false, false]);
+    // The tag is beside the packet: its headers and checksums are right behind it.
+    for f in &sent {
+        let s = dwmac_model::csum::check(&f.data);
+        assert!(!s.header_error && !s.payload_error && !s.bypassed);
+    }
+    // The register tags all of them.
+    b.w(MAC_VLAN_INCL, INCL_VLP | 2 << 16 | 0x6123);
+    b.put(TX_RING + 32, [h, p, lengths, packet]);
+    b.tx_tail(3);
+    b.run();
+    assert!(b.sent().iter().all(|f| f.data[12..16] == TAG));
+}
