@@ -962,18 +962,18 @@ impl Gmac {
         true
     }
 
-    /// Moves packets of a queue to memory; returns whether it stopped at `limit` descriptors.
-    pub(crate) fn drain_queue(&mut self, q: usize, limit: usize) -> bool {
-        if self.faults.clock_dead("app") {
+    /// Moves the first packet of a queue to memory, or drops it if its channel is to; returns
+    /// whether it has left the queue. Uses `left` descriptors at most.
+    pub(crate) fn drain_packet(&mut self, q: usize, left: &mut usize) -> bool {
+        let waiting = self.rxq[q].packets.len();
+        let Some(c) = self.rxq[q].packets.front().map(|p| p.channel) else {
             return false;
-        }
-        // Every step uses up a descriptor that software gave, or a packet; bound it nevertheless.
-        let mut left = limit.min(4096);
-        while let Some(c) = self.rxq[q].packets.front().map(|p| p.channel) {
-            if left == 0 {
-                return true;
+        };
+        while self.rxq[q].packets.len() == waiting {
+            if *left == 0 {
+                return false;
             }
-            left -= 1;
+            *left -= 1;
             let works = self.rx[c].works(self.clock.now());
             match self.rx[c].state {
                 _ if works && self.faults.on(Kind::RxWedge, c) => return false,
@@ -991,14 +991,11 @@ impl Gmac {
                 }
                 _ => return false,
             }
-            if self.rx[c].queue.is_some_and(|other| other != q) {
-                return false;
-            }
-            if !self.rx_step(q, c) {
+            if self.rx[c].queue.is_some_and(|other| other != q) || !self.rx_step(q, c) {
                 return false;
             }
         }
-        false
+        true
     }
 
     fn suspend_rx(&mut self, c: usize) -> bool {

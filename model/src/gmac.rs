@@ -182,6 +182,7 @@ pub struct Gmac {
     /// Looped-back frames that wait for the receiver.
     pub(crate) arrived: VecDeque<Frame>,
     pub(crate) sched: Scheduler,
+    pub(crate) rx_sched: Scheduler,
     /// Length of the packet that was sent last.
     pub(crate) last_tx: usize,
     /// The extended VLAN filters; empty on a core with the single one.
@@ -241,6 +242,7 @@ impl Gmac {
             serial,
             arrived: VecDeque::new(),
             sched: Scheduler::default(),
+            rx_sched: Scheduler::default(),
             last_tx: 0,
             vlan_filters: vec![0; extended_vlan_filters(&cfg)],
             pause: Pause::default(),
@@ -268,6 +270,7 @@ impl Gmac {
         self.rxq.fill(RxQueue::default());
         self.vlan_filters.fill(0);
         self.sched = Scheduler::default();
+        self.rx_sched = Scheduler::default();
         self.pause = Pause::default();
         self.pulses = Lines::default();
         self.reset_ends = None;

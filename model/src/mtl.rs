@@ -8,8 +8,9 @@ use crate::desc::*;
 use crate::fault::Kind;
 use crate::gmac::{Ack, Gmac};
 use crate::ptp::Stamp;
-use crate::regs::field;
 use crate::regs::gmac4::*;
+use crate::regs::{bit, field};
+use crate::sched::{Algorithm, Scheduler};
 
 /// A packet in a receive queue.
 #[derive(Clone, Debug)]
@@ -202,7 +203,7 @@ impl Gmac {
         queue.bytes += packet.data.len();
         queue.packets.push_back(packet);
         // Judge the level with what the DMA cannot take away at once.
-        self.drain_queue(q, usize::MAX);
+        self.drain_rx(usize::MAX);
         self.update_flow_control(q);
     }
 
@@ -225,8 +226,66 @@ impl Gmac {
         }
     }
 
-    /// Moves packets from all queues to memory; returns whether a queue reached its limit.
+    /// Bursts in which the first packet of a queue reaches memory.
+    fn bursts(&self, q: usize) -> usize {
+        let Some(packet) = self.rxq[q].packets.front() else {
+            return 0;
+        };
+        let c = packet.channel;
+        let by_eight = self.regs.get(ch(c, CH_CONTROL)) & bit(16) != 0;
+        let pbl = field(self.regs.get(ch(c, CH_RX_CONTROL)), 16, 6).max(1);
+        let beats = if by_eight { 8 * pbl } else { pbl };
+        let bytes = beats * self.cfg.bus_bytes();
+        packet.data.len().div_ceil(bytes as usize)
+    }
+
+    /// Moves packets from all queues to memory; returns whether it stopped at `limit` descriptors.
+    ///
+    /// The highest queue comes first; by weight, each has its share of a round that starts there.
+    /// A packet is moved whole in either case.
     pub(crate) fn drain_rx(&mut self, limit: usize) -> bool {
-        (0..self.rxq.len()).fold(false, |more, q| more | self.drain_queue(q, limit))
+        if self.faults.clock_dead("app") {
+            return false;
+        }
+        if self.rxq.iter().all(|q| q.packets.is_empty()) {
+            self.rx_sched = Scheduler::default();
+            return false;
+        }
+        let n = self.rxq.len();
+        let weighted = self.regs.get(MTL_OPERATION_MODE) & MTL_RAA != 0;
+        // The scheduler's rounds go upwards.
+        let turned = |i: usize| if weighted { n - 1 - i } else { i };
+        let algorithm = if weighted {
+            Algorithm::Bytes
+        } else {
+            Algorithm::Strict
+        };
+        let control = |q: usize| self.regs.get(mtl(q, MTL_RXQ_CONTROL));
+        let weights: Vec<u32> = (0..n).map(|i| field(control(turned(i)), 0, 3)).collect();
+        // Every step uses up a descriptor that software gave, or a packet; bound it nevertheless.
+        let mut left = limit.min(4096);
+        let mut blocked = 0;
+        loop {
+            let ready = (0..n)
+                .filter(|i| !self.rxq[turned(*i)].packets.is_empty())
+                .fold(0, |bits, i| bits | 1 << i);
+            if left == 0 {
+                return ready != 0;
+            }
+            let picked = self.rx_sched.pick(algorithm, &weights, ready & !blocked);
+            let Some(i) = picked else {
+                return false;
+            };
+            let q = turned(i);
+            let whole = self.regs.get(mtl(q, MTL_RXQ_CONTROL)) & RXQ_FRM_ARBIT != 0;
+            let cost = if whole { 1 } else { self.bursts(q) };
+            if self.drain_packet(q, &mut left) {
+                self.rx_sched.sent(algorithm, i, cost);
+                // Another queue's packet may have waited for the channel.
+                blocked = 0;
+            } else {
+                blocked |= 1 << i;
+            }
+        }
     }
 }

@@ -399,6 +399,8 @@ pub const MMC_IPC_OCTETS: u32 = 0x0850;
 // MTL.
 /// MTL_Operation_Mode.
 pub const MTL_OPERATION_MODE: u32 = 0x0c00;
+/// MTL_Operation_Mode: receive queues are served by weight, else the highest first.
+pub const MTL_RAA: u32 = bit(2);
 /// MTL_Interrupt_Status.
 pub const MTL_INT_STATUS: u32 = 0x0c20;
 /// MTL_RxQ_DMA_Map0.
@@ -423,6 +425,10 @@ pub const MTL_RXQ_MODE: u32 = 0x30;
 pub const MTL_RXQ_MISSED: u32 = 0x34;
 /// MTL_RxQ_Debug.
 pub const MTL_RXQ_DEBUG: u32 = 0x38;
+/// MTL_RxQ_Control: weight, arbitration by packets.
+pub const MTL_RXQ_CONTROL: u32 = 0x3c;
+/// MTL_RxQ_Control: weights count packets, not bursts.
+pub const RXQ_FRM_ARBIT: u32 = bit(3);
 
 /// MTL_Operation_Mode: drop the status of transmitted packets.
 pub const DTXSTS: u32 = bit(1);
@@ -964,7 +970,12 @@ pub fn defs(cfg: &Config) -> Vec<Def> {
             .rc(u32::MAX),
         );
         d.push(Def::ro(base + MTL_RXQ_DEBUG, "MTL_RxQ_Debug", 0));
-        d.push(Def::rw(base + 0x3c, "MTL_RxQ_Control", 0, mask(3, 0)));
+        d.push(Def::rw(
+            base + MTL_RXQ_CONTROL,
+            "MTL_RxQ_Control",
+            0,
+            mask(3, 0),
+        ));
     }
 
     let s = summary(cfg.version);

@@ -189,10 +189,10 @@ fn any_of_several_queues_asks_for_a_pause_and_all_take_it_back() {
     assert_eq!(b.r(mtl(0, MTL_RXQ_DEBUG)) >> 16, 7);
     // One is enough.
     assert!(pauses(&mut b).is_empty());
-    // All of queue 0, one of queue 1.
+    // All of queue 1, one of queue 0.
     relieve(&mut b);
-    assert_eq!(b.r(mtl(0, MTL_RXQ_DEBUG)) >> 16, 0);
-    assert_eq!(b.r(mtl(1, MTL_RXQ_DEBUG)) >> 16, 6);
+    assert_eq!(b.r(mtl(1, MTL_RXQ_DEBUG)) >> 16, 0);
+    assert_eq!(b.r(mtl(0, MTL_RXQ_DEBUG)) >> 16, 6);
     assert!(pauses(&mut b).is_empty());
     for n in 8..16 {
         b.rx_desc(n, false);

@@ -258,3 +258,66 @@ fn a_queue_that_is_off_takes_nothing() {
     assert_eq!(b.mac.stats.rx_queue_disabled, 1);
     assert_eq!(b.r(mtl(3, MTL_RXQ_DEBUG)) >> 16, 1);
 }
+
+/// The queues of eight packets, four in each of two queues with one channel, in the order in which
+/// they reach memory. Those of queue 0 take two bursts of 64 bytes, those of queue 1 one.
+fn served(mode: u32, control: [u32; 2]) -> Vec<usize> {
+    let mut b = Bench::new(|c| c.rx_queues = 2);
+    b.start(8);
+    b.w(MAC_RXQ_CTRL0, 0xa);
+    b.w(MAC_RXQ_CTRL1, MCBCQEN | 1 << 16);
+    b.w(MTL_RXQ_DMA_MAP, 0);
+    b.w(MTL_OPERATION_MODE, mode);
+    for (q, control) in control.into_iter().enumerate() {
+        b.w(mtl(q, MTL_RXQ_MODE), RXQ_RSF | 15 << 20);
+        b.w(mtl(q, MTL_RXQ_CONTROL), control);
+    }
+    for _ in 0..4 {
+        b.arrive(Frame::good(frame(US, 120)));
+        b.arrive(Frame::good(frame([0xff; 6], 60)));
+    }
+    assert_eq!(b.mac.stats.rx_delivered, 0);
+    for n in 0..8 {
+        b.rx_desc(n, false);
+    }
+    b.rx_tail(8);
+    b.run();
+    let length = |n: u64| b.get(RX_RING + n * 16)[3] & 0x7fff;
+    (0..8).map(|n| usize::from(length(n) == 60)).collect()
+}
+
+#[test]
+fn the_highest_receive_queue_comes_first() {
+    // Weights mean nothing.
+    assert_eq!(served(0, [7, 1]), [1, 1, 1, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn receive_queues_have_shares_by_weight() {
+    let packets = RXQ_FRM_ARBIT;
+    let by_packets = |low, high| served(MTL_RAA, [packets | low, packets | high]);
+    assert_eq!(by_packets(2, 2), [1, 1, 0, 0, 1, 1, 0, 0]);
+    assert_eq!(by_packets(1, 3), [1, 1, 1, 0, 1, 0, 0, 0]);
+    // None is as good as one.
+    assert_eq!(by_packets(0, 0), [1, 0, 1, 0, 1, 0, 1, 0]);
+    // By bursts of RxPBL.
+    assert_eq!(served(MTL_RAA, [2, 2]), [1, 1, 0, 1, 1, 0, 0, 0]);
+}
+
+#[test]
+fn a_receive_queue_whose_channel_waits_holds_no_other_up() {
+    let mut b = Bench::new(|c| (c.tx_queues, c.rx_queues) = (2, 2));
+    b.start(8);
+    b.w(MAC_RXQ_CTRL0, 0xa);
+    b.w(MAC_RXQ_CTRL1, MCBCQEN | 1 << 16);
+    b.w(MTL_RXQ_DMA_MAP, 1 << 8);
+    for q in 0..2 {
+        b.w(mtl(q, MTL_RXQ_MODE), RXQ_RSF | 15 << 20);
+    }
+    // Channel 1 is not even started.
+    b.rx_desc(0, false);
+    b.rx_tail(1);
+    b.arrive(Frame::good(frame([0xff; 6], 60)));
+    b.arrive(Frame::good(frame(US, 60)));
+    assert_eq!(b.mac.stats.rx_delivered, 1);
+}
