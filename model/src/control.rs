@@ -202,7 +202,7 @@ fn answer(ports: &[Arc<Shared>], line: &str) -> String {
 
 const USAGE: &str =
     "ports | link up|down PORT | regs PORT | rings PORT | stats PORT | strict [PORT [clear|off|warn|on]] | \
-     fault PORT list|clear|KIND [ARGS] | traffic PORT start [ARGS]|stop|sink on|off|show";
+     fault PORT list|help|clear|KIND [ARGS] | traffic PORT start [ARGS]|stop|sink on|off|show";
 
 /// A request in words.
 pub fn parse(line: &str) -> Result<Request, String> {

@@ -350,10 +350,12 @@ impl Faults {
         now: Duration,
     ) -> Result<&mut Fault, String> {
         let (name, args) = words.split_first().ok_or("no fault named")?;
-        let spec = SPECS
-            .iter()
-            .find(|s| s.name == *name)
-            .ok_or_else(|| format!("no fault is called '{name}'; there are: {}", names()))?;
+        let spec = SPECS.iter().find(|s| s.name == *name).ok_or_else(|| {
+            format!(
+                "no fault is called '{name}'; there are: {} (help tells more)",
+                names()
+            )
+        })?;
         let mut fault = Fault {
             kind: spec.kind,
             what: spec.what.first().copied().unwrap_or(""),
@@ -518,10 +520,12 @@ impl Faults {
 }
 
 impl Gmac {
-    /// `KIND ARGS`, `list` or `clear [KIND]`.
+    /// `KIND ARGS`, `list`, `help` or `clear [KIND]`.
     pub fn fault(&mut self, spec: &str) -> Result<Value, String> {
         let words: Vec<&str> = spec.split_whitespace().collect();
         match words[..] {
+            // A line for each kind, and one for what it does.
+            ["help"] => Ok(help().lines().collect()),
             ["list"] | [] => Ok(self.faults.list.iter().map(Fault::show).collect()),
             ["clear"] => {
                 self.clear_faults(|_| true);
@@ -530,7 +534,10 @@ impl Gmac {
             ["clear", name] => {
                 let spec = SPECS.iter().find(|s| s.name == name);
                 let kind = spec.map(|s| s.kind).ok_or_else(|| {
-                    format!("no fault is called '{name}'; there are: {}", names())
+                    format!(
+                        "no fault is called '{name}'; there are: {} (help tells more)",
+                        names()
+                    )
                 })?;
                 self.clear_faults(|f| f.kind == kind);
                 Ok(json!({}))

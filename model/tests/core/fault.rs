@@ -522,3 +522,18 @@ fn errors_of_the_safety_package_come_again() {
         assert!(b.mac.fault(spec).unwrap_err().contains(word));
     }
 }
+
+#[test]
+fn help_is_to_be_had_from_the_port() {
+    let mut b = Bench::new(|_| {});
+    let help = b.mac.fault("help").unwrap();
+    let lines: Vec<_> = help
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l.as_str().unwrap())
+        .collect();
+    let has = |start: &str| lines.iter().any(|l| l.starts_with(start));
+    assert!(has("  tx-underflow [channel=]") && has("  rx-error phy|alignment [count=]"));
+    assert!(b.mac.fault("tx-overflow").unwrap_err().contains("help"));
+}
