@@ -836,6 +836,8 @@ impl Gmac {
                 let mss = self.tx[c].mss as usize;
                 let segments = if oversize {
                     Err(tso::Error::Length)
+                } else if request.transport == 8 && !self.has_uso() {
+                    Err(tso::Error::Protocol)
                 } else {
                     Segments::new(frame.data, request, mss)
                 };
@@ -867,6 +869,11 @@ impl Gmac {
             self.suspend_tx_silently(c);
         }
         end
+    }
+
+    /// Whether UDP can be segmented, too.
+    pub(crate) fn has_uso(&self) -> bool {
+        self.cfg.tso && self.cfg.version >= 0x51
     }
 
     fn finish_tx(

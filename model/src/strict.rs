@@ -715,6 +715,9 @@ impl Gmac {
                     wrong.push("TSE in a core without segmentation".into());
                 } else if self.regs.get(ch(c, CH_TX_CONTROL)) & bit(12) == 0 {
                     wrong.push("TSE in a channel where it is off".into());
+                } else if field(w3, 19, 4) == 2 && !self.has_uso() {
+                    // The length of a UDP header.
+                    wrong.push("TSE for UDP in a core that segments TCP only".into());
                 }
             } else {
                 if field(w3, 16, 2) != 0 && !has_csum {

@@ -1886,3 +1886,31 @@ fn only_the_first_segment_gets_the_tag_that_the_descriptor_asks_for() {
     b.run();
     assert!(b.sent().iter().all(|f| f.data[12..16] == TAG));
 }
+
+#[test]
+fn udp_is_segmented_from_release_5_10() {
+    for version in [0x42, 0x51] {
+        let mut b = Bench::new(|c| c.version = version);
+        b.w(ch(0, CH_CONTROL), 500);
+        b.start(8);
+        b.w(ch(0, CH_TX_CONTROL), TX_ON | TX_TSE);
+        let mut header = Vec::new();
+        etherparse::PacketBuilder::ethernet2(US, PEER)
+            .ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
+            .udp(1, 2)
+            .write(&mut header, &[])
+            .unwrap();
+        let (h, p) = (b.fill(0, &header), b.fill(1, &[7; 1200]));
+        let w3 = OWN | FD | LD | 1 << 18 | 2 << 19 | 1200;
+        b.put(TX_RING, [h, p, 1200 << 16 | 42, w3]);
+        b.tx_tail(1);
+        b.run();
+        let able = version >= 0x51;
+        assert_eq!(b.sent().len(), if able { 3 } else { 0 });
+        let error = b.get(TX_RING)[3] & (TX_DE | TX_ES);
+        assert_eq!(error, if able { 0 } else { TX_DE | TX_ES });
+        if !able {
+            b.breaks = &["tx-descriptor"];
+        }
+    }
+}
