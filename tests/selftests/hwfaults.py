@@ -273,7 +273,7 @@ def restarted(env, kind, to_peer):
 
 
 def others(env, kind, to_peer):
-    """While a channel stands still and is restarted, what another one sends arrives, all of it and in order."""
+    """While a queue stands still and is restarted, what another one sends arrives, all of it and in order."""
     need_model(env)
     cpus = sorted(os.sched_getaffinity(0))
     if number(query(env, "-l")["tx"]) < 2 or len(cpus) < 2:
@@ -302,14 +302,14 @@ def others(env, kind, to_peer):
         env.local.raw_send(source, [env.frame(True, place.to_bytes(4, "big") + bytes(200)) for place in range(sent, sent + 16)])
         sent += 16
         time.sleep(0.02)
-        after += bool(after or moved(before, counters(env), r"^(channel_)?recover"))
+        after += bool(after or moved(before, counters(env), r"^([a-z]+_)?recover"))
         check(time.monotonic() < end, f"no recovery in {NOTICE} s")
     got = [int.from_bytes(data[-204:-200], "big") for _, data in env.peer.raw_recv(sink, sent)]
     check_equal(len(got), sent, "frames that arrived of those that another channel sent")
     check_equal(got, sorted(got), "their order")
-    grown = moved(before, counters(env), r"^(q[01]_tx_packets|(channel_)?recover\w+)$")
+    grown = moved(before, counters(env), r"^(q[01]_tx_packets|([a-z]+_)?recover\w+)$")
     check(grown.get("q1_tx_packets", 0) >= sent, f"they were not sent by channel 1: {grown}")
-    check_equal({name: number for name, number in grown.items() if "recover" in name}, {"channel_recoveries": 1}, "recoveries")
+    check_equal({name: number for name, number in grown.items() if "recover" in name}, {"queue_recoveries": 1}, "recoveries")
     tx.flood_stop()
     os.sched_setaffinity(0, cpus)
     flows(env)
