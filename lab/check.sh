@@ -111,6 +111,7 @@ selftests_rust() {
 	check_selftests rust rust "${scope[@]}"
 	check_selftests sgmii-rust rust "${SGMII[@]}"
 	check_selftests snps-rust rust "${SNPS[@]}" --env "SELFTESTS=$SNPS_RUST"
+	check_selftests iommu-rust rust --iommu --env "SELFTESTS=$IOMMU"
 	[ ${#scope[@]} = 0 ] || return 0
 	check_selftests intx-rust rust --irq intx --env "SELFTESTS=$INTERRUPTS"
 	check_selftests msi-rust rust --irq msi --env "SELFTESTS=$INTERRUPTS"
@@ -141,6 +142,8 @@ SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link:speed_and_duplex,restart 
 # One vector, and what is off on Intel's: split headers, also of frames that make no sense.
 SNPS=(--ids 16c3:7102,8086:4ba0)
 SNPS_RUST="stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal,rx_length,rx_no_first,rx_no_last,rx_random,rx_context selftest:offline,broken_crc strict"
+# Where the device reaches only what is mapped.
+IOMMU="stream:tcp_both_ways rings:ring_change_traffic bind:rebind_idle"
 # What other interrupts, and other releases of the core, may change.
 INTERRUPTS="qstats:messages,interrupts stream:tcp_both_ways hwfaults:bus_error_rx_desc,restart_rx_wedge,lost_interrupt,spurious"
 INTERRUPTS_C="qstats:messages selftest:offline stream:tcp_both_ways"
@@ -157,7 +160,7 @@ selftests_debug() {
 	if [ ${#scope[@]} = 0 ]; then
 		check_selftests rust rust --timeout 14400 --env "SELFTESTS=$ALL_DEBUG"
 	else
-		check_selftests rust rust --timeout 3600 --env "SELFTESTS=$QUICK_DEBUG"
+		check_selftests rust rust --timeout 3600 "${scope[@]}"
 	fi
 }
 selftests_dma() {
@@ -165,14 +168,15 @@ selftests_dma() {
 	check_selftests iommu rust --timeout 3600 --iommu --env "SELFTESTS=$MOVES_DATA"
 }
 ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health bind select_driver netpoll faults loops"
-QUICK_DEBUG="stream:tcp_both_ways rings:ring_change_traffic qstats:remapped hwfaults:bus_error_rx_desc bind:rebind_idle"
 MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
 
-# start FUNCTION: runs it in the background, for a guest mostly waits.
-# finish FUNCTION: shows what it said and counts its results.
+# start NAME [COMMAND...]: runs it, or the function NAME, in the background, for a
+# guest mostly waits.
+# finish NAME: shows what it said and counts its results.
 declare -A started
 start() {
-	local out=$LAB_LOG/part-$1
+	local name=$1 out=$LAB_LOG/part-$1
+	[ $# = 1 ] || shift
 	# Both before anybody looks.
 	: > "$out"
 	: > "$out.counts"
@@ -183,10 +187,10 @@ start() {
 		trap 'guest_end; end_step' EXIT
 		trap 'exit 143' TERM
 		counts_to=$out.counts
-		"$1"
+		"$@"
 	) >> "$out" 2>&1 < /dev/null &
 	set +m
-	started[$1]=$!
+	started[$name]=$!
 }
 
 finish() {
@@ -339,14 +343,15 @@ check_all() {
 
 # make test-long: what takes hours. In parts, if they are named.
 check_long() {
-	local part built_last='' long_faults='' long_loops='' whole=() guests=()
+	local part built_last='' whole=() guests=() at=0
 	trap 'guest_end; end_step; end_started' EXIT
 	[ $# -gt 0 ] || set -- release debug faults loops
 	for part; do
 		case $part in
 		release | debug) whole+=("$part") ;;
-		faults | faults:*) long_faults+=" $part" ;;
-		loops | loops:*) long_loops+=" $part" ;;
+		faults) guests+=("${LONG_FAULTS[@]}") ;;
+		loops) guests+=("${LONG_LOOPS[@]}") ;;
+		faults:* | loops:*) guests+=("$part") ;;
 		*) die "unknown part '$part'; there are release, debug, faults and loops, and cases of these two, as in loops:bind,updown" ;;
 		esac
 	done
@@ -354,25 +359,35 @@ check_long() {
 		check_whole "$part"
 		built_last=$part
 	done
-	[ -z "$long_faults" ] || guests+=(faults)
-	[ -z "$long_loops" ] || guests+=(loops)
 	if [ ${#guests[@]} -gt 0 ]; then
 		use_kernel debug
 		if [ "$built_last" != debug ]; then check_build; fi
 		if [ "$built" = 1 ]; then
-			for part in "${guests[@]}"; do start "long_$part"; done
-			for part in "${guests[@]}"; do finish "long_$part"; done
+			for part in "${guests[@]}"; do
+				[ "${#started[@]}" -lt "$LONG_AT_A_TIME" ] || finish "${guests[at++]}"
+				start "$part" long_guest "$part"
+			done
+			for part in "${guests[@]:at}"; do finish "$part"; done
 		else
 			not_run "${guests[@]/#/selftests-}"
 		fi
 	fi
 	sum_up
 }
-# With one vector: for each of thirty it is the same allocations.
-long_faults() { check_selftests faults rust "${LONG[@]}" --irq intx --env "SELFTESTS=$long_faults" --env FAULTS=all; }
-long_loops() {
-	check_selftests loops rust "${LONG[@]}" --env "SELFTESTS=$long_loops" \
-		--env "LOOPS_BIND=${LOOPS_BIND:-500}" --env "LOOPS_UPDOWN=${LOOPS_UPDOWN:-1000}" \
-		--env "LOOPS_CHANGE=${LOOPS_CHANGE:-1000}" --env "LOOPS_SUSPEND=${LOOPS_SUSPEND:-100}"
+# A guest each, the longest first.
+LONG_FAULTS=(faults:probe faults:open,ring_change,mtu_change faults:channels_change,dump,receive)
+LONG_LOOPS=(loops:bind loops:updown loops:change loops:suspend)
+LONG_AT_A_TIME=4
+long_guest() {
+	local name=${1//[:,]/-} options=()
+	case $1 in
+	# With one vector: for each of thirty it is the same allocations.
+	faults*) options=(--irq intx --env FAULTS=all) ;;
+	loops*)
+		options=(--env "LOOPS_BIND=${LOOPS_BIND:-500}" --env "LOOPS_UPDOWN=${LOOPS_UPDOWN:-1000}"
+			--env "LOOPS_CHANGE=${LOOPS_CHANGE:-1000}" --env "LOOPS_SUSPEND=${LOOPS_SUSPEND:-100}")
+		;;
+	esac
+	check_selftests "$name" rust "${LONG[@]}" "${options[@]}" --env "SELFTESTS=$1"
 }
 LONG=(--timeout 36000 --env LIMIT=30000)
