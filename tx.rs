@@ -34,6 +34,8 @@ use kernel::{
         atomic::Relaxed,
         barrier::{
             dma_mb,
+            smp_mb,
+            Full,
             Read,
             Write, //
         },
@@ -72,6 +74,9 @@ use crate::{
 
 /// Longest frame that the hardware is given to segment; what IP can carry without jumbograms.
 pub(crate) const MAX_SEGMENTED: u32 = 65536;
+
+/// Most doorbells after an underflow, should frames be sent at the same time.
+const RING_TRIES: u32 = 4;
 
 /// Fewest beats of a transmit burst (TXPBL) that the segmentation engine works with.
 const MIN_SEGMENTATION_PBL: u32 = 4;
@@ -220,6 +225,8 @@ impl<'a, F: Format> TxRing<'a, F> {
             slots: consumer,
             desc: desc.clone(),
             capture_delay: hw.capture_delay(),
+            hw: hw.clone(),
+            ch,
             _format: PhantomData,
         };
         let ring = Self {
@@ -434,10 +441,32 @@ pub(crate) struct TxCleaner<'a, F: Format> {
     desc: Arc<DescRing>,
     /// Nanoseconds by which timestamps are late.
     capture_delay: i64,
+    hw: Arc<Hw<'a>>,
+    ch: usize,
     _format: PhantomData<F>,
 }
 
 impl<F: Format> TxCleaner<'_, F> {
+    /// After an underflow the DMA stands still until the next doorbell, for which a stopped queue
+    /// would wait in vain.
+    #[cold]
+    fn ring_again(&self) {
+        for _ in 0..RING_TRIES {
+            let Some(frame) = self.slots.front() else {
+                return;
+            };
+            let free = self.slots.free_after_release();
+            let used = self.desc.len().wrapping_sub(free);
+            let tail = frame.first.wrapping_add(used) & self.desc.mask();
+            F::tx_doorbell(self.hw.io(), self.ch, self.desc.addr(tail));
+            // It may have come after that of a newer frame, which it takes back then.
+            smp_mb(Full);
+            if self.slots.free_after_release() == free {
+                return;
+            }
+        }
+    }
+
     /// Takes back the oldest frame, whose last descriptor is `words` and was to get a timestamp.
     /// Returns its bytes.
     #[cold]
@@ -460,7 +489,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
         tally: &mut Tally,
     ) -> bool {
         let (mut packets, mut bytes) = (0u32, 0u32);
-        let mut pending = false;
+        let (mut pending, mut underflow) = (false, false);
         // The producer may add frames meanwhile; a ring's worth is enough for one poll.
         for _ in 0..self.desc.len() {
             let Some(frame) = self.slots.front() else {
@@ -477,6 +506,7 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
             if status.error {
                 tally.add(poll::TX_ERRORS, 1);
                 tally.add(poll::TX_UNDERFLOWS, status.underflow.into());
+                underflow |= status.underflow;
                 tally.add(poll::TX_LINK_ERRORS, status.link_error.into());
                 tally.add(poll::TX_CSUM_ERRORS, status.checksum_error.into());
                 tally.add(poll::TX_BAD_DESCRIPTORS, status.bad.into());
@@ -497,6 +527,9 @@ impl<F: Format> datapath::TxClean for TxCleaner<'_, F> {
             self.slots.release();
             let free = self.slots.free_after_release();
             completion.completed(packets, bytes, free, TxRing::<F>::WAKE_AT);
+        }
+        if underflow {
+            self.ring_again();
         }
         pending
     }

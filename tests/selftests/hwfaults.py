@@ -19,11 +19,12 @@ import time
 
 from counters import HALF, groups, half_full, octets, settled
 from endpoint import SLOW, TIMED_OUT
-from lib import Failure, KernelLog, Skip, case, check, check_equal, main, noise, wait_for
+from lib import Failure, KernelLog, Skip, case, check, check_equal, mac_bytes, main, noise, wait_for
 from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
 from rings import change, number, query
 from stats import driver_stats, quiet
 from suspend import sleep
+from tx_timeout import PAUSE
 
 # A fault is noticed by polling, a watchdog or the next frame.
 NOTICE = 20 * SLOW
@@ -183,6 +184,26 @@ def clock_app(env):
     fault(env, "clear")
     flows(env)
     check_equal(env.changes(), changes, "changes of the carrier of both ends")
+
+
+def after_underflow(env):
+    """The DMA stands still after a frame that was cut: those behind it are sent although nobody sends anything more."""
+    need_model(env)
+    quiet(env)
+    sink, source = env.peer.raw_open(), env.local.raw_open()
+    env.defer(env.peer.close, sink)
+    env.defer(env.local.close, source)
+    pause = PAUSE[0] + mac_bytes(env.peer_mac) + PAUSE[1]
+    env.defer(env.peer.repeat_stop)
+    for turn in range(4):
+        fault(env, "tx-underflow", "count=1")
+        # All of them have been rung for before the first one leaves.
+        env.peer.repeat_start(pause, 0.01)
+        time.sleep(0.1)
+        env.local.raw_send(source, [env.frame(True, noise(1000, n)) for n in range(16)])
+        env.peer.repeat_stop()
+        check_equal(len(env.peer.raw_recv(sink, 15)), 15, f"frames that arrived of 16, one of them cut, in turn {turn}")
+    flows(env)
 
 
 def given_back_early(env):
@@ -776,6 +797,7 @@ if __name__ == "__main__":
               exact={"rx_fifo_overflows": 5, "rx.missed_errors": 5}),
          case("tx_underflow", counted, ("tx-underflow", "count=3"), True, r"underflow|undeflow|fifo",
               exact={"tx_errors": 3, "tx_underflows": 3}),
+         after_underflow,
          case("rx_error", counted, ("rx-error", "phy", "count=5"), False, r"rx.*err", exact={"mac_rx_phy_error": 5, "rx.errors": 5}),
          case("rx_alignment", alignment),
          case("rx_length", garbage, "length", 4, r"rx.*(length|err|bad)", exact={"rx_errors": 4, "rx_bad_descriptors": 4}),
