@@ -5,7 +5,7 @@
 Needs a kernel with FAULT_INJECTION (fail-nth, debugfs, the stack trace filter)
 and the driver as a module: only allocations on behalf of its code fail. With
 FAULTS=all really each fails; without, beyond the first 60 of an operation
-one in twenty, for most of these fill a ring.
+one in twenty, for most of these fill a ring. FAULTS_FROM=N begins with the Nth.
 """
 
 import errno
@@ -21,9 +21,10 @@ DENSE = 60
 # An interrupt vector that is not to be had is out of space.
 OUT_OF_MEMORY = (errno.ENOMEM, errno.ENOSPC)
 # What others make of it: __mdiobus_register() of any failure to register the bus, __request_region() of a region that it
-# cannot allocate.
+# cannot allocate, ipv6_add_dev() of neighbour parameters.
 NO_BUS = errno.EINVAL
 NO_REGION = errno.EBUSY
+NO_NEIGHBOURS = errno.ENOBUFS
 # linux/devlink.h
 DEVLINK_CMD_HEALTH_REPORTER_DUMP_GET, DEVLINK_CMD_HEALTH_REPORTER_DUMP_CLEAR = 56, 57
 DEVLINK_ATTR_BUS_NAME, DEVLINK_ATTR_DEV_NAME, DEVLINK_ATTR_HEALTH_REPORTER_NAME = 1, 2, 115
@@ -84,7 +85,7 @@ def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY, leaked=lambda: 
     """Fails the allocations of operate(), one a time; verify(error) looks at
     what is left and brings back the state of before. leaked() is asked now and
     then, for it takes long."""
-    nth, tried, coped = 1, 0, 0
+    nth, tried, coped = int(os.environ.get("FAULTS_FROM") or 1), 0, 0
     progress = Progress()
     while True:
         hit, error = failing(nth, operate)
@@ -145,7 +146,7 @@ def probe(env):
             env.local.write(f"/sys/bus/pci/drivers/{driver}/unbind", env.pci)
         check(env.driver_of_pci(env.pci) is None, "the device is bound although its probe failed")
         check(env.netdev_of(env.pci) is None, "the interface is there although its probe failed")
-    each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS, NO_REGION), same_mappings(env))
+    each_allocation("probe", operate, verify, (*OUT_OF_MEMORY, NO_BUS, NO_REGION, NO_NEIGHBOURS), same_mappings(env))
     rescue()
     env.tcp(True)
     env.tcp(False)
