@@ -1505,11 +1505,10 @@ mod tests {
         let after = poll(3);
 
         // As if it was held by GRO since.
-        napi.disable();
-        let held = packet().map(|skb| {
+        let hold = |skb: SkBuff| {
             let raw = skb.into_raw().as_ptr();
 
-            // SAFETY: The NAPI is disabled, and the packet is on no list. It belongs to the device
+            // SAFETY: The NAPI is paused, and the packet is on no list. It belongs to the device
             // and has no header.
             unsafe {
                 let gro = &raw mut (*napi.core.as_raw()).gro;
@@ -1524,9 +1523,9 @@ mod tests {
                 (*head).prev = list;
                 (*gro).rx_count = 1;
             }
-        });
-        napi.enable();
-        let last = poll(4);
+        };
+        let held = napi.with_paused(|_, _| packet().map(hold));
+        let last = eventually(|| polled.load(Relaxed) == 4);
         napi.disable();
 
         // SAFETY: It was added above.
