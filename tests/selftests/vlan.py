@@ -32,8 +32,8 @@ class Vlan:
             end.run("ip", "addr", "add", f"{here}/32", "peer", f"{there}/32", "dev", self.name)
             if "UP" in end.link()["flags"]:
                 end.run("ip", "link", "set", self.name, "up")
-                # What is sent before the stack has noticed that is lost.
-                wait_for(lambda end=end: '"operstate":"UP"' in end.run("ip", "-j", "link", "show", "dev", self.name),
+                # What is sent before the stack has noticed that is lost. Without carrier nothing starts.
+                wait_for(lambda end=end: not end.carrier() or '"operstate":"UP"' in end.run("ip", "-j", "link", "show", "dev", self.name),
                          f"the start of {self.name}")
 
     def ping(self, size=56):
