@@ -6,8 +6,10 @@ Frames are watched with packet sockets, which see all that the driver delivers;
 so a frame that does not show up was stopped by the device.
 """
 
+import time
 import zlib
 
+from endpoint import PATIENCE
 from lib import Skip, case, check, check_equal, mac_bytes, main, noise
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -84,11 +86,20 @@ class Watch:
                 arrived.append(text(frame[:6]))
         return arrived
 
+    def become(self, macs, expected, what):
+        """The stack may tell a driver of the filter a while later."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            got = sorted(self.delivered(macs))
+            if got == expected or time.monotonic() > end:
+                break
+        check_equal(got, expected, what)
+
     def expect(self, macs, what):
-        check_equal(sorted(self.delivered(macs)), sorted(macs), what)
+        self.become(macs, sorted(macs), what)
 
     def expect_none(self, macs, what):
-        check_equal(self.delivered(macs), [], what)
+        self.become(macs, [], what)
 
 
 def need_filter(env):

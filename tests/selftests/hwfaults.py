@@ -79,8 +79,8 @@ def moved(before, after, pattern):
             if re.search(pattern, name) and after[name] != before.get(name, 0)}
 
 
-def await_counter(env, before, pattern):
-    wait_for(lambda: moved(before, counters(env), pattern), f"a change of a counter that matches '{pattern}'", timeout=NOTICE)
+def await_counter(env, before, pattern, timeout=NOTICE):
+    wait_for(lambda: moved(before, counters(env), pattern), f"a change of a counter that matches '{pattern}'", timeout=timeout)
 
 
 def flows(env):
@@ -276,7 +276,8 @@ def wedged(env, words, to_peer):
     # Of the flood's queue: one that nobody uses need not be missed.
     time.sleep(0.5)
     fault(env, *words)
-    await_counter(env, before, r"recover|reset|timeout|stall")
+    # Senders whose buffers are full for the moment may take seconds to fill the ring; then the watchdog waits.
+    await_counter(env, before, r"recover|reset|timeout|stall", timeout=3 * NOTICE)
     wait_for(env.answers, "an answer to a ping", timeout=NOTICE)
     flows(env)
 
