@@ -42,8 +42,9 @@ use crate::{
     safety, //
 };
 
-/// A FIFO is empty after this, if the DMA can empty it: 64 KiB at 1 Gbit/s take half a millisecond.
-const DRAIN_TIMEOUT: Delta = Delta::from_millis(5);
+/// A FIFO is empty after this, if the DMA can empty it: 64 KiB at 1 Gbit/s take half a millisecond,
+/// and a CPU that is late with new buffers some more.
+const DRAIN_TIMEOUT: Delta = Delta::from_millis(20);
 
 /// What the MAC is to be set to whenever it comes out of reset.
 pub(crate) struct LinkState {

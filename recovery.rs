@@ -26,8 +26,8 @@ use crate::hwif::{
     MAX_CHANNELS, //
 };
 
-/// What shows a fault within this time of its restart was not mended by that. The slowest
-/// to notice one is the stack's transmit watchdog, which takes up to 10 s.
+/// What shows a fault within this time of its restart was not mended by that. The slowest to notice
+/// one is the stack's transmit watchdog, which takes up to 10 s.
 pub(crate) const PROBATION: Delta = Delta::from_secs(30);
 
 /// Least time between two resets of the core, unless resets fail: then it doubles each time.

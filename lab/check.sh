@@ -167,7 +167,7 @@ selftests_dma() {
 	check_selftests swiotlb rust --timeout 3600 --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
 	check_selftests iommu rust --timeout 3600 --iommu --env "SELFTESTS=$MOVES_DATA"
 }
-ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health bind select_driver netpoll faults loops"
+ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health strict bind select_driver netpoll faults loops"
 MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
 
 # start NAME [COMMAND...]: runs it, or the function NAME, in the background, for a
