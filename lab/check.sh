@@ -173,7 +173,7 @@ MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_ch
 # start NAME [COMMAND...]: runs it, or the function NAME, in the background, for a
 # guest mostly waits.
 # finish NAME: shows what it said and counts its results.
-declare -A started
+declare -A started=()
 start() {
 	local name=$1 out=$LAB_LOG/part-$1
 	[ $# = 1 ] || shift
