@@ -154,8 +154,6 @@ VLAN_4_2="vlan:strip_s_on,filter_few_s,filter_many_s,service_strip"
 OTHER_IDS=(8086:4b31,8086:4ba2 8086:4bb0,8086:4bb1 8086:4bb2,8086:54ac)
 BINDS="link:speed_and_duplex,driver_info ping:v4_mtu1500"
 
-# What moves data runs with every buffer bounced, too, so that a forgotten sync
-# shows, and behind an IOMMU, where the device reaches only what is mapped.
 selftests_debug() {
 	if [ ${#scope[@]} = 0 ]; then
 		check_selftests rust rust --timeout 14400 --env "SELFTESTS=$ALL_DEBUG"
@@ -163,12 +161,15 @@ selftests_debug() {
 		check_selftests rust rust --timeout 3600 "${scope[@]}"
 	fi
 }
-selftests_dma() {
-	check_selftests swiotlb rust --timeout 3600 --append swiotlb=131072,force --env "SELFTESTS=$MOVES_DATA"
-	check_selftests iommu rust --timeout 3600 --iommu --env "SELFTESTS=$MOVES_DATA"
+# With every buffer bounced, so that a forgotten sync shows.
+selftests_swiotlb() {
+	check_selftests swiotlb rust --timeout 14400 --append swiotlb=131072,force --env "SELFTESTS=$ALL_DEBUG"
+}
+# The device reaches only what is mapped.
+selftests_iommu() {
+	check_selftests iommu rust --timeout 14400 --iommu --env "SELFTESTS=$ALL_DEBUG"
 }
 ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health strict bind select_driver netpoll faults loops"
-MOVES_DATA="stream frames csum:traffic_tx_on_rx_on rings:ring_change,channels_change,coalesce_extremes mtu:with_traffic bind:rebind_idle"
 
 # start NAME [COMMAND...]: runs it, or the function NAME, in the background, for a
 # guest mostly waits.
@@ -325,9 +326,11 @@ check_whole() {
 	fi
 	check_kunit
 	start selftests_debug
-	start selftests_dma
+	start selftests_swiotlb
+	start selftests_iommu
 	finish selftests_debug
-	finish selftests_dma
+	finish selftests_swiotlb
+	finish selftests_iommu
 }
 
 sum_up() {
