@@ -2,6 +2,8 @@
 
 //! A port behind its socket, and a client that does what QEMU does.
 
+use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,14 +23,52 @@ use vfio_user::Client;
 const BAR0: u32 = VFIO_PCI_BAR0_REGION_INDEX;
 const CONFIG: u32 = VFIO_PCI_CONFIG_REGION_INDEX;
 
-fn start(dir: &Path, spec: &str) -> Arc<Shared> {
+/// A port, and strict mode to judge the test itself.
+struct Port {
+    shared: Arc<Shared>,
+    /// Kinds of rules that the test breaks on purpose.
+    breaks: BTreeSet<&'static str>,
+}
+
+impl Port {
+    fn breaks<const N: usize>(mut self, kinds: [&'static str; N]) -> Port {
+        self.breaks = kinds.into();
+        self
+    }
+}
+
+impl Deref for Port {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Port {
+    /// A test has failed unless it broke exactly the rules that it meant to.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let list = self.lock().mac.strict.list();
+        let broken: BTreeSet<_> = list.iter().map(|v| v["kind"].as_str().unwrap()).collect();
+        assert_eq!(broken, self.breaks, "{list:?}");
+    }
+}
+
+fn start(dir: &Path, spec: &str) -> Port {
     let socket = dir.join("port");
-    let cfg = Config::parse(&format!("name=a,socket={},{spec}", socket.display())).unwrap();
+    let at = socket.display();
+    let cfg = Config::parse(&format!("name=a,socket={at},strict=on,{spec}")).unwrap();
     let notify: Arc<Notify> = Arc::default();
     let ingress = Ingress::new(notify.clone());
     let clock = Clock::default();
     let wire = Endpoint::new(Medium::looped(&ingress), 0, ingress, clock.clone());
-    port::start(cfg, clock, wire, notify, None).unwrap()
+    Port {
+        shared: port::start(cfg, clock, wire, notify, None).unwrap(),
+        breaks: BTreeSet::new(),
+    }
 }
 
 fn read(c: &mut Client, region: u32, off: u32) -> u32 {
@@ -40,6 +80,12 @@ fn read(c: &mut Client, region: u32, off: u32) -> u32 {
 fn write(c: &mut Client, off: u32, value: u32) {
     c.region_write(BAR0, off.into(), &value.to_le_bytes())
         .unwrap();
+}
+
+/// Reads the status of the channel and clears what it says.
+fn ack(c: &mut Client) {
+    let status = read(c, BAR0, ch(0, CH_STATUS));
+    write(c, ch(0, CH_STATUS), status);
 }
 
 /// Waits for an event; `false` after a while without one.
@@ -73,7 +119,7 @@ fn loop_one_packet(c: &mut Client, memory: &std::fs::File) {
     memory
         .write_all_at(&[0x88, 0xb5, 1, 2, 3, 4], 0x400c)
         .unwrap();
-    put(0, [0x10_4000, 0, 64, OWN | FD | LD]);
+    put(0, [0x10_4000, 0, 64, OWN | FD | LD | 64]);
     put(0x1000, [0x10_8000, 0, 0, OWN | RX_BUF1V | RX_IOC]);
     c.region_write(CONFIG, 4, &6u16.to_le_bytes()).unwrap();
     for (off, value) in [
@@ -85,8 +131,10 @@ fn loop_one_packet(c: &mut Client, memory: &std::fs::File) {
         (mtl(0, MTL_TXQ_MODE), 255 << 16 | 2 << 2 | TXQ_TSF),
         (mtl(0, MTL_RXQ_MODE), 255 << 20 | RXQ_RSF),
         (MAC_RXQ_CTRL0, 2),
-        (ch(0, CH_TX_CONTROL), TX_ST),
-        (ch(0, CH_RX_CONTROL), RX_SR | 1536 << 1),
+        (ch(0, CH_TX_TAIL), 0x10_0000),
+        (ch(0, CH_RX_TAIL), 0x10_1000),
+        (ch(0, CH_TX_CONTROL), TX_ST | 8 << 16),
+        (ch(0, CH_RX_CONTROL), RX_SR | 8 << 16 | 1536 << 1),
         (MAC_CONFIG, CONFIG_RE | CONFIG_TE | CONFIG_LM),
         (ch(0, CH_RX_TAIL), 0x10_1010),
         (ch(0, CH_TX_TAIL), 0x10_0010),
@@ -98,7 +146,7 @@ fn loop_one_packet(c: &mut Client, memory: &std::fs::File) {
 #[test]
 fn identity_and_capabilities() {
     let dir = tempfile::tempdir().unwrap();
-    let _port = start(dir.path(), "id=8086:4b30,version=0x51");
+    let _port = start(dir.path(), "id=8086:4b30,version=0x51").breaks(["asleep", "beyond-map"]);
     let mut c = Client::new(&dir.path().join("port")).unwrap();
     assert_eq!(read(&mut c, CONFIG, 0), 0x4b30_8086);
     assert_eq!(read(&mut c, CONFIG, 8) >> 8, 0x02_0000);
@@ -129,7 +177,7 @@ fn identity_and_capabilities() {
 #[test]
 fn packet_and_message() {
     let dir = tempfile::tempdir().unwrap();
-    let _port = start(dir.path(), "id=16c3:7102,queues=1");
+    let _port = start(dir.path(), "id=16c3:7102,queues=1").breaks(["bus-error"]);
     let mut c = Client::new(&dir.path().join("port")).unwrap();
     let memory = tempfile::tempfile().unwrap();
     memory.set_len(0x1_0000).unwrap();
@@ -145,7 +193,7 @@ fn packet_and_message() {
     // Acknowledged: silence. Not acknowledged in full: again.
     write(&mut c, ch(0, CH_STATUS), ST_TI);
     assert!(fired(&event, 500));
-    write(&mut c, ch(0, CH_STATUS), u32::MAX);
+    ack(&mut c);
     assert!(!fired(&event, 50));
     // Unmapped memory is a bus error.
     c.dma_unmap(0x10_0000, 0x1_0000).unwrap();
@@ -159,7 +207,7 @@ fn packet_and_message() {
 #[test]
 fn a_message_waits_for_its_vector() {
     let dir = tempfile::tempdir().unwrap();
-    let _port = start(dir.path(), "id=8086:4ba0,queues=1");
+    let _port = start(dir.path(), "id=8086:4ba0,queues=1").breaks(["unheard"]);
     let mut c = Client::new(&dir.path().join("port")).unwrap();
     let memory = tempfile::tempfile().unwrap();
     memory.set_len(0x1_0000).unwrap();
@@ -193,7 +241,7 @@ fn the_pin_fires_again_while_it_is_asserted() {
     c.set_irqs(VFIO_PCI_INTX_IRQ_INDEX, unmask, 0, 1, &[])
         .unwrap();
     assert!(fired(&event, 1000));
-    write(&mut c, ch(0, CH_STATUS), u32::MAX);
+    ack(&mut c);
     c.set_irqs(VFIO_PCI_INTX_IRQ_INDEX, unmask, 0, 1, &[])
         .unwrap();
     assert!(!fired(&event, 50));
