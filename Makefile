@@ -14,9 +14,9 @@ help:
 	@echo 'make run      two GMAC5 ports wired together in a guest: link, ping, iperf3, a shell (DRIVER=c: the C driver)'
 	@echo 'make test     what CI runs: lint, model tests, KUnit, selftests with both drivers, the debug kernel (KERNEL=release or'
 	@echo '              KERNEL=debug: every selftest on that kernel)'
-	@echo 'make test-long  every selftest on both kernels, then 500 times bound, 1000 times down and up, 1000 changes, 100 sleeps and every'
-	@echo '              allocation failed once, for hours (LOOPS_BIND=N LOOPS_UPDOWN=N LOOPS_CHANGE=N LOOPS_SUSPEND=N; in parts:'
-	@echo '              lab/lab help)'
+	@echo 'make test-long  every selftest on both kernels, make kselftest, 500 times bound, 1000 times down and up, 1000 changes,'
+	@echo '              100 sleeps and every allocation failed once, for hours (LOOPS_BIND=N LOOPS_UPDOWN=N LOOPS_CHANGE=N'
+	@echo '              LOOPS_SUSPEND=N; in parts: lab/lab help)'
 	@echo "make kselftest  the kernel's own driver tests, our driver beside the C driver (lab/lab kselftest net/ping.py: one)"
 	@echo 'make shell    a shell in a guest with two ports, no driver loaded'
 	@echo 'make kernel   the toolchain root, the kernel tree with overlay, kernel and modules (KERNEL=release|debug)'

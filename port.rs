@@ -711,7 +711,7 @@ impl<'a> Port<'a> {
             dma.wait_started(io, ch, started).inspect_err(|_| {
                 netdev_err!(
                     self.dev,
-                    "DMA channel {} does not start: no clock, or a bus that hangs?\n",
+                    "DMA channel {} does not start (DMA_Debug_Status): no application clock, or a bus that hangs?\n",
                     ch
                 );
             })?;
@@ -823,7 +823,7 @@ impl<'a> Port<'a> {
         if !halted {
             netdev_warn!(
                 self.dev,
-                "DMA channels do not stop (TX {:#x}, RX {:#x}): no clock, or a bus that hangs?\n",
+                "DMA channels do not stop (DMA_Debug_Status, MTL_TxQ_Operation_Mode.FTQ; TX {:#x}, RX {:#x}): no clock, or a bus that hangs?\n",
                 tx_stuck,
                 rx_stuck
             );

@@ -45,15 +45,15 @@ counters! {
         RX_VLAN_FRAMES = c"rx_vlan_frames",
         /// Frames whose headers the hardware put into a buffer of their own.
         RX_SPLIT_HEADERS = c"rx_split_headers",
-        /// Bad frames, of whatever kind.
+        /// Bad frames of whatever kind that reached the ring; the FIFO drops most.
         RX_ERRORS = c"rx_errors",
-        /// Frames with a wrong FCS.
+        /// Such frames with a wrong FCS.
         RX_CRC_ERRORS = c"rx_crc_errors",
-        /// Frames too long, or of a length that contradicts the header.
+        /// Such frames that are too long.
         RX_LENGTH_ERRORS = c"rx_length_errors",
-        /// Frames with a dribble bit or a receive error from the PHY.
+        /// Such frames with a dribble bit or a receive error from the PHY.
         RX_FRAME_ERRORS = c"rx_frame_errors",
-        /// Frames that the FIFO could not hold whole.
+        /// Such frames that the FIFO could not hold whole.
         RX_OVERFLOW_ERRORS = c"rx_overflow_errors",
         /// Descriptors whose contents make no sense.
         RX_BAD_DESCRIPTORS = c"rx_bad_descriptors",

@@ -109,14 +109,16 @@ check_selftests() {
 # Other ports, with what only they have, take little more than a boot.
 selftests_rust() {
 	check_selftests rust rust "${scope[@]}"
-	check_selftests sgmii-rust rust "${SGMII[@]}"
+	check_selftests sgmii-rust rust "${SGMII[@]}" --env "SELFTESTS=$SGMII_BOTH"
 	check_selftests snps-rust rust "${SNPS[@]}" --env "SELFTESTS=$SNPS_RUST"
 	check_selftests iommu-rust rust --iommu --env "SELFTESTS=$IOMMU"
 	[ ${#scope[@]} = 0 ] || return 0
 	check_selftests intx-rust rust --irq intx --env "SELFTESTS=$INTERRUPTS"
 	check_selftests msi-rust rust --irq msi --env "SELFTESTS=$INTERRUPTS"
+	check_selftests v4.0-rust rust --version 0x40 --env "SELFTESTS=$BASIC $INTERRUPTS"
 	check_selftests v4.2-rust rust --version 0x42 --env "SELFTESTS=$BASIC $VLAN_4_2"
 	check_selftests v5.1-rust rust --version 0x51 --env "SELFTESTS=$BASIC"
+	check_selftests bare-rust rust --port-opts "$BARE" --env "SELFTESTS=$BASIC_BARE"
 	local ids name
 	for ids in "${OTHER_IDS[@]}"; do
 		name=${ids//8086:/}
@@ -131,14 +133,18 @@ selftests_c() {
 	else
 		check_selftests c c --env "SELFTESTS=$QUICK_C"
 	fi
-	check_selftests sgmii-c c "${SGMII[@]}"
+	check_selftests sgmii-c c "${SGMII[@]}" --env "SELFTESTS=$SGMII_BOTH"
 	[ ${#scope[@]} = 0 ] || return 0
 	check_selftests snps-c c "${SNPS[@]}" --env "SELFTESTS=$BASIC"
 	check_selftests intx-c c --irq intx --env "SELFTESTS=$INTERRUPTS_C"
 	check_selftests msi-c c --irq msi --env "SELFTESTS=$INTERRUPTS_C"
+	check_selftests v4.0-c c --version 0x40 --env "SELFTESTS=$BASIC"
+	check_selftests v4.2-c c --version 0x42 --env "SELFTESTS=$BASIC"
+	check_selftests v5.1-c c --version 0x51 --env "SELFTESTS=$BASIC"
 }
 QUICK_C="link:carrier_down,speed_and_duplex,driver_info ping:v4_mtu1500,v4_fragments stream:tcp_v4_tx,tcp_v6_rx,tcp_both_ways,udp_v4_rx frames:edges_tx csum:traffic_tx_on_rx_on,on_wire_tx_on,wrong_udp_v4_rx_on tso:tcp_segments_v4_on filter:broadcast,groups_3,promisc_flag vlan:strip_c_on rings:ring_change_traffic,channels_change stats:exact ptp:transmit,receive_all suspend:up selftest:offline tx_timeout strict bind:rebind_traffic"
-SGMII=(--ids 8086:4b32,8086:4ba1 --env "SELFTESTS=link:speed_and_duplex,restart ping:v4_mtu1500,v6_mtu9000 suspend:up,down_after")
+SGMII=(--ids 8086:4b32,8086:4ba1)
+SGMII_BOTH="link:speed_and_duplex,restart ping:v4_mtu1500,v6_mtu9000 suspend:up,down_after"
 # One vector, and what is off on Intel's: split headers, also of frames that make no sense.
 SNPS=(--ids 16c3:7102,8086:4ba0)
 SNPS_RUST="stream:tcp_v4_tx,tcp_v4_rx,udp_v4_tx,udp_v4_rx split hwfaults:safety,safety_fatal,rx_length,rx_no_first,rx_no_last,rx_random,rx_context selftest:offline,broken_crc strict"
@@ -148,6 +154,9 @@ IOMMU="stream:tcp_both_ways rings:ring_change_traffic bind:rebind_idle"
 INTERRUPTS="qstats:messages,interrupts stream:tcp_both_ways hwfaults:bus_error_rx_desc,restart_rx_wedge,lost_interrupt,spurious"
 INTERRUPTS_C="qstats:messages selftest:offline stream:tcp_both_ways"
 BASIC="stream selftest:offline"
+# A core with nothing that can be left out.
+BARE="tso=0,sph=0,sa-vlan-ins=0,vlan-hash=0,vlan-filters=1,dvlan=0,ts=0,eee=0,pmt=0,l3l4=0,arp=0,asp=0,hash=0,mac-addrs=0,edse=0"
+BASIC_BARE="$BASIC link ping filter:groups_3,promisc_flag"
 # The one VLAN filter, or the hash: more came with later releases.
 VLAN_4_2="vlan:strip_s_on,filter_few_s,filter_many_s,service_strip"
 # With those above all ids that the model has.
@@ -155,21 +164,29 @@ OTHER_IDS=(8086:4b31,8086:4ba2 8086:4bb0,8086:4bb1 8086:4bb2,8086:54ac)
 BINDS="link:speed_and_duplex,driver_info ping:v4_mtu1500"
 
 selftests_debug() {
-	if [ ${#scope[@]} = 0 ]; then
-		check_selftests rust rust --timeout 14400 --env "SELFTESTS=$ALL_DEBUG"
-	else
+	if [ ${#scope[@]} != 0 ]; then
 		check_selftests rust rust --timeout 3600 "${scope[@]}"
+		return
 	fi
+	check_selftests rust rust --timeout 14400 --env "SELFTESTS=$ALL_DEBUG"
+	check_selftests snps rust --timeout 3600 "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
+	check_selftests sgmii rust --timeout 3600 "${SGMII[@]}" --env "SELFTESTS=$SGMII_DEBUG"
 }
 # With every buffer bounced, so that a forgotten sync shows.
 selftests_swiotlb() {
-	check_selftests swiotlb rust --timeout 14400 --append swiotlb=131072,force --env "SELFTESTS=$ALL_DEBUG"
+	local bounced=(--append swiotlb=131072,force)
+	check_selftests swiotlb rust --timeout 14400 "${bounced[@]}" --env "SELFTESTS=$ALL_DEBUG"
+	check_selftests swiotlb-snps rust --timeout 3600 "${bounced[@]}" "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
 }
 # The device reaches only what is mapped.
 selftests_iommu() {
 	check_selftests iommu rust --timeout 14400 --iommu --env "SELFTESTS=$ALL_DEBUG"
+	check_selftests iommu-snps rust --timeout 3600 --iommu "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
 }
 ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health strict bind select_driver netpoll faults loops"
+SNPS_DEBUG="$SNPS_RUST bind:rebind_idle faults:open,ring_change,receive"
+# The PCS and the lane come and go with the port.
+SGMII_DEBUG="$SGMII_BOTH stream:tcp_both_ways bind:rebind_traffic faults:probe,open"
 
 # start NAME [COMMAND...]: runs it, or the function NAME, in the background, for a
 # guest mostly waits.
@@ -185,7 +202,8 @@ start() {
 	set -m
 	(
 		set +m
-		trap 'guest_end; end_step' EXIT
+		started=()
+		trap 'guest_end; end_step; end_started' EXIT
 		trap 'exit 143' TERM
 		counts_to=$out.counts
 		"$@"
@@ -346,22 +364,27 @@ check_all() {
 
 # make test-long: what takes hours. In parts, if they are named.
 check_long() {
-	local part built_last='' whole=() guests=() at=0
+	local part built_last='' whole=() guests=() at=0 peers=0
 	trap 'guest_end; end_step; end_started' EXIT
-	[ $# -gt 0 ] || set -- release debug faults loops
+	[ $# -gt 0 ] || set -- release kselftest debug faults loops
 	for part; do
 		case $part in
 		release | debug) whole+=("$part") ;;
+		kselftest) peers=1 ;;
 		faults) guests+=("${LONG_FAULTS[@]}") ;;
 		loops) guests+=("${LONG_LOOPS[@]}") ;;
 		faults:* | loops:*) guests+=("$part") ;;
-		*) die "unknown part '$part'; there are release, debug, faults and loops, and cases of these two, as in loops:bind,updown" ;;
+		*) die "unknown part '$part'; there are release, debug, kselftest, faults and loops, and cases of the last two, as in loops:bind,updown" ;;
 		esac
 	done
 	for part in "${whole[@]}"; do
 		check_whole "$part"
 		built_last=$part
 	done
+	if [ "$peers" = 1 ]; then
+		start long_kselftest
+		finish long_kselftest
+	fi
 	if [ ${#guests[@]} -gt 0 ]; then
 		use_kernel debug
 		if [ "$built_last" != debug ]; then check_build; fi
@@ -376,6 +399,10 @@ check_long() {
 		fi
 	fi
 	sum_up
+}
+long_kselftest() {
+	use_kernel release
+	kselftest_all
 }
 # A guest each, the longest first.
 LONG_FAULTS=(faults:probe faults:open,ring_change,mtu_change faults:channels_change,dump,receive)

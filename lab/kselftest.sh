@@ -160,10 +160,9 @@ kselftest_table() {
 	kselftest_reasons "$LAB_LOG/kselftest-rust.log" | sed -E 's/\.(hw|lro|sw)_[^ :]+:/.\1_...:/' | sort | uniq -c | sed 's/^/  /'
 }
 
-# kselftest_command [PROGRAM...]: as net/ping.py or net/hw/csum.py.
-kselftest_command() {
+# kselftest_all [PROGRAM...]: as net/ping.py or net/hw/csum.py.
+kselftest_all() {
 	kselftest_programs=${*:-$KSELFTEST_PROGRAMS}
-	trap 'guest_end; end_step; end_started' EXIT
 	use_image kselftest
 	guest_defaults
 	make_source
@@ -175,5 +174,10 @@ kselftest_command() {
 	finish kselftest_rust
 	finish kselftest_c
 	kselftest_table
+}
+
+kselftest_command() {
+	trap 'guest_end; end_step; end_started' EXIT
+	kselftest_all "$@"
 	[ "$failed" = 0 ]
 }
