@@ -331,6 +331,11 @@ impl Gmac {
     }
 
     fn start_tx(&mut self, c: usize) {
+        if self.faults.take_what(Kind::StartStuck, "tx", c) {
+            // Software has asked for it, and is judged by that.
+            self.check_start(true, c, true);
+            return;
+        }
         let base = self.list_address(c, CH_TX_BASE_HI, CH_TX_BASE);
         let tx = &mut self.tx[c];
         if std::mem::take(&mut tx.rewind) {
@@ -370,6 +375,10 @@ impl Gmac {
     }
 
     fn start_rx(&mut self, c: usize) {
+        if self.faults.take_what(Kind::StartStuck, "rx", c) {
+            self.check_start(false, c, true);
+            return;
+        }
         let base = self.list_address(c, CH_RX_BASE_HI, CH_RX_BASE);
         let rx = &mut self.rx[c];
         if std::mem::take(&mut rx.rewind) {

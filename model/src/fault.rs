@@ -56,6 +56,8 @@ pub enum Kind {
     StampLate,
     /// A channel goes on after it was stopped.
     StopLate,
+    /// A channel does not start.
+    StartStuck,
     /// An error of the safety package.
     Safety,
 }
@@ -231,6 +233,14 @@ const SPECS: &[Spec] = &[
         keys: &["channel", "count", "us", "ms"],
         count: Some(1),
         help: "a channel that is stopped goes on for us=US (100), and says so, unless it is suspended",
+    },
+    Spec {
+        name: "start-stuck",
+        kind: StartStuck,
+        what: &["rx", "tx"],
+        keys: &["channel", "count", "ms"],
+        count: Some(1),
+        help: "a channel that is started stays stopped, and says so, until it is stopped and started again",
     },
     Spec {
         name: "safety",

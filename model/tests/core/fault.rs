@@ -473,6 +473,99 @@ fn a_late_stop_leaves_the_channel_at_work() {
 }
 
 #[test]
+fn a_stuck_channel_stays_stopped_until_a_start_works() {
+    for tx_dir in [true, false] {
+        let (name, control, bit, on) = if tx_dir {
+            ("tx", CH_TX_CONTROL, TX_ST, TX_ON)
+        } else {
+            ("rx", CH_RX_CONTROL, RX_SR, RX_ON | 1536 << 1)
+        };
+        let mut b = running(|_| {});
+        let process = |b: &mut Bench| {
+            let (tx, rx) = b.processes();
+            if tx_dir {
+                tx
+            } else {
+                rx
+            }
+        };
+        // Frames that were sent or received.
+        let moves = |b: &mut Bench| {
+            let before = b.mac.stats.rx_delivered;
+            if tx_dir {
+                b.tx_tail(0);
+                b.tx_tail(2);
+                b.run();
+            } else {
+                b.rx_tail(4);
+                b.arrive(Frame::good(frame(US, 100)));
+            }
+            b.sent().len() as u64 + b.mac.stats.rx_delivered - before
+        };
+        let hits = |b: &mut Bench| b.mac.fault("list").unwrap()[0]["hits"].clone();
+        let posted = |b: &mut Bench| {
+            for n in 0..4 {
+                b.rx_desc(n, true);
+            }
+            let buf = b.fill(0, &frame(PEER, 100));
+            for n in 0..2 {
+                b.put(TX_RING + n * 16, [buf, 0, 100, OWN | FD | LD | 100]);
+            }
+        };
+        fault(&mut b, &format!("start-stuck {name} count=3"));
+        // A channel that runs is none that starts.
+        assert_ne!(process(&mut b), 0, "{name}");
+        assert_eq!(hits(&mut b), 0);
+        b.stop(control, bit);
+        posted(&mut b);
+        for n in 1..3 {
+            b.w(ch(0, control), on);
+            assert_ne!(b.r(ch(0, control)) & bit, 0);
+            assert_eq!(process(&mut b), 0, "{name}");
+            assert_eq!(moves(&mut b), 0, "{name}");
+            // To set what is set is no start.
+            b.w(ch(0, control), on);
+            assert_eq!((process(&mut b), hits(&mut b)), (0, n.into()));
+            b.stop(control, bit);
+        }
+        // A software reset helps nothing, and its count goes on.
+        b.w(DMA_MODE, MODE_SWR);
+        b.clock.advance(RESET_TIME);
+        b.start(4);
+        assert_eq!((process(&mut b), hits(&mut b)), (0, 3.into()), "{name}");
+        // The other direction works.
+        let (tx, rx) = b.processes();
+        assert_ne!(if tx_dir { rx } else { tx }, 0, "{name}");
+        assert_eq!(moves(&mut b), 0, "{name}");
+        b.stop(control, bit);
+        b.w(ch(0, control), on);
+        assert_ne!(process(&mut b), 0, "{name}");
+        // What had arrived before is received, too.
+        assert_ne!(moves(&mut b), 0, "{name}");
+        assert_eq!(hits(&mut b), 3);
+    }
+}
+
+#[test]
+fn one_channel_is_stuck_and_the_others_start() {
+    let mut b = Bench::new(|c| (c.tx_queues, c.rx_queues) = (2, 2));
+    fault(&mut b, "start-stuck tx channel=1");
+    fault(&mut b, "start-stuck rx channel=1");
+    for c in 0..2 {
+        for (reg, ring) in [(CH_TX_BASE, TX_RING), (CH_RX_BASE, RX_RING)] {
+            b.w(ch(c, reg), ring as u32 + 0x1000 * c as u32);
+        }
+        for (reg, ring) in [(CH_TX_TAIL, TX_RING), (CH_RX_TAIL, RX_RING)] {
+            b.w(ch(c, reg), ring as u32 + 0x1000 * c as u32);
+        }
+        b.w(mtl(c, MTL_TXQ_MODE), TXQ_TSF | 2 << 2);
+        b.w(ch(c, CH_TX_CONTROL), TX_ON);
+        b.w(ch(c, CH_RX_CONTROL), RX_ON | 1536 << 1);
+    }
+    assert_eq!(b.r(DMA_DEBUG0), 0x1300);
+}
+
+#[test]
 fn what_time_ends_is_woken_for() {
     let mut b = running(|_| {});
     let now = b.mac.now();
