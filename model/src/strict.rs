@@ -64,7 +64,7 @@ pub enum Kind {
     ReservedBits,
     /// A field was set to a value that is reserved.
     ReservedValue,
-    /// An access, other than waiting for its end, while a software reset is under way.
+    /// An access while a software reset is under way, other than a look whether it has ended.
     InReset,
     /// An access while the function sleeps in D3hot.
     Asleep,
@@ -694,12 +694,8 @@ impl Gmac {
         }
         let feature0 = self.regs.get(MAC_HW_FEATURE0);
         let feature1 = self.regs.get(MAC_HW_FEATURE1);
-        let (has_csum, has_time, has_insert) = (
-            feature0 & bit(14) != 0,
-            feature0 & bit(12) != 0,
-            feature0 & bit(27) != 0,
-        );
-        let (has_tso, has_av) = (feature1 & bit(18) != 0, feature1 & bit(20) != 0);
+        let (has_time, has_insert) = (feature0 & bit(12) != 0, feature0 & bit(27) != 0);
+        let has_tso = feature1 & bit(18) != 0;
         let first = w3 & FD != 0;
         let tse = first && w3 & bit(18) != 0;
         if first {
@@ -719,14 +715,9 @@ impl Gmac {
                     // The length of a UDP header.
                     wrong.push("TSE for UDP in a core that segments TCP only".into());
                 }
-            } else {
-                if field(w3, 16, 2) != 0 && !has_csum {
-                    wrong.push("CIC in a core without checksum insertion".into());
-                }
-                // THL counts with TSE, the slot number with AV.
-                if field(w3, 19, 4) != 0 && !has_av {
-                    wrong.push("THL or slot number without TSE".into());
-                }
+            } else if field(w3, 19, 4) != 0 {
+                // THL counts with TSE, the slot number in cores with AV, which this is none of.
+                wrong.push("THL or slot number without TSE".into());
             }
             if field(w3, 23, 3) != 0 && !has_insert {
                 wrong.push("SAIC in a core without address insertion".into());

@@ -2,7 +2,7 @@
 
 //! Strict mode: each rule is broken once, and keeping it is no violation.
 
-use dwmac_model::pci::Function;
+use dwmac_model::pci::{Function, IrqIndex};
 use dwmac_model::strict::Mode;
 
 use super::*;
@@ -105,6 +105,9 @@ fn accesses_during_a_reset() {
     b.w(DMA_MODE, MODE_SWR);
     b.r(DMA_MODE);
     none(&mut b);
+    // To look whether it has ended is all that may be done.
+    b.w(DMA_MODE, 0);
+    one(&mut b, "in-reset DMA_Mode@0x1000");
     b.r(MAC_CONFIG);
     one(&mut b, "in-reset MAC_Configuration@0x0000");
     b.w(MAC_CONFIG, 0);
@@ -333,6 +336,85 @@ fn rings_are_left_alone_until_the_channel_has_stopped() {
 }
 
 #[test]
+fn each_register_of_a_ring_stays_as_it_is() {
+    for (reg, tx) in [
+        (CH_TX_BASE_HI, true),
+        (CH_TX_BASE, true),
+        (CH_TX_LEN, true),
+        (CH_RX_BASE_HI, false),
+        (CH_RX_BASE, false),
+        (CH_RX_LEN, false),
+    ] {
+        for (control, bit, own) in [(CH_TX_CONTROL, TX_ST, tx), (CH_RX_CONTROL, RX_SR, !tx)] {
+            let mut b = running();
+            b.stop(control, bit);
+            b.mac.strict.clear();
+            // What is there is no better than anything else.
+            let v = b.r(ch(0, reg));
+            b.w(ch(0, reg), v);
+            if own {
+                none(&mut b);
+            } else {
+                stirred(&mut b, reg);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_channel_is_started_with() {
+    let channel = |tx: bool, flaw: &str| {
+        let mut b = Bench::new(|c| (c.tx_queues, c.rx_queues) = (2, 2));
+        let unless = |name: &str, v: u32| if flaw == name { 0 } else { v };
+        let burst = match flaw {
+            "a burst length of 0" => 0,
+            "a burst length of 3" => 3,
+            "a burst length of 48" => 48,
+            _ => 8,
+        };
+        let (base, tail, control, on, ring) = if tx {
+            (CH_TX_BASE, CH_TX_TAIL, CH_TX_CONTROL, TX_ST, TX_RING)
+        } else {
+            (CH_RX_BASE, CH_RX_TAIL, CH_RX_CONTROL, RX_SR, RX_RING)
+        };
+        let ring = unless("no ring address", ring as u32);
+        let size = unless("buffers of no size", 1536 << 1);
+        b.w(ch(1, base), ring);
+        b.w(ch(1, tail), ring);
+        let on_code = unless("a queue that is off", 2 << 2);
+        b.w(mtl(1, MTL_TXQ_MODE), TXQ_TSF | on_code);
+        b.w(ch(1, control), on | burst << 16 | if tx { 0 } else { size });
+        let list = b.mac.strict.list();
+        b.mac.strict.clear();
+        list.iter()
+            .map(|v| format!("{} {} {}", v["kind"], v["subject"], v["detail"]).replace('"', ""))
+            .collect::<Vec<_>>()
+    };
+    for flaw in [
+        "no ring address",
+        "a burst length of 0",
+        "a burst length of 3",
+        "a burst length of 48",
+        "a queue that is off",
+        "buffers of no size",
+    ] {
+        for (tx, name) in [(true, "transmit"), (false, "receive")] {
+            let matters = match flaw {
+                "a queue that is off" => tx,
+                "buffers of no size" => !tx,
+                _ => true,
+            };
+            let want = format!("setup {name} channel 1 started with {flaw}");
+            let want = if matters { vec![want] } else { vec![] };
+            assert_eq!(channel(tx, flaw), want);
+        }
+    }
+    for tx in [true, false] {
+        assert_eq!(channel(tx, "none"), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn channels_that_cannot_work_are_not_started() {
     let mut b = bench();
     b.w(ch(0, CH_TX_CONTROL), TX_ON | 3 << 16);
@@ -478,6 +560,7 @@ fn transmit_descriptors() {
         ),
         (vec![with(3, 1 << 18)], "TSE in a channel where it is off"),
         (vec![with(3, 1 << 18)], "TSE in a core"),
+        (vec![with(3, 5 << 19)], "THL or slot number without TSE"),
         (vec![with(2, 1 << 30)], "TTSE in a core"),
         (vec![with(2, 1 << 14)], "VTIR in a core"),
         (vec![with(3, 1 << 23)], "SAIC in a core"),
@@ -508,6 +591,64 @@ fn transmit_descriptors() {
         if needs_option {
             let got = judge(true);
             assert!(!got.iter().any(|v| v.contains(what)), "{got:?}");
+        }
+    }
+}
+
+#[test]
+fn wide_addresses_leave_no_room_for_a_second_buffer_to_send() {
+    for wide in [false, true] {
+        let mut b = bench();
+        if wide {
+            let v = b.r(DMA_SYSBUS);
+            b.w(DMA_SYSBUS, v | SYSBUS_EAME);
+        }
+        b.start(8);
+        let buf = b.fill(0, &frame(PEER, 200));
+        // What would be buffer 2's address is the upper half of buffer 1's.
+        let high = if wide { 0 } else { buf };
+        b.put(TX_RING, [buf, high, 40 << 16 | 60, OWN | FD | LD | 100]);
+        b.tx_tail(1);
+        b.run();
+        if wide {
+            one(
+                &mut b,
+                "tx-descriptor transmit channel 0: a buffer 2, whose address wide addresses have no room for",
+            );
+        } else {
+            none(&mut b);
+        }
+    }
+}
+
+#[test]
+fn reserved_bits_of_receive_descriptors_by_the_width_of_addresses() {
+    for (bits, narrow, wide) in [
+        (0, 0, 0),
+        (1, 1, 0),
+        (1 << 15, 1 << 15, 0),
+        (1 << 16, 1 << 16, 1 << 16),
+        (1 << 23, 1 << 23, 1 << 23),
+        (1 << 26, 1 << 26, 1 << 26),
+        (1 << 29, 1 << 29, 1 << 29),
+        (0xa5ffff, 0xa5ffff, 0xa50000),
+    ] {
+        for (eame, reserved) in [(0, narrow), (SYSBUS_EAME, wide)] {
+            let mut b = bench();
+            let v = b.r(DMA_SYSBUS);
+            b.w(DMA_SYSBUS, v | eame);
+            b.start(8);
+            let flags = OWN | RX_BUF1V | RX_IOC | bits;
+            b.put(RX_RING, [BUFFERS as u32, 0, 0, flags]);
+            b.rx_tail(1);
+            b.arrive(Frame::good(frame(US, 100)));
+            assert_eq!(b.mac.stats.rx_delivered, 1);
+            if reserved == 0 {
+                none(&mut b);
+            } else {
+                let what = format!("reserved bits {reserved:#010x} of RDES3");
+                one(&mut b, &format!("rx-descriptor receive channel 0: {what}"));
+            }
         }
     }
 }
@@ -570,6 +711,8 @@ fn accesses_from_the_bus() {
     f.config_write(0x44, &[3, 0]);
     f.bar0_read(u64::from(MAC_VERSION), &mut [0; 4]);
     assert_eq!(kinds(&mut f), ["asleep"]);
+    f.bar0_write(u64::from(MAC_HASH), &[0xff; 4]);
+    assert_eq!(kinds(&mut f), ["asleep"]);
     f.config_write(0x44, &[0, 0]);
     f.config_write(0x04, &[6, 4]);
     for off in [MMC_RX_INT_MASK, MAC_INT_EN] {
@@ -585,4 +728,90 @@ fn accesses_from_the_bus() {
     f.mac.strict.clear();
     f.bar0_write(u64::from(ch(0, CH_TX_CONTROL)), &(8u32 << 16).to_le_bytes());
     assert_eq!(kinds(&mut f), ["unheard"]);
+}
+
+/// What was seen, as `kind subject: detail`.
+fn seen(f: &mut Function) -> Vec<String> {
+    let list = f.mac.strict.list();
+    f.mac.strict.clear();
+    list.iter()
+        .map(|v| format!("{} {}: {}", v["kind"], v["subject"], v["detail"]).replace('"', ""))
+        .collect()
+}
+
+#[test]
+fn widths_and_places_of_accesses() {
+    let (mac, ..) = Bench::core(|_| {});
+    let mut f = Function::new(mac);
+    for (off, len) in [
+        (0, 4),
+        (4, 4),
+        (0, 1),
+        (0, 2),
+        (0, 8),
+        (1, 4),
+        (2, 4),
+        (3, 1),
+    ] {
+        let at = MAC_HASH + off;
+        let odd = len != 4 || off % 4 != 0;
+        for what in ["read", "write"] {
+            if what == "read" {
+                f.bar0_read(at.into(), &mut vec![0; len]);
+            } else {
+                f.bar0_write(at.into(), &vec![0; len]);
+            }
+            let line = format!(
+                "access-width {at:#06x}: {what} of {len} bytes; registers are aligned words"
+            );
+            let want = if odd { vec![line] } else { vec![] };
+            assert_eq!(seen(&mut f), want, "{off} {len}");
+        }
+    }
+    for off in [u64::from(SIZE) - 4, u64::from(SIZE)] {
+        f.bar0_read(off, &mut [0; 4]);
+        let beyond = seen(&mut f).iter().any(|v| v.starts_with("beyond-map"));
+        assert_eq!(beyond, off >= u64::from(SIZE));
+    }
+}
+
+#[test]
+fn nobody_is_at_home_in_d3hot() {
+    for state in [1, 3] {
+        let (mac, ..) = Bench::core(|_| {});
+        let mut f = Function::new(mac);
+        f.config_write(0x44, &[state, 0]);
+        f.bar0_write(u64::from(MAC_HASH), &[0xff; 4]);
+        let what = "while the function is in a power state other than D0";
+        assert_eq!(seen(&mut f), [format!("asleep 0x0010: write {what}")]);
+        f.bar0_read(u64::from(MAC_HASH), &mut [0; 4]);
+        assert_eq!(seen(&mut f), [format!("asleep 0x0010: read {what}")]);
+        f.config_write(0x44, &[0, 0]);
+        let mut v = [0xff; 4];
+        f.bar0_read(u64::from(MAC_HASH), &mut v);
+        assert_eq!((v, seen(&mut f)), ([0; 4], Vec::new()));
+    }
+}
+
+#[test]
+fn the_pin_needs_a_handler() {
+    for heard in [false, true] {
+        let (mac, ..) = Bench::core(|_| {});
+        let mut f = Function::new(mac);
+        let w = |f: &mut Function, off: u32, v: u32| f.bar0_write(off.into(), &v.to_le_bytes());
+        let pin = tempfile::tempfile().unwrap();
+        if heard {
+            f.irq
+                .connect(IrqIndex::Intx, 0, vec![Some(pin.try_clone().unwrap())]);
+        }
+        w(&mut f, ch(0, CH_INT_EN), 0xc002);
+        w(&mut f, ch(0, CH_TX_CONTROL), TX_ON);
+        f.mac.strict.clear();
+        w(&mut f, ch(0, CH_TX_CONTROL), 8 << 16);
+        assert_eq!(pin.metadata().unwrap().len() != 0, heard);
+        let line =
+            "unheard pin without a handler: an enabled interrupt was signalled there: common";
+        let want = if heard { vec![] } else { vec![line] };
+        assert_eq!(seen(&mut f), want);
+    }
 }
