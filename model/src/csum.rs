@@ -31,8 +31,12 @@ struct Layout {
     l3_len: usize,
     /// Offset of what follows the IP header and the extension headers that the engine skips.
     l4: usize,
-    /// The payload and where it starts and ends; `None` for a fragment or an unknown protocol.
+    /// The payload; `None` for a fragment or an unknown protocol.
+    kind: Option<Payload>,
+    /// The payload and where it starts and ends, if all of it is there.
     payload: Option<(Payload, usize, usize)>,
+    /// Where it ends, by the IP header.
+    end: usize,
     fragment: bool,
     /// The IP length reaches beyond the packet, or the segment is shorter than its header.
     short: bool,
@@ -101,7 +105,9 @@ fn layout(
         l3,
         l3_len,
         l4: start.min(data.len()),
+        kind,
         payload: kind.filter(|_| !short).map(|k| (k, start, end)),
+        end,
         fragment,
         short,
     }
@@ -302,8 +308,11 @@ pub struct RxStatus {
     pub fragment: bool,
     /// UDP over IPv4 without a checksum.
     pub udp_disabled: bool,
-    /// Length of the IP payload, for the counters.
+    /// Bytes of the datagram, as the counters have it: what of it was received, or the IP header's
+    /// length field if that is all that the engine looks at.
     pub octets: u32,
+    /// Bytes of the payload, without the IP header.
+    pub segment: u32,
 }
 
 impl RxStatus {
@@ -323,6 +332,16 @@ impl RxStatus {
     }
 }
 
+/// What the length field of the IP header says, if it is there.
+fn length_field(data: &[u8], ip: Ip) -> usize {
+    let at = match ip {
+        Ip::V4 => 2,
+        Ip::V6 => 4,
+    };
+    let length = ethertype(data).and_then(|(_, l3)| be16(data, l3 + at));
+    length.unwrap_or_default().into()
+}
+
 /// Checks a received packet (without FCS).
 pub fn check(data: &[u8]) -> RxStatus {
     let mut status = RxStatus::default();
@@ -334,11 +353,13 @@ pub fn check(data: &[u8]) -> RxStatus {
         Parsed::BadHeader(ip) => {
             status.ip = Some(ip);
             status.header_error = true;
+            status.octets = length_field(data, ip) as u32;
             return status;
         }
         Parsed::Ip(l) => l,
     };
     status.ip = Some(l.ip);
+    status.octets = length_field(data, l.ip) as u32;
     status.fragment = l.fragment;
     if l.ip == Ip::V4 {
         let header = &data[l.l3..l.l3 + l.l3_len];
@@ -346,6 +367,12 @@ pub fn check(data: &[u8]) -> RxStatus {
             status.header_error = true;
             return status;
         }
+    }
+    status.payload = l.kind;
+    if l.kind.is_some() {
+        let end = l.end.min(data.len());
+        status.octets = end.saturating_sub(l.l3) as u32;
+        status.segment = end.saturating_sub(l.l4) as u32;
     }
     if l.short {
         status.payload_error = true;
@@ -355,8 +382,6 @@ pub fn check(data: &[u8]) -> RxStatus {
         status.bypassed = true;
         return status;
     };
-    status.payload = Some(kind);
-    status.octets = (end - start) as u32;
     let at = start + checksum_offset(kind);
     if kind == Payload::Udp && l.ip == Ip::V4 && data[at..at + 2] == [0, 0] {
         status.bypassed = true;

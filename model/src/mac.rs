@@ -610,7 +610,7 @@ impl Gmac {
             let s = csum::check(&data);
             rdes1 |= s.rdes1();
             csum_error = s.header_error || s.payload_error;
-            self.mmc_ipc(&s);
+            self.mmc_ipc(&s, status);
         }
         let mut rdes2 = vlan.rdes2();
         if let Some(i) = verdict.index {

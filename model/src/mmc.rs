@@ -56,16 +56,41 @@ const RX_WATCHDOG: u32 = 23;
 const RX_ERROR: u32 = 24;
 const RX_CONTROL_G: u32 = 25;
 
-/// Index of the size class of a packet including its FCS.
-fn size_class(whole: usize) -> u32 {
+// Indices of checksum offload counters, of packets as of octets.
+const IPC_V4: u32 = 0;
+const IPC_V4_FRAGMENTED: u32 = 3;
+const IPC_V4_UDP_DISABLED: u32 = 4;
+const IPC_V6: u32 = 5;
+const IPC_UDP: u32 = 8;
+const IPC_TCP: u32 = 10;
+const IPC_ICMP: u32 = 12;
+// The good one, and behind it:
+const IPC_HEADER_ERROR: u32 = 1;
+const IPC_NO_PAYLOAD: u32 = 2;
+const IPC_PAYLOAD_ERROR: u32 = 1;
+
+/// What a good packet has none of; too long it may be.
+const BAD: u32 = RX_CE | RX_RE | RX_DE | RX_RWT;
+
+/// Index of the size class of a packet including its FCS; what is shorter or longer than allowed
+/// is in none.
+fn size_class(whole: usize, largest: usize) -> Option<u32> {
     match whole {
-        ..=64 => 0,
-        65..=127 => 1,
-        128..=255 => 2,
-        256..=511 => 3,
-        512..=1023 => 4,
-        _ => 5,
+        ..=63 => None,
+        64 => Some(0),
+        65..=127 => Some(1),
+        128..=255 => Some(2),
+        256..=511 => Some(3),
+        512..=1023 => Some(4),
+        _ => (whole <= largest).then_some(5),
     }
+}
+
+/// Whether the length field (or type) of a packet without FCS is wrong: neither all of the data nor
+/// what was padded.
+fn length_is_wrong(length: usize, data: usize) -> bool {
+    const PADDED: usize = 46;
+    length <= 1500 && length != data && !(length < PADDED && data == PADDED)
 }
 
 /// Whether the counter at an offset counts octets.
@@ -121,6 +146,15 @@ impl Gmac {
     pub(crate) fn mmc_rx_lpi(&mut self, us: u32, transitions: u32) {
         self.mmc_add(MMC_LPI, 2, MMC_RX_INT, 26, us);
         self.mmc_add(MMC_LPI, 3, MMC_RX_INT, 27, transitions);
+    }
+
+    /// Beyond this a packet is oversize.
+    fn mmc_largest(&self, vlan: bool) -> usize {
+        match (self.config(CONFIG_S2KP), vlan) {
+            (true, _) => 2000,
+            (false, true) => 1522,
+            (false, false) => 1518,
+        }
     }
 
     fn mmc_ipc_add(&mut self, index: u32, octets: u32) {
@@ -201,9 +235,12 @@ impl Gmac {
         let broadcast = data[..6] == [0xff; 6];
         let multicast = data[0] & 1 != 0 && !broadcast;
         let vlan = tagged(data);
+        let largest = self.mmc_largest(vlan);
         self.mmc_tx_add(TX_OCTETS_GB, octets);
         self.mmc_tx_add(TX_PACKETS_GB, 1);
-        self.mmc_tx_add(TX_SIZES_GB + size_class(octets as usize), 1);
+        if let Some(class) = size_class(octets as usize, largest) {
+            self.mmc_tx_add(TX_SIZES_GB + class, 1);
+        }
         self.mmc_tx_add(
             if broadcast {
                 TX_BROADCAST_GB
@@ -227,7 +264,7 @@ impl Gmac {
         if vlan {
             self.mmc_tx_add(TX_VLAN_G, 1);
         }
-        if octets > if vlan { 1522 } else { 1518 } {
+        if octets as usize > largest {
             self.mmc_tx_add(TX_OVERSIZE_G, 1);
         }
     }
@@ -251,9 +288,12 @@ impl Gmac {
     pub(crate) fn mmc_rx(&mut self, data: &[u8], whole: usize, status: u32) {
         let octets = whole as u32;
         let vlan = tagged(data);
+        let largest = self.mmc_largest(vlan);
         self.mmc_rx_add(RX_PACKETS_GB, 1);
         self.mmc_rx_add(RX_OCTETS_GB, octets);
-        self.mmc_rx_add(RX_SIZES_GB + size_class(whole), 1);
+        if let Some(class) = size_class(whole, largest) {
+            self.mmc_rx_add(RX_SIZES_GB + class, 1);
+        }
         if vlan {
             self.mmc_rx_add(RX_VLAN_GB, 1);
         }
@@ -265,7 +305,6 @@ impl Gmac {
         }
         if status & RX_RWT != 0 {
             self.mmc_rx_add(RX_WATCHDOG, 1);
-            return;
         }
         if status & RX_CE != 0 {
             self.mmc_rx_add(
@@ -279,8 +318,7 @@ impl Gmac {
                 1,
             );
         }
-        // None of them is good.
-        if status & (RX_CE | RX_RE | RX_DE) != 0 {
+        if status & BAD != 0 {
             return;
         }
         self.mmc_rx_add(RX_OCTETS_G, octets);
@@ -297,42 +335,50 @@ impl Gmac {
         if whole < 64 {
             self.mmc_rx_add(RX_UNDERSIZE_G, 1);
         }
-        if octets > if vlan { 1522 } else { 1518 } {
+        if whole > largest {
             self.mmc_rx_add(RX_OVERSIZE_G, 1);
         }
         let length = usize::from(u16::from_be_bytes([data[12], data[13]]));
-        if length <= 1500 && length > data.len() - 14 {
+        if length_is_wrong(length, data.len() - 14) {
             self.mmc_rx_add(RX_LENGTH_ERROR, 1);
         } else if (1501..1536).contains(&length) {
             self.mmc_rx_add(RX_OUT_OF_RANGE, 1);
         }
     }
 
-    pub(crate) fn mmc_ipc(&mut self, s: &RxStatus) {
-        let Some(ip) = s.ip else {
+    /// Counts what the checksum engine saw, unless the packet is damaged.
+    pub(crate) fn mmc_ipc(&mut self, s: &RxStatus, status: u32) {
+        let Some(ip) = s.ip.filter(|_| status & BAD == 0) else {
             return;
         };
-        let base = if ip == Ip::V4 { 0 } else { 5 };
+        let base = if ip == Ip::V4 { IPC_V4 } else { IPC_V6 };
         let network = if s.header_error {
-            base + 1
+            base + IPC_HEADER_ERROR
         } else if s.fragment && ip == Ip::V4 {
-            3
-        } else if s.udp_disabled {
-            4
+            IPC_V4_FRAGMENTED
         } else if s.payload.is_none() {
-            base + 2
+            base + IPC_NO_PAYLOAD
         } else {
             base
         };
         self.mmc_ipc_add(network, s.octets);
-        let Some(payload) = s.payload.filter(|_| !s.udp_disabled) else {
+        let Some(payload) = s.payload else {
             return;
         };
+        if s.udp_disabled {
+            self.mmc_ipc_add(IPC_V4_UDP_DISABLED, s.segment);
+            return;
+        }
         let transport = match payload {
-            Payload::Udp => 8,
-            Payload::Tcp => 10,
-            Payload::Icmp => 12,
+            Payload::Udp => IPC_UDP,
+            Payload::Tcp => IPC_TCP,
+            Payload::Icmp => IPC_ICMP,
         };
-        self.mmc_ipc_add(transport + u32::from(s.payload_error), s.octets);
+        let error = if s.payload_error {
+            IPC_PAYLOAD_ERROR
+        } else {
+            0
+        };
+        self.mmc_ipc_add(transport + error, s.segment);
     }
 }

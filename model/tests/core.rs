@@ -19,6 +19,8 @@ use proptest::prelude::*;
 mod fault;
 #[path = "core/flow.rs"]
 mod flow;
+#[path = "core/mmc.rs"]
+mod mmc;
 #[path = "core/offload.rs"]
 mod offload;
 #[path = "core/power.rs"]
