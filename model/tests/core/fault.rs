@@ -2,6 +2,10 @@
 
 //! Faults: each does what it says, as often as it was told, and no longer.
 
+use std::fs::File;
+
+use dwmac_model::pci::{Function, IrqIndex};
+
 use super::*;
 
 fn fault(b: &mut Bench, spec: &str) {
@@ -629,4 +633,135 @@ fn help_is_to_be_had_from_the_port() {
     let has = |start: &str| lines.iter().any(|l| l.starts_with(start));
     assert!(has("  tx-underflow [channel=]") && has("  rx-error phy|alignment [count=]"));
     assert!(b.mac.fault("tx-overflow").unwrap_err().contains("help"));
+}
+
+/// A function with an MSI-X vector, or the pin, for each of `lines`, in interrupt mode 1; a message
+/// is eight bytes of its file.
+fn function(index: IrqIndex, lines: usize) -> (Function, Endpoint, Vec<File>) {
+    let (mac, far, _) = Bench::core(|c| (c.tx_queues, c.rx_queues) = (2, 2));
+    let mut f = Function::new(mac);
+    let files: Vec<File> = (0..lines).map(|_| tempfile::tempfile().unwrap()).collect();
+    let theirs = files.iter().map(|f| Some(f.try_clone().unwrap()));
+    f.irq.connect(index, 0, theirs.collect());
+    f.config_write(4, &[6, 0]);
+    for (off, v) in [
+        (DMA_MODE, 1 << 16),
+        (ch(0, CH_TX_BASE), TX_RING as u32),
+        (ch(0, CH_RX_BASE), RX_RING as u32),
+        (ch(0, CH_TX_TAIL), TX_RING as u32),
+        (ch(0, CH_RX_TAIL), RX_RING as u32),
+        (ch(0, CH_TX_LEN), 15),
+        (ch(0, CH_RX_LEN), 15),
+        (ch(0, CH_INT_EN), 1 << 15 | 1 << 14 | ST_TI | ST_RI | ST_TPS),
+        (mtl(0, MTL_TXQ_MODE), TXQ_TSF | 2 << 2),
+        (mtl(0, MTL_RXQ_MODE), RXQ_RSF),
+        (MAC_RXQ_CTRL0, 2),
+        (ch(0, CH_TX_CONTROL), TX_ON),
+        (ch(0, CH_RX_CONTROL), RX_ON | 1536 << 1),
+        (MAC_CONFIG, CONFIG_RE | CONFIG_TE),
+    ] {
+        f.bar0_write(off.into(), &v.to_le_bytes());
+    }
+    for n in 0..15u64 {
+        let buf = (BUFFERS + n * 0x1000) as u32;
+        let d = Desc {
+            w: [buf, 0, 1 << 31 | 60, OWN | FD | LD | 60],
+        };
+        d.store(&f.mac.mem, TX_RING + 16 * n).unwrap();
+        let d = Desc {
+            w: [buf, 0, 0, OWN | RX_BUF1V | RX_IOC],
+        };
+        d.store(&f.mac.mem, RX_RING + 16 * n).unwrap();
+    }
+    (f, far, files)
+}
+
+fn poke(f: &mut Function, off: u32, v: u32) {
+    f.bar0_write(off.into(), &v.to_le_bytes());
+}
+
+/// Clears what channel 0 says.
+fn acknowledge(f: &mut Function) {
+    let mut status = [0; 4];
+    f.bar0_read(ch(0, CH_STATUS).into(), &mut status);
+    f.bar0_write(ch(0, CH_STATUS).into(), &status);
+}
+
+/// A packet sent, a packet received, and a stop, which is told on the common line; then all of it
+/// is acknowledged. Gives the messages on each of `files` by these events.
+fn three_events(f: &mut Function, far: &Endpoint, files: &[File], n: u32) -> Vec<u64> {
+    let messages = |files: &[File]| -> Vec<u64> {
+        let len = |f: &File| f.metadata().unwrap().len() / 8;
+        files.iter().map(len).collect()
+    };
+    let before = messages(files);
+    poke(f, ch(0, CH_RX_TAIL), RX_RING as u32 + 16 * 15);
+    poke(f, ch(0, CH_TX_TAIL), TX_RING as u32 + 16 * (n + 1));
+    while f.mac.service(16) {}
+    f.update_irq(Ack::None);
+    far.send(Frame::good(frame(US, 60)));
+    while f.mac.service(16) {}
+    f.update_irq(Ack::None);
+    poke(f, ch(0, CH_TX_CONTROL), TX_ON & !TX_ST);
+    let after = messages(files);
+    acknowledge(f);
+    poke(f, ch(0, CH_TX_CONTROL), TX_ON);
+    assert_eq!(f.mac.lines(), Default::default());
+    after.iter().zip(&before).map(|(a, b)| a - b).collect()
+}
+
+#[test]
+fn messages_of_a_line_are_lost() {
+    // Common, then receive and transmit of each channel.
+    let all = [1, 1, 1, 0, 0];
+    for (spec, first, second) in [
+        ("tx", [1, 1, 0, 0, 0], all),
+        ("rx", [1, 0, 1, 0, 0], all),
+        ("common", [0, 1, 1, 0, 0], all),
+        ("all count=4", [0, 0, 0, 0, 0], [1, 1, 0, 0, 0]),
+        ("all channel=0 count=2", [1, 0, 0, 0, 0], all),
+        ("tx count=2", [1, 1, 0, 0, 0], [1, 1, 0, 0, 0]),
+        ("tx channel=1", all, all),
+        ("rx channel=0", [1, 0, 1, 0, 0], all),
+    ] {
+        let (mut f, far, files) = function(IrqIndex::Msix, 5);
+        f.mac.fault(&format!("irq-drop {spec}")).unwrap();
+        assert_eq!(three_events(&mut f, &far, &files, 0), first, "{spec}");
+        assert_eq!(three_events(&mut f, &far, &files, 1), second, "{spec}");
+        assert_eq!(three_events(&mut f, &far, &files, 2), all, "{spec}");
+        assert_eq!(f.mac.strict.list(), Vec::<serde_json::Value>::new());
+    }
+}
+
+#[test]
+fn a_lost_message_comes_again_when_its_line_is_still_high() {
+    let (mut f, _far, files) = function(IrqIndex::Msix, 5);
+    let len = |n: usize| files[n].metadata().unwrap().len() / 8;
+    f.mac.fault("irq-drop tx").unwrap();
+    poke(&mut f, ch(0, CH_TX_TAIL), TX_RING as u32 + 16);
+    while f.mac.service(16) {}
+    f.update_irq(Ack::None);
+    assert!(f.mac.lines().tx[0]);
+    assert_eq!((len(2), f.irq.pba()), (0, 0));
+    // Another write of the channel's enables, as after polling.
+    poke(
+        &mut f,
+        ch(0, CH_INT_EN),
+        1 << 15 | 1 << 14 | ST_TI | ST_RI | ST_TPS,
+    );
+    assert_eq!(len(2), 1);
+}
+
+#[test]
+fn messages_of_safety_are_not_lost_but_the_pin_is() {
+    for (index, lines, heard) in [(IrqIndex::Msix, 5, 1), (IrqIndex::Intx, 1, 0)] {
+        let (mut f, _far, files) = function(index, lines);
+        poke(&mut f, MTL_ECC_CONTROL, ECC_MRXEE);
+        f.mac.fault("irq-drop all count=9").unwrap();
+        f.mac.fault("safety rxues").unwrap();
+        f.update_irq(Ack::None);
+        assert!(f.mac.lines().safety.uncorrectable);
+        let messages: u64 = files.iter().map(|f| f.metadata().unwrap().len() / 8).sum();
+        assert_eq!(messages, heard, "{index:?}");
+    }
 }
