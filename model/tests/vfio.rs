@@ -322,4 +322,84 @@ fn control_socket() {
     );
     let e = call(Request::Stats { port: "b".into() }).unwrap_err();
     assert!(e.contains("no port 'b'"), "{e}");
+
+    let fault = |spec: &str| {
+        call(Request::Fault {
+            port: "a".into(),
+            spec: spec.into(),
+        })
+    };
+    assert_eq!(fault("phy-gone").unwrap()[0]["kind"], "phy-gone");
+    carrier(false);
+    assert_eq!(fault("list").unwrap().as_array().unwrap().len(), 1);
+    fault("clear phy-gone").unwrap();
+    carrier(true);
+    assert_eq!(fault("list").unwrap(), serde_json::json!([]));
+    let e = fault("phy-gone count=1").unwrap_err();
+    assert!(e.contains("takes no count="), "{e}");
+    // Its time ends it, without a client or a frame to wake the port.
+    fault("phy-gone ms=20").unwrap();
+    carrier(false);
+    carrier(true);
+
+    let strict = |set: Option<&str>| {
+        call(Request::Strict {
+            port: Some("a".into()),
+            set: set.map(String::from),
+        })
+    };
+    let mode = || call(Request::Ports).unwrap()[0]["strict"].clone();
+    let mut c = Client::new(&dir.path().join("port")).unwrap();
+    let break_rule = |c: &mut Client| {
+        write(c, MAC_VERSION, 0);
+        // The answer to a read comes after the write.
+        read(c, BAR0, MAC_VERSION);
+    };
+    break_rule(&mut c);
+    let list = strict(None).unwrap();
+    assert_eq!(
+        (&list[0]["kind"], &list[0]["port"]),
+        (&"read-only".into(), &"a".into())
+    );
+    let stats = || call(Request::Stats { port: "a".into() }).unwrap();
+    assert_eq!(stats()["violations"], serde_json::json!({"read-only": 1}));
+    strict(Some("clear")).unwrap();
+    assert_eq!(strict(None).unwrap(), serde_json::json!([]));
+    strict(Some("off")).unwrap();
+    assert_eq!(mode(), "off");
+    break_rule(&mut c);
+    assert_eq!(strict(None).unwrap(), serde_json::json!([]));
+    strict(Some("warn")).unwrap();
+    break_rule(&mut c);
+    assert_eq!(strict(None).unwrap()[0]["count"], 1);
+    let e = strict(Some("maybe")).unwrap_err();
+    assert!(e.contains("maybe"), "{e}");
+    assert_eq!(mode(), "warn");
+    strict(Some("clear")).unwrap();
+    strict(Some("on")).unwrap();
+
+    let traffic = |spec: &str| {
+        call(Request::Traffic {
+            port: "a".into(),
+            spec: spec.into(),
+        })
+    };
+    let until = |what: &str, done: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(3);
+        while !done() {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let arrived = || stats()["rx_disabled"].as_u64().unwrap();
+    traffic("start rate=1000 count=5").unwrap();
+    until("count", &|| arrived() == 5);
+    traffic("start rate=1000").unwrap();
+    until("rate", &|| arrived() > 10);
+    traffic("stop").unwrap();
+    let now = arrived();
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(arrived(), now);
+    let e = traffic("start rate=0").unwrap_err();
+    assert!(e.contains("rate=0"), "{e}");
 }
