@@ -12,6 +12,8 @@ INSERT = {C_TAG: "tx-vlan-offload", S_TAG: "tx-vlan-stag-hw-insert"}
 STRIP = {C_TAG: "rx-vlan-offload", S_TAG: "rx-vlan-stag-hw-parse"}
 FILTER = {C_TAG: "rx-vlan-filter", S_TAG: "rx-vlan-stag-filter"}
 WORD = {True: "on", False: "off"}
+# The other one for local experiments: what tests send is not taken for it.
+ETH_P_PROBE = 0x88B6
 END = b"the last frame of this test, long enough to need no padding"
 
 
@@ -89,11 +91,22 @@ def choose_receive(env, tpid, strip=None, filtering=None):
 
 
 def everything(env, end):
-    """That end receives the frames of every VLAN until the case is over."""
-    handle = end.raw_open()
+    """That end receives the frames of every VLAN until the case is over: what was written to a device has reached it when a frame
+    to somebody else gets through."""
+    to_peer = end is env.peer
+    tx = env.local if to_peer else env.peer
+    handle, source = end.raw_open(ETH_P_PROBE), tx.raw_open(ETH_P_PROBE)
     env.defer(end.close, handle)
     end.raw_member(handle, "promisc")
-    env.settled()
+    probe = env.frame(to_peer, bytes(46), dst="02:d0:00:00:00:fe", ethertype=ETH_P_PROBE)
+
+    def heard():
+        tx.raw_send(source, [probe])
+        return probe in [data for _, data in end.raw_recv(handle, 1, timeout=0.2)]
+    try:
+        wait_for(heard, "the arrival of a frame to somebody else")
+    finally:
+        tx.close(source)
 
 
 def frames_of(sizes, seed):
