@@ -143,9 +143,10 @@ def counted(env, words, to_peer, pattern, exact=None, least=None):
 
 
 def bus_error(env, at):
-    """One error, mended once: by the channel's restart or, where that does not stop any more, a reset of the core."""
+    """One error, mended once: by the channel's restart or, where that does not stop any more, a reset of the core. Both keep the
+    link."""
     need_model(env)
-    before = counters(env)
+    before, carrier = counters(env), env.changes()
     counted(env, ("bus-error", at), at.startswith("tx"), r"bus_err|recover|reset")
     if env.driver == "rust_stmmac":
         def changed():
@@ -159,6 +160,7 @@ def bus_error(env, at):
             wait_for(once, "", timeout=NOTICE)
         except Failure:
             raise Failure(f"counted was {changed()}, expected one bus error and one recovery") from None
+        check_equal(env.changes(), carrier, "changes of the carrier of both ends")
 
 
 def rx_crc(env):
