@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """VLAN tags: inserted, removed, filtered, by hardware or not; nobody above or on the wire can tell."""
 
+import json
 import struct
 
 from lib import Skip, case, check, check_equal, main, noise, wait_for
+from rings import undisturbed
+from split import set_split, state as split_state
 
 C_TAG, S_TAG = 0x8100, 0x88A8
 PROTOCOL = {C_TAG: "802.1Q", S_TAG: "802.1ad"}
@@ -438,6 +441,33 @@ def toggle(env):
     check_equal(int(env.local.sys("carrier_changes")), changes, "carrier changes")
 
 
+def undisturbed_by(env, to_peer):
+    """What is done about tags, and sums, is switched without a loss or new rings in a direction that it does not concern, or in
+    either where it is a matter of the MAC alone."""
+    env.need_pci()
+    features = json.loads(env.local.run("ethtool", "--json", "-k", env.ifname))[0]
+    # Received tags of another type make new receive rings.
+    names = [INSERT[C_TAG], INSERT[S_TAG], STRIP[C_TAG], FILTER[C_TAG], FILTER[S_TAG], *([STRIP[S_TAG]] if to_peer else [])]
+    names = [name for name in names if not features[name]["fixed"]]
+    check(names, "no feature to switch")
+    names.append("rx-checksumming")
+    env.defer(env.local.run, "ethtool", "-K", env.ifname, *(word for name in names for word in (name, WORD[features[name]["active"]])))
+
+    def operation(name, on):
+        return lambda: env.local.run("ethtool", "-K", env.ifname, name, WORD[on])
+    # Of those that exclude each other, the one for customer tags would not let the other one be switched on.
+    operations = [operation(name, on) for name in sorted(names, key=lambda name: "stag" in name) for on in (True, False)]
+    # Both at a time where sums are needed for headers to be split, which is switched for both directions.
+    if split_state(env) == "on":
+        set_split(env, "off")
+    # Known in the beginning and the end, whatever comes between.
+    vlan = Vlan(env, 171, both=True)
+    with env.same_link():
+        undisturbed(env, to_peer, operations)
+        env.wait_link()
+    wait_for(lambda: not env.local.command(["ping", "-c1", "-W1", "-I", vlan.name, vlan.peer_v4])[0], "an answer in the VLAN")
+
+
 KIND = {C_TAG: "c", S_TAG: "s"}
 
 if __name__ == "__main__":
@@ -455,4 +485,4 @@ if __name__ == "__main__":
          filter_switched, filter_priority,
          *(case(f"kept_{what}", kept, what) for what in ("down", "mtu", "rings")),
          case("kept_down_s", kept, "down", S_TAG), case("kept_rings_s", kept, "rings", S_TAG),
-         toggle)
+         toggle, case("undisturbed_tx", undisturbed_by, True), case("undisturbed_rx", undisturbed_by, False))
