@@ -9,6 +9,7 @@ import time
 
 from lib import Skip, check, check_equal, mac_bytes, main, noise, wait_for
 from stats import delta, quiet, send
+from vlan import C_TAG, Vlan, tag
 
 FRAMES = 100
 FCS = 4
@@ -99,6 +100,55 @@ def sizes(env):
         check_equal(delta(before, after), {(way, low, high): FRAMES}, f"what {FRAMES} frames of {size} bytes changed")
 
 
+def tagged_and_long(env):
+    """Frames with a tag and frames beyond the standard's maximum, which is 4 bytes more with a tag, whoever inserts it: each is
+    counted as what it is, and as nothing else."""
+    need_hardware(env)
+    groups(env)
+    env.set_mtu(2000)
+    # A VLAN that comes up says nothing of itself.
+    for end, _ in env.ends():
+        path = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+        env.defer(end.write, path, end.run("cat", path).strip())
+        end.write(path, 1)
+    vlan = Vlan(env, 180, both=True)
+    quiet(env)
+
+    def shown():
+        """All that the MAC counts of frames, but for what kind of address they have."""
+        counted = {name: value for name, value in env.statistics().items() if name.startswith("mac_") and "_lpi_" not in name}
+        return counted | {f"rmon_{name}": value for name, value in groups(env)["rmon"].items() if isinstance(value, int)}
+
+    def exchanged(to_peer, size, tagged, inline=False):
+        """`size` is that on the wire, FCS included."""
+        tx, rx = (env.local, env.peer) if to_peer else (env.peer, env.local)
+        source = tx.raw_open(ifname=vlan.name if tagged and not inline else None)
+        sink = rx.raw_open(ifname=vlan.name if tagged else None)
+        try:
+            frame = env.frame(to_peer, noise(size - FCS - 14 - (4 if tagged else 0), size))
+            if inline:
+                frame = frame[:12] + tag(C_TAG, int(vlan.name[1:])) + frame[12:]
+            for _ in range(5):
+                tx.raw_send(source, [frame] * (FRAMES // 5))
+                check_equal(len(rx.raw_recv(sink, FRAMES // 5)), FRAMES // 5, "frames delivered")
+        finally:
+            tx.close(source)
+            rx.close(sink)
+    before = settled(env, shown)
+    for to_peer, way in ((True, "tx"), (False, "rx")):
+        for size, tagged, inline in ((1518, False, False), (1519, False, False), (2018, False, False),
+                                     (1522, True, False), (1523, True, False), (2022, True, True)):
+            expected = {f"mac_{way}_frames": FRAMES, f"mac_{way}_octets": FRAMES * size}
+            if tagged:
+                expected[f"mac_{way}_vlan"] = FRAMES
+            if size > (1522 if tagged else 1518):
+                expected["mac_tx_oversize" if to_peer else "rmon_etherStatsOversizePkts"] = FRAMES
+            exchanged(to_peer, size, tagged, inline)
+            after = settled(env, shown)
+            check_equal(delta(before, after), expected, f"what {FRAMES} {'tagged ' if tagged else ''}frames of {size} bytes changed")
+            before = after
+
+
 def pause_frames(env):
     """{rx_pause_frames, tx_pause_frames}"""
     status, out, err = env.local.command(["ethtool", "-I", "--json", "-a", env.ifname])
@@ -184,4 +234,4 @@ def wide(env):
 
 
 if __name__ == "__main__":
-    main(frames, kinds, sizes, pause, kept, wide)
+    main(frames, kinds, sizes, tagged_and_long, pause, kept, wide)
