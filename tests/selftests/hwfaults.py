@@ -15,13 +15,14 @@ differs; what each case asks for is what is right:
 import json
 import os
 import re
+import threading
 import time
 
 from counters import HALF, groups, half_full, octets, settled
 from endpoint import SLOW, TIMED_OUT
 from lib import Failure, KernelLog, Skip, case, check, check_equal, mac_bytes, main, noise, wait_for
 from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
-from rings import change, number, query
+from rings import change, number, query, starts
 from stats import driver_stats, quiet
 from suspend import sleep
 from tx_timeout import PAUSE
@@ -705,6 +706,101 @@ def changed_wedged(env, kind, to_peer):
     flows(env)
 
 
+# What our driver says when rings that did not start go back to the old ones, and when these do not start either.
+FELL_BACK, NEITHER = "going on with the old ones", "neither new"
+
+
+def once_said(env, texts, react):
+    """Has react() run as soon as the kernel log says one of the texts."""
+    log, over = KernelLog(), threading.Event()
+
+    def watch():
+        while not over.wait(0.01):
+            if any(text in line for line in log.news() for text in texts):
+                react()
+                return
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    env.defer(thread.join)
+    env.defer(over.set)
+
+
+def changed_in_vain(env, way, inject_faults, said, counted_failures):
+    """A change of the rings whose new ones do not start: it fails, the old length stays, and it is counted if the old rings do not
+    start either. Gives back the counters of before."""
+    env.reopen(env.local, env.ifname)
+    old = query(env, "-g")
+    env.defer(lambda: change(env, "-G", **{way: old[way]}))
+    before, log = counters(env), KernelLog()
+    inject_faults()
+    status = ended(env, "ethtool", "-G", env.ifname, way, "128" if old[way] != 128 else "256")
+    after = counters(env)
+    if moved(before, after, r"^([a-z]+_)?recover"):
+        raise Skip("too slow a machine: the watchdog came first")
+    check(status, "the rings were changed although the new ones cannot start")
+    check_equal({key: query(env, "-g")[key] for key in ("rx", "tx")}, {key: old[key] for key in ("rx", "tx")}, "the rings' lengths")
+    if env.driver == "rust_stmmac":
+        lines = log.news()
+        check(any(said in line for line in lines), f"the kernel log does not say '{said}', but: {lines}")
+        check_equal(moved(before, after, r"^reconfig_failures$"), counted_failures, "changes that cost the rings")
+    return before
+
+
+def at_once(env, spec):
+    """As fault(), without waiting for a program of its own."""
+    env.model.ask(cmd="fault", port=env.model.port, spec=spec)
+
+
+def no_reset(env):
+    """A receiver that a reset has to stop, which does not end. A PHY reads as nothing meanwhile, which may cost the link."""
+    at_once(env, "reset-stuck")
+    at_once(env, "rx-wedge")
+    # The watchdog takes some seconds to miss them.
+    push(env, False, 16)
+
+
+def fell_back(env, way, stuck):
+    """New rings do not start, old ones do: they go on at the place where they were. The link stays, unless the core has been in a
+    reset for long, when the PHY reads as nothing."""
+    need_model(env)
+    place, carrier = {}, []
+
+    def inject_faults():
+        place.update({way: starts(env, way) for way in ("tx", "rx")})
+        carrier.extend(env.changes())
+        if stuck == "start":
+            return fault(env, "start-stuck", way)
+        # What our driver and the C driver say of a reset.
+        once_said(env, (RESET, "Failed to reset the dma"), lambda: at_once(env, "clear reset-stuck"))
+        return no_reset(env)
+    before = changed_in_vain(env, way, inject_faults, FELL_BACK, {})
+    check_equal({way: starts(env, way) for way in ("tx", "rx")}, place, "where the rings are")
+    flows(env)
+    check_equal(moved(before, counters(env), r"recover|^reconfig"), {}, "recoveries and failures")
+    if stuck == "start":
+        check_equal(env.changes(), carrier, "changes of the carrier of both ends")
+
+
+def neither_starts(env, way, stuck):
+    """The old rings do not start either, as long as the fault is there: that is counted, and mended when it is gone."""
+    need_model(env)
+    length = query(env, "-g")[way]
+
+    def inject_faults():
+        if stuck == "start":
+            fault(env, "start-stuck", way, "count=1000")
+        else:
+            no_reset(env)
+    before = changed_in_vain(env, way, inject_faults, NEITHER, {"reconfig_failures": 1})
+    fault(env, "clear")
+    await_counter(env, before, r"^recoveries$", timeout=3 * NOTICE)
+    flows(env)
+    check_equal(query(env, "-g")[way], length, "the rings' length")
+    if env.driver == "rust_stmmac":
+        check_equal(moved(before, counters(env), r"^([a-z]+_)?recoveries$|^reconfig"), {"reconfig_failures": 1, "recoveries": 1},
+                    "recoveries and failures")
+
+
 def down_wedged(env, kind, to_peer):
     """The DMA does not stop when the port goes down, or sleeps: it is reset while the PHY still gives it a clock."""
     need_model(env)
@@ -827,6 +923,8 @@ if __name__ == "__main__":
          *(case(f"down_{kind.replace('-', '_')}", down_wedged, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          *(case(f"stops_late_{way}", stops_late, way) for way in ("rx", "tx")),
          *(case(f"changed_{kind.replace('-', '_')}", changed_wedged, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
+         *(case(f"{function.__name__}_{name}", function, way, stuck) for function in (fell_back, neither_starts)
+           for name, way, stuck in (("reset", "rx", "reset"), ("rx", "rx", "start"), ("tx", "tx", "start"))),
          retried,
          case("revived_sleep", revived, "sleep"),
          case("revived_selftest", revived, "selftest"),
