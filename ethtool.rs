@@ -214,8 +214,8 @@ impl Operations for Dwmac {
         (128, 255),
         (256, 511),
         (512, 1023),
-        // The DMA takes no more.
-        (1024, 16383),
+        // Longer ones, but for a tag's bytes, are oversize.
+        (1024, 1518),
     ]);
 
     fn drvinfo<'a>(_dev: &Device, port: Pin<&Port<'a>>, info: &mut DriverInfo, _rtnl: &Rtnl) {

@@ -282,9 +282,11 @@ impl<'a> Hw<'a> {
     }
 
     fn apply_lpi(&self, lpi: Option<Lpi>) {
-        self.hwif
-            .mac
-            .set_lpi(self.io(), lpi.as_ref(), self.config.csr_rate);
+        if self.features.eee {
+            self.hwif
+                .mac
+                .set_lpi(self.io(), lpi.as_ref(), self.config.csr_rate);
+        }
     }
 
     /// Changes the MAC's configuration, of which link changes are a part.

@@ -45,7 +45,7 @@ counters! {
         TX_511 = c"mac_tx_256_511",
         /// 512 to 1023 octets.
         TX_1023 = c"mac_tx_512_1023",
-        /// 1024 octets and more.
+        /// 1024 octets to the longest frame that is not oversize.
         TX_MORE = c"mac_tx_1024_max",
         /// Frames for which the FIFO ran dry.
         TX_UNDERFLOW = c"mac_tx_underflow",
@@ -83,7 +83,7 @@ counters! {
         RX_511 = c"mac_rx_256_511",
         /// 512 to 1023 octets.
         RX_1023 = c"mac_rx_512_1023",
-        /// 1024 octets and more.
+        /// 1024 octets to the longest frame that is not oversize.
         RX_MORE = c"mac_rx_1024_max",
         /// Frames with a wrong FCS.
         RX_CRC_ERROR = c"mac_rx_crc_error",

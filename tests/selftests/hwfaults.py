@@ -297,6 +297,18 @@ def restarted(env, kind, to_peer):
     check_equal(changed.keys(), {"queue_recoveries"}, "recoveries")
 
 
+def unstartable(env, kind, to_peer):
+    """A queue that was restarted and does not start is not taken for mended: the core is reset, and the link stays."""
+    env.reopen(env.local, env.ifname)
+    carrier, before = env.changes(), counters(env)
+    need_model(env)
+    fault(env, "start-stuck", kind[:2])
+    wedged(env, (kind, "until=restart"), to_peer)
+    check_equal(hits(env, "start-stuck"), 1, "starts that failed")
+    check_equal(moved(before, counters(env), r"^([a-z]+_)?recover"), {"recoveries": 1}, "recoveries")
+    check_equal(env.changes(), carrier, "changes of the carrier of both ends")
+
+
 def others(env, kind, to_peer):
     """While a queue stands still and is restarted, what another one sends arrives, all of it and in order."""
     need_model(env)
@@ -918,6 +930,7 @@ if __name__ == "__main__":
          *(case(f"bus_error_{at.replace('-', '_')}", bus_error, at)
            for at in ("rx-desc", "rx-buf", "rx-close", "tx-desc", "tx-buf", "tx-close")),
          *(case(f"restart_{kind.replace('-', '_')}", restarted, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
+         *(case(f"unstartable_{kind.replace('-', '_')}", unstartable, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          *(case(f"others_{kind.replace('-', '_')}", others, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          *(case(f"escalate_{kind.replace('-', '_')}", escalated, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
          *(case(f"down_{kind.replace('-', '_')}", down_wedged, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
