@@ -38,6 +38,7 @@ SO_RCVBUFFORCE = 33
 UDP_SEGMENT = 103
 MEMBERSHIP = {"multicast": 0, "promisc": 1, "allmulti": 2, "unicast": 3}
 
+SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
 SIOCSHWTSTAMP, SIOCGHWTSTAMP = 0x89B0, 0x89B1
 SO_TIMESTAMPING = 37
 # TX_HARDWARE, RX_HARDWARE, RAW_HARDWARE, OPT_TSONLY.
@@ -198,6 +199,13 @@ class Endpoint:
         request = struct.pack("iHH8s", socket.if_nametoindex(self.ifname), MEMBERSHIP[kind], len(addr), addr)
         option = PACKET_DROP_MEMBERSHIP if leave else PACKET_ADD_MEMBERSHIP
         self.sockets[handle].setsockopt(SOL_PACKET, option, request)
+        self.filters_set()
+
+    def filters_set(self):
+        """A driver may be told of its addresses a while later, but is when flags are set, be they as they were."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            request = fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16s24x", self.ifname.encode()))
+            fcntl.ioctl(sock, SIOCSIFFLAGS, request)
 
     def raw_send(self, handle, frames):
         sock = self.sockets[handle]
@@ -265,6 +273,7 @@ class Endpoint:
         else:
             packed = socket.inet_aton(group)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack("4s4si", packed, b"\0" * 4, index))
+        self.filters_set()
 
     def udp_send(self, handle, addr, port, datagrams):
         sock = self.sockets[handle]
