@@ -267,8 +267,8 @@ def refused(env, words, message):
     flows(env)
 
 
-def wedged(env, words, to_peer):
-    """A direction that stands still without a word: a watchdog resets it."""
+def wedged(env, words, to_peer, *others):
+    """A direction that stands still without a word: a watchdog resets it, whatever other faults there are."""
     need_model(env)
     before = counters(env)
     env.defer(env.local.flood_stop if to_peer else env.peer.flood_stop)
@@ -278,7 +278,8 @@ def wedged(env, words, to_peer):
         env.peer.flood_start(env.v4)
     # Of the flood's queue: one that nobody uses need not be missed.
     time.sleep(0.5)
-    fault(env, *words)
+    for words in (words, *others):
+        fault(env, *words)
     # Senders whose buffers are full for the moment may take seconds to fill the ring; then the watchdog waits.
     await_counter(env, before, r"recover|reset|timeout|stall", timeout=3 * NOTICE)
     wait_for(env.answers, "an answer to a ping", timeout=NOTICE)
@@ -301,9 +302,7 @@ def unstartable(env, kind, to_peer):
     """A queue that was restarted and does not start is not taken for mended: the core is reset, and the link stays."""
     env.reopen(env.local, env.ifname)
     carrier, before = env.changes(), counters(env)
-    need_model(env)
-    fault(env, "start-stuck", kind[:2])
-    wedged(env, (kind, "until=restart"), to_peer)
+    wedged(env, (kind, "until=restart"), to_peer, ("start-stuck", kind[:2]))
     check_equal(hits(env, "start-stuck"), 1, "starts that failed")
     check_equal(moved(before, counters(env), r"^([a-z]+_)?recover"), {"recoveries": 1}, "recoveries")
     check_equal(env.changes(), carrier, "changes of the carrier of both ends")
