@@ -94,7 +94,8 @@ def tcp_segments(env, v6, on, mss):
     offload = Offload(env, TCP, v6, on)
     tap = Tap(env, TCP, v6)
     port = env.tcp(True, v6, size, seed=mss or 1, mss=mss)
-    segments = tap.segments(port, size)
+    # All of them, for a busy machine sends some of them twice.
+    segments = tap.segments(port)
     largest = max(len(payload) for _, payload in segments)
     # The timestamp option takes 12 bytes of what the MSS allows.
     limit = mss or 1500 - (60 if v6 else 40)
@@ -106,14 +107,15 @@ def tcp_segments(env, v6, on, mss):
         if flags & TCP_SYN:
             first = seq + 1 & 0xFFFFFFFF
         elif payload:
-            data[seq - first & 0xFFFFFFFF] = payload
+            at = seq - first & 0xFFFFFFFF
+            data[at] = max(data.get(at, b""), payload, key=len)
             check(not flags & TCP_FIN or (seq - first & 0xFFFFFFFF) + len(payload) == size,
                   "FIN in a segment that is not the last")
-    stream, at = b"", 0
-    while at in data:
-        stream += data[at]
-        at += len(data[at])
-    check_equal(at, size, "contiguous bytes on the wire")
+    stream = b""
+    for at, payload in sorted(data.items()):
+        check(at <= len(stream), f"nothing was sent from byte {len(stream)} to {at}")
+        stream += payload[len(stream) - at:]
+    check_equal(len(stream), size, "bytes on the wire")
     rng = random.Random(mss or 1)
     expected = b"".join(rng.randbytes(min(65536, size - done)) for done in range(0, size, 65536))
     check(stream == expected, "the bytes on the wire are not those that were sent")
