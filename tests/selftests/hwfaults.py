@@ -288,8 +288,8 @@ def wedged(env, words, to_peer, *others):
     else:
         env.peer.flood_start(env.v4)
     time.sleep(0.5)
-    for words in (words, *others):
-        fault(env, *words)
+    for each in (words, *others):
+        fault(env, *each)
     # Senders whose buffers are full for the moment may take seconds to fill the ring; then the watchdog waits.
     await_counter(env, before, r"recover|reset|timeout|stall", timeout=3 * NOTICE)
     # The first thing that is tried need not be what helps.
