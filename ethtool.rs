@@ -81,9 +81,10 @@ const MAX_FRAMES: u32 = 256;
 const DUMP_VERSION: u32 = 1;
 
 /// Names of the counters that a port has once, in the order of [`rare_values`].
-const RARE_NAMES: [&CStr; 10] = [
+const RARE_NAMES: [&CStr; 11] = [
     c"rx_fifo_overflows",
     c"tx_timeouts",
+    c"tx_stalls",
     c"rx_stalls",
     c"watchdog_polls",
     c"queue_recoveries",
@@ -98,6 +99,7 @@ fn rare_values(port: &Port<'_>) -> [u64; RARE_NAMES.len()] {
     [
         port.hw.overflows(),
         port.rare.tx_timeouts.load(Relaxed),
+        port.rare.tx_stalls.load(Relaxed),
         port.rare.rx_stalls.load(Relaxed),
         port.rare.watchdog_polls.load(Relaxed),
         port.rare.queue_recoveries.load(Relaxed),

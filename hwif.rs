@@ -262,6 +262,9 @@ pub(crate) trait Mtl: Sync {
     /// Empties transmit queue `queue`'s FIFO; bounded wait.
     fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result;
 
+    /// Whether frames wait in transmit queue `queue`'s FIFO, or may not leave it at present.
+    fn tx_waiting(&self, io: Mmio<'_>, queue: usize) -> bool;
+
     /// Whether frames wait in receive queue `queue`'s FIFO.
     fn rx_waiting(&self, io: Mmio<'_>, queue: usize) -> bool;
 }

@@ -171,6 +171,7 @@ impl<'a> napi::Poll for Poller<'a> {
 
         if let (Some(clean), Some(completion)) = (self.clean.as_mut(), self.completion.as_mut()) {
             if clean.clean(cx, completion, &mut tally) {
+                tally.add(poll::TX_PENDING, 1);
                 cx.schedule_after(self.backstop);
             }
         }

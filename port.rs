@@ -227,8 +227,10 @@ pub(crate) enum IrqPlan {
 
 /// Counters of rare events.
 pub(crate) struct Rare {
-    /// Times the transmit watchdog fired.
+    /// Times the stack's transmit watchdog fired.
     pub(crate) tx_timeouts: Atomic<u64>,
+    /// Times the driver's watchdog found frames that do not come back from the DMA.
+    pub(crate) tx_stalls: Atomic<u64>,
     /// Times the watchdog found a receiver that stands still.
     pub(crate) rx_stalls: Atomic<u64>,
     /// Polls that the watchdog started because frames had come in and no interrupt.
@@ -404,6 +406,7 @@ impl<'a> Port<'a> {
             health <- new_mutex!(Health::default()),
             rare: Rare {
                 tx_timeouts: Atomic::new(0),
+                tx_stalls: Atomic::new(0),
                 rx_stalls: Atomic::new(0),
                 watchdog_polls: Atomic::new(0),
                 queue_recoveries: Atomic::new(0),
@@ -722,7 +725,7 @@ impl<'a> Port<'a> {
             }
         }
         hw.restore_link(tx_queues)?;
-        self.watch_start(rx_queues);
+        self.watch_start(tx_queues, rx_queues);
         if which == ChannelIrqs::BOTH {
             health::over(
                 self.devlink,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong while a port runs, how a receiver that stands still is noticed, and what is
-//! reset then.
+//! What can go wrong while a port runs, how a queue that stands still is noticed, and what is reset
+//! then.
 //!
 //! A fault resets the smallest thing that may mend it: the queue, which is one direction of a
 //! channel, and whose ring starts over while all others and the link go on. If it shows a fault
@@ -300,7 +300,7 @@ pub(crate) fn sample<T>(
 
 /// What the watchdog sees of a receiver. Counters are free-running.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sample {
+pub(crate) struct RxSample {
     /// Descriptors that polls took back from the DMA.
     pub(crate) taken: u64,
     /// Polls.
@@ -318,11 +318,11 @@ pub(crate) struct Sample {
 pub(crate) enum Verdict {
     /// Nothing is wrong.
     Fine,
-    /// Frames have stopped coming in: poll, for the last interrupt may have been lost.
+    /// Traffic has stopped: poll, for the last interrupt may have been lost.
     Look,
     /// Frames may have arrived for which no interrupt came: poll.
     Poll,
-    /// Frames come in, and none comes out.
+    /// The queue stands still.
     Stalled,
 }
 
@@ -336,7 +336,7 @@ pub(crate) enum Verdict {
 /// When traffic ends, nothing tells whether all of it came out: one more poll does.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RxWatch {
-    last: Option<Sample>,
+    last: Option<RxSample>,
     /// Looks since frames came in of which none came out.
     looks: u32,
     /// Frames came out before the last look.
@@ -345,7 +345,7 @@ pub(crate) struct RxWatch {
 
 impl RxWatch {
     /// Takes a look.
-    pub(crate) fn look(&mut self, now: &Sample) -> Verdict {
+    pub(crate) fn look(&mut self, now: &RxSample) -> Verdict {
         let Some(last) = self.last.replace(*now) else {
             self.busy = true;
             return Verdict::Fine;
@@ -375,6 +375,66 @@ impl RxWatch {
                 *self = Self::default();
                 Verdict::Stalled
             }
+        }
+    }
+}
+
+/// What the watchdog sees of a sender. Counters are free-running.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TxSample {
+    /// Times the DMA was told of frames.
+    pub(crate) rung: u64,
+    /// Frames that it gave back.
+    pub(crate) returned: u64,
+    /// Polls that left frames with it.
+    pub(crate) pending: u64,
+}
+
+/// Watches a sender.
+///
+/// The stack's watchdog notices a queue only that has stopped, by a ring or a limit of BQL that is
+/// full. Neither comes of a frame whose descriptor does not come back if nobody sends any more; its
+/// sender, which may wait for just that, hangs. So a sender stands still, too, if two looks in a
+/// row find that the DMA has frames, that it has given none back since the last look, and that the
+/// FIFO is empty: what is paused, or has no link, waits there.
+///
+/// Frames are looked for by polls only. When none runs by itself, one is asked for after traffic.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TxWatch {
+    last: Option<TxSample>,
+    /// The last look found that the sender may stand still.
+    suspect: bool,
+    /// Frames were sent before the last look.
+    busy: bool,
+}
+
+impl TxWatch {
+    /// Takes a look. `waiting`: whether the FIFO has frames.
+    pub(crate) fn look(&mut self, now: &TxSample, waiting: impl FnOnce() -> bool) -> Verdict {
+        let Some(last) = self.last.replace(*now) else {
+            self.busy = true;
+            return Verdict::Fine;
+        };
+        let suspect = mem::take(&mut self.suspect);
+        if now.returned != last.returned {
+            self.busy = true;
+            Verdict::Fine
+        } else if now.pending == last.pending {
+            if mem::take(&mut self.busy) || suspect || now.rung != last.rung {
+                Verdict::Look
+            } else {
+                Verdict::Fine
+            }
+        } else if waiting() {
+            // To be judged when it is empty.
+            self.busy = true;
+            Verdict::Fine
+        } else if suspect {
+            *self = Self::default();
+            Verdict::Stalled
+        } else {
+            self.suspect = true;
+            Verdict::Look
         }
     }
 }

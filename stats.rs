@@ -87,6 +87,8 @@ counters! {
         TX_TIMESTAMPS = c"tx_timestamps",
         /// Frames that were to get a timestamp and got none.
         TX_TIMESTAMPS_MISSED = c"tx_timestamps_missed",
+        /// Polls that left frames with the DMA.
+        TX_PENDING = c"tx_pending",
         /// Failed bus accesses.
         BUS_ERRORS = c"bus_errors",
         /// Polls.

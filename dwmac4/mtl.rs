@@ -149,6 +149,16 @@ impl hwif::Mtl for Mtl {
         peek::<MTL_RXQ_DEBUG>(io, queue).is_ok_and(|r| r.prxq().get() != 0)
     }
 
+    fn tx_waiting(&self, io: Mmio<'_>, queue: usize) -> bool {
+        peek::<MTL_TXQ_DEBUG>(io, queue).is_ok_and(|r| {
+            r.txqsts()
+                || r.twcsts()
+                || r.txqpaused()
+                || r.ptxq().get() != 0
+                || r.trcsts().get() != 0
+        })
+    }
+
     fn flush_tx(&self, io: Mmio<'_>, queue: usize) -> Result {
         modify::<MTL_TXQ_OPERATION_MODE>(io, queue, |r| r.with_ftq(true))?;
         hwif::wait_until(

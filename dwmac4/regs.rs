@@ -862,6 +862,20 @@ register! {
         20:0 iscqw;
     }
 
+    /// State of a transmit queue.
+    pub(super) MTL_TXQ_DEBUG(u32)[8, stride = 0x40] @ 0x0d08 {
+        /// PTXQ: frames in the queue.
+        18:16 ptxq;
+        /// TXQSTS: the queue is not empty.
+        4:4 txqsts => bool;
+        /// TWCSTS: its writer is at work.
+        3:3 twcsts => bool;
+        /// TRCSTS: what its reader does: nothing, reads, waits for the MAC, flushes.
+        2:1 trcsts;
+        /// TXQPAUSED: the peer has paused it.
+        0:0 txqpaused => bool;
+    }
+
     /// Receive queue.
     pub(super) MTL_RXQ_OPERATION_MODE(u32)[8, stride = 0x40] @ 0x0d30 {
         /// RQS: share of the FIFO, units of 256 bytes, less one.

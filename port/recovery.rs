@@ -39,13 +39,18 @@ use crate::{
         Fault,
         Faults,
         Past,
+        RxSample,
         RxWatch,
-        Sample,
         Step,
+        TxSample,
+        TxWatch,
         Verdict,
         WATCH_PERIOD, //
     },
-    stats::poll, //
+    stats::{
+        poll,
+        xmit, //
+    }, //
 };
 
 /// When a channel was restarted.
@@ -119,19 +124,23 @@ impl History {
 /// What the watchdog knows.
 #[derive(Default)]
 pub(super) struct Health {
-    /// Receivers to look after; none while the registers are not to be touched.
+    /// Queues to look after; none while the registers are not to be touched.
+    senders: usize,
     receivers: usize,
+    tx: [TxWatch; MAX_CHANNELS],
     rx: [RxWatch; MAX_CHANNELS],
     /// Faults that could not be mended yet: to be tried again.
     deferred: Faults,
 }
 
 impl<'a> Port<'a> {
-    /// Has the watchdog look after `receivers` channels from now on.
-    pub(super) fn watch_start(&self, receivers: u32) {
+    /// Has the watchdog look after that many queues from now on.
+    pub(super) fn watch_start(&self, senders: u32, receivers: u32) {
         let tripped = self.hw.safety.is_tripped();
         let mut health = self.health.lock();
+        health.senders = senders.into_safe_cast();
         health.receivers = receivers.into_safe_cast();
+        health.tx = Default::default();
         health.rx = Default::default();
         // What starts anew has no faults, but for those that only a reset of the core ends.
         health.deferred = if tripped {
@@ -158,64 +167,90 @@ impl<'a> Port<'a> {
     /// On return the watchdog does not touch the hardware.
     pub(super) fn watch_stop(&self, rtnl: &Rtnl) {
         self.dev.watch_cancel(rtnl);
-        self.health.lock().receivers = 0;
+        let mut health = self.health.lock();
+        (health.senders, health.receivers) = (0, 0);
     }
 
-    /// Looks after the receivers.
+    /// Looks after all queues, and after the core.
     pub(crate) fn watch(&self) -> Option<Delta> {
-        let (hw, io) = (&self.hw, self.hw.io());
-        let mut health = self.health.lock();
+        let mut guard = self.health.lock();
+        let health = &mut *guard;
+        let (deferred, running) = (health.deferred, health.receivers != 0);
         let mut faults = Faults::default();
-        let deferred = health.deferred;
-        let receivers = health.receivers;
-        for (channel, watch) in self
-            .channels
-            .iter()
-            .zip(health.rx.iter_mut())
-            .take(receivers)
-        {
-            let ch = channel.index;
-            hw.count_overflows(ch);
-            let seen = sample(
-                || hw.hwif.dma.position(io, ch).1,
-                || {
-                    let waiting = hw.hwif.mtl.rx_waiting(io, ch);
-                    (waiting, channel.poll_stats.read())
-                },
-            );
-            // None is needed of a receiver that is seen at work.
-            let Some((position, (waiting, counters))) = seen else {
-                continue;
-            };
-            let get = |index: usize| counters.get(index).copied().unwrap_or(0);
-            match watch.look(&Sample {
-                taken: get(poll::RX_DESCRIPTORS),
-                polls: get(poll::POLLS),
-                starved: get(poll::RX_REFILL_FAILED),
-                position,
-                waiting,
-            }) {
-                Verdict::Fine => {}
-                Verdict::Look => {
-                    channel.napi.schedule();
-                }
-                Verdict::Poll => {
-                    self.rare.watchdog_polls.fetch_add(1, Relaxed);
-                    channel.napi.schedule();
-                }
-                Verdict::Stalled => {
-                    self.rare.rx_stalls.fetch_add(1, Relaxed);
-                    faults |= Faults::new(Fault::RxStall, ch);
-                }
+        let senders = health.tx.iter_mut().take(health.senders);
+        for (channel, watch) in self.channels.iter().zip(senders) {
+            if self.watch_tx(channel, watch) == Verdict::Stalled {
+                self.rare.tx_stalls.fetch_add(1, Relaxed);
+                faults |= Faults::new(Fault::TxTimeout, channel.index);
             }
         }
-        drop(health);
-        if receivers != 0 && self.watch_safety() {
+        let receivers = health.rx.iter_mut().take(health.receivers);
+        for (channel, watch) in self.channels.iter().zip(receivers) {
+            if self.watch_rx(channel, watch) == Verdict::Stalled {
+                self.rare.rx_stalls.fetch_add(1, Relaxed);
+                faults |= Faults::new(Fault::RxStall, channel.index);
+            }
+        }
+        drop(guard);
+        if running && self.watch_safety() {
             faults |= Faults::CORE;
         }
         health::retry(self.devlink, deferred);
         health::report(self.devlink, faults);
         Some(WATCH_PERIOD)
+    }
+
+    /// Looks after a sender.
+    fn watch_tx(&self, channel: &Channel<'_>, watch: &mut TxWatch) -> Verdict {
+        let (polls, xmits) = (channel.poll_stats.read(), channel.xmit_stats.read());
+        let get = |index: usize| polls.get(index).copied().unwrap_or(0);
+        let seen = TxSample {
+            rung: xmits.get(xmit::TX_DOORBELLS).copied().unwrap_or(0),
+            returned: get(poll::TX_PACKETS).wrapping_add(get(poll::TX_ERRORS)),
+            pending: get(poll::TX_PENDING),
+        };
+        let waiting = || self.hw.hwif.mtl.tx_waiting(self.hw.io(), channel.index);
+        let verdict = watch.look(&seen, waiting);
+        if verdict == Verdict::Look {
+            channel.napi.schedule();
+        }
+        verdict
+    }
+
+    /// Looks after a receiver.
+    fn watch_rx(&self, channel: &Channel<'_>, watch: &mut RxWatch) -> Verdict {
+        let (hw, io, ch) = (&self.hw, self.hw.io(), channel.index);
+        hw.count_overflows(ch);
+        let seen = sample(
+            || hw.hwif.dma.position(io, ch).1,
+            || {
+                let waiting = hw.hwif.mtl.rx_waiting(io, ch);
+                (waiting, channel.poll_stats.read())
+            },
+        );
+        // None is needed of a receiver that is seen at work.
+        let Some((position, (waiting, counters))) = seen else {
+            return Verdict::Fine;
+        };
+        let get = |index: usize| counters.get(index).copied().unwrap_or(0);
+        let verdict = watch.look(&RxSample {
+            taken: get(poll::RX_DESCRIPTORS),
+            polls: get(poll::POLLS),
+            starved: get(poll::RX_REFILL_FAILED),
+            position,
+            waiting,
+        });
+        match verdict {
+            Verdict::Look => {
+                channel.napi.schedule();
+            }
+            Verdict::Poll => {
+                self.rare.watchdog_polls.fetch_add(1, Relaxed);
+                channel.napi.schedule();
+            }
+            Verdict::Fine | Verdict::Stalled => {}
+        }
+        verdict
     }
 
     /// Looks after errors that the core finds in itself; true if it has to be reset for one.
@@ -464,6 +499,9 @@ impl<'a> Port<'a> {
         channel.napi.schedule();
         let mut health = self.health.lock();
         health.deferred = health.deferred.without(mended);
+        if let Some(watch) = health.tx.get_mut(ch).filter(|_| which.tx) {
+            *watch = TxWatch::default();
+        }
         if let Some(watch) = health.rx.get_mut(ch).filter(|_| which.rx) {
             *watch = RxWatch::default();
         }

@@ -664,18 +664,30 @@ impl Gmac {
     }
 
     fn tx_runnable(&mut self, c: usize, now: Duration) -> bool {
-        self.tx[c].works(now)
-            && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0
-            && !self.faults.on(Kind::TxWedge, c)
+        self.tx_enabled(c, now) && !self.faults.on(Kind::TxWedge, c)
+    }
+
+    fn tx_enabled(&self, c: usize, now: Duration) -> bool {
+        self.tx[c].works(now) && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0
+    }
+
+    /// Whether a packet waits in a transmit queue for the MAC.
+    ///
+    /// It is still in memory here, for it is fetched when it can be sent. That does not show unless
+    /// something keeps the DMA from it.
+    pub(crate) fn tx_waits(&self, c: usize) -> bool {
+        let now = self.clock.now();
+        self.tx_enabled(c, now)
+            && !self.tx_ready(now)
+            && !self.faults.has(Kind::TxWedge, c)
+            && (self.tx[c].segments.is_some() || self.tx_posted(c))
     }
 
     /// Whether a channel has something to send.
     pub(crate) fn tx_pending(&self) -> bool {
         let now = self.clock.now();
         (0..self.tx.len()).any(|c| {
-            let tx = &self.tx[c];
-            let runs = tx.works(now) && field(self.regs.get(mtl(c, MTL_TXQ_MODE)), 2, 2) != 0;
-            runs && (tx.segments.is_some() || self.tx_posted(c))
+            self.tx_enabled(c, now) && (self.tx[c].segments.is_some() || self.tx_posted(c))
         })
     }
 

@@ -289,6 +289,10 @@ impl Fault {
         self.left != Some(0)
     }
 
+    fn concerns(&self, kind: Kind, channel: usize) -> bool {
+        self.kind == kind && self.alive() && self.channel.is_none_or(|c| c == channel)
+    }
+
     fn hit(&mut self) {
         self.hits += 1;
         if let Some(left) = &mut self.left {
@@ -454,9 +458,7 @@ impl Faults {
         if self.list.is_empty() {
             return None;
         }
-        self.list
-            .iter_mut()
-            .find(|f| f.kind == kind && f.alive() && f.channel.is_none_or(|c| c == channel))
+        self.list.iter_mut().find(|f| f.concerns(kind, channel))
     }
 
     /// Whether a fault is there that no channel has to itself.
@@ -469,6 +471,11 @@ impl Faults {
         self.list
             .iter()
             .any(|f| f.kind == ClockDead && f.alive() && f.what == name)
+    }
+
+    /// Whether a channel has a fault; this does not count as a hit.
+    pub(crate) fn has(&self, kind: Kind, channel: usize) -> bool {
+        self.list.iter().any(|f| f.concerns(kind, channel))
     }
 
     /// Whether a channel has a fault; this does not use it up.

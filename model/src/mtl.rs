@@ -61,7 +61,8 @@ impl Gmac {
             match (off - MTL_Q) % MTL_Q_STRIDE {
                 MTL_RXQ_DEBUG if q < self.rxq.len() => return self.rxq_debug(q),
                 MTL_TXQ_DEBUG if q < self.tx.len() => {
-                    return u32::from(self.pause.hold.is_some());
+                    return u32::from(self.pause.hold.is_some())
+                        | u32::from(self.tx_waits(q)) * TXQ_ONE_WAITS;
                 }
                 _ => {}
             }

@@ -28,9 +28,11 @@ mod tests {
             Fault,
             Faults,
             Past,
+            RxSample,
             RxWatch,
-            Sample,
             Step,
+            TxSample,
+            TxWatch,
             Verdict,
             PROBATION, //
         },
@@ -181,7 +183,7 @@ mod tests {
     fn looks<const N: usize>(samples: [(u64, u64, u64, u32, bool); N]) -> [Verdict; N] {
         let mut watch = RxWatch::default();
         samples.map(|(taken, polls, starved, position, waiting)| {
-            watch.look(&Sample {
+            watch.look(&RxSample {
                 taken,
                 polls,
                 starved,
@@ -259,6 +261,76 @@ mod tests {
             (9, 2, 0, 16, true),
         ];
         assert_eq!(looks(samples), [Fine, Fine, Poll, Poll, Poll, Stalled]);
+    }
+
+    /// What the watchdog makes of a row of (doorbells, returned, pending, waiting).
+    fn tx_looks<const N: usize>(samples: [(u64, u64, u64, bool); N]) -> [Verdict; N] {
+        let mut watch = TxWatch::default();
+        samples.map(|(rung, returned, pending, waiting)| {
+            let now = TxSample {
+                rung,
+                returned,
+                pending,
+            };
+            watch.look(&now, || waiting)
+        })
+    }
+
+    #[test]
+    fn senders_that_are_fine() {
+        // Once after the start, and once after traffic.
+        assert_eq!(tx_looks([(5, 5, 9, false); 4]), [Fine, Look, Fine, Fine]);
+        let burst = [1, 2, 2, 2].map(|n| (n, n, n, false));
+        assert_eq!(tx_looks(burst), [Fine, Fine, Look, Fine]);
+        // Frames are with the DMA at every look, never the same.
+        assert_eq!(tx_looks([1, 2, 3, 4].map(|n| (n, n, n, false))), [Fine; 4]);
+        // Paused, or without a link, for however long; nothing is asked of the hardware.
+        assert_eq!(
+            tx_looks([1, 2, 3, 4, 5].map(|n| (1, 0, n, true))),
+            [Fine; 5]
+        );
+        // Sent just before the first look, seen by a poll, and back soon after.
+        let late = [(0, 0, 0, false), (1, 0, 1, false), (1, 1, 1, false)];
+        assert_eq!(tx_looks(late), [Fine, Look, Fine]);
+    }
+
+    #[test]
+    fn a_frame_that_never_comes_back() {
+        // Polls look for it all the time.
+        let lost = [1, 2, 3, 4].map(|n| (1, 0, n, false));
+        assert_eq!(tx_looks(lost), [Fine, Look, Stalled, Fine]);
+        // One poll runs for each look that asks for one: there is no time limit, nor other traffic.
+        let silent = [
+            (0, 0, 0, false),
+            (1, 0, 0, false),
+            (1, 0, 1, false),
+            (1, 0, 2, false),
+        ];
+        assert_eq!(tx_looks(silent), [Fine, Look, Look, Stalled]);
+        // Others are sent behind it.
+        let followed = [1, 2, 3].map(|n| (n, 7, n, false));
+        assert_eq!(tx_looks(followed), [Fine, Look, Stalled]);
+        // It was paused before.
+        let paused = [
+            (1, 0, 1, false),
+            (1, 0, 2, true),
+            (1, 0, 3, false),
+            (1, 0, 4, true),
+            (1, 0, 5, false),
+            (1, 0, 6, false),
+        ];
+        assert_eq!(tx_looks(paused), [Fine, Fine, Look, Fine, Look, Stalled]);
+    }
+
+    #[test]
+    fn without_a_poll_a_sender_is_not_judged() {
+        let samples = [
+            (1, 0, 1, false),
+            (1, 0, 2, false),
+            (1, 0, 2, false),
+            (1, 0, 2, false),
+        ];
+        assert_eq!(tx_looks(samples), [Fine, Look, Look, Look]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
 from rings import change, number, query, starts
 from stats import driver_stats, quiet
 from suspend import sleep
-from tx_timeout import PAUSE
+from tx_timeout import PAUSE, honour_pause
 
 # A fault is noticed by polling, a watchdog or the next frame.
 NOTICE = 20 * SLOW
@@ -239,6 +239,53 @@ def given_back_early(env):
     flows(env)
 
 
+def forgotten(env):
+    """A descriptor that never comes back, of a queue that nobody uses any more: no ring is full, and no limit reached."""
+    need_model(env)
+    env.reopen(env.local, env.ifname)
+    quiet(env)
+    carrier, before = env.changes(), counters(env)
+    fault(env, "tx-garbage", "never", "count=1")
+    push(env, True, 1)
+    check_equal(hits(env, "tx-garbage"), 1, "descriptors that did not come back")
+    await_counter(env, before, r"recover|reset|timeout|stall")
+    await_counter(env, before, r"^queue_recoveries$")
+    check_equal(moved(before, counters(env), r"recover|reset|timeout|stall"), {"tx_stalls": 1, "queue_recoveries": 1}, "what was counted")
+    check_equal(env.changes(), carrier, "changes of the carrier of both ends")
+    flows(env)
+
+
+def held(env, unplugged):
+    """Frames that may not leave, for want of a link or by the peer's pause, are not taken for lost ones."""
+    need_model(env)
+    honour_pause(env)
+    env.wait_steady()
+    quiet(env)
+    sink, source = env.peer.raw_open(), env.local.raw_open()
+    env.defer(env.peer.close, sink)
+    env.defer(env.local.close, source)
+    before = counters(env)
+    env.defer(env.peer.repeat_stop)
+    env.peer.repeat_start(PAUSE[0] + mac_bytes(env.peer_mac) + PAUSE[1], 0.01)
+    time.sleep(0.1)
+    env.local.raw_send(source, [env.frame(True, noise(1000, n)) for n in range(16)])
+    if unplugged:
+        fault(env, "link-flap", "count=1", f"down={4000 * SLOW}")
+        wait_for(lambda: not env.local.carrier(), "loss of the carrier")
+        env.peer.repeat_stop()
+    # The watchdog needs two looks, one a second.
+    time.sleep(4 * SLOW)
+    check(counters(env)["tx.packets"] - before["tx.packets"] < 16, "nothing holds this transmitter back")
+    check_equal(moved(before, counters(env), r"recover|timeout|stall"), {}, "what was counted of frames that wait")
+    env.peer.repeat_stop()
+    env.wait_link()
+    wait_for(lambda: counters(env)["tx.packets"] >= before["tx.packets"] + 16, "all of the frames to be sent")
+    if not unplugged:
+        check_equal(len(env.peer.raw_recv(sink, 16)), 16, "frames that arrived of 16")
+    check_equal(moved(before, counters(env), r"recover|timeout|stall"), {}, "what was counted when they had left")
+    flows(env)
+
+
 # What our driver says of it.
 RESET, MDIO = "reset does not end (DMA_Mode.SWR)", "MDIO access does not end (MAC_MDIO_Address.GB): does the CSR clock run?"
 
@@ -281,9 +328,6 @@ def wedged(env, words, to_peer, *others):
     before = counters(env)
     env.defer(env.local.flood_stop if to_peer else env.peer.flood_stop)
     if to_peer:
-        # A queue that nobody uses any more is not missed, and a flood whose frames are stuck there would choose another one.
-        if number(query(env, "-l")["tx"]) > 1:
-            steer(env, [os.sched_getaffinity(0)])
         env.local.flood_start(env.peer_v4)
     else:
         env.peer.flood_start(env.v4)
@@ -934,6 +978,9 @@ if __name__ == "__main__":
               exact={"tx_errors": 3, "tx_bad_descriptors": 3}),
          case("tx_early", given_back_early),
          case("tx_never", wedged, ("tx-garbage", "never", "count=8"), True),
+         case("tx_forgotten", forgotten),
+         case("held_paused", held, False),
+         case("held_unplugged", held, True),
          *(case(f"bus_error_{at.replace('-', '_')}", bus_error, at)
            for at in ("rx-desc", "rx-buf", "rx-close", "tx-desc", "tx-buf", "tx-close")),
          *(case(f"restart_{kind.replace('-', '_')}", restarted, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),

@@ -415,6 +415,8 @@ pub const MTL_TXQ_MODE: u32 = 0x00;
 pub const MTL_TXQ_UNDERFLOW: u32 = 0x04;
 /// MTL_TxQ_Debug.
 pub const MTL_TXQ_DEBUG: u32 = 0x08;
+/// MTL_TxQ_Debug: TXQSTS, and a PTXQ of one.
+pub const TXQ_ONE_WAITS: u32 = bit(4) | bit(16);
 /// MTL_TxQ_Quantum_Weight.
 pub const MTL_TXQ_WEIGHT: u32 = 0x18;
 /// MTL_Q_Interrupt_Control_Status.

@@ -116,9 +116,11 @@ fn dead_clocks() {
     fault(&mut b, "clock-dead tx");
     tx(&mut b, 0);
     assert!(b.sent().is_empty());
+    assert_eq!(b.r(mtl(0, MTL_TXQ_DEBUG)), TXQ_ONE_WAITS);
     fault(&mut b, "clear clock-dead");
     b.run();
     assert_eq!(b.sent().len(), 1);
+    assert_eq!(b.r(mtl(0, MTL_TXQ_DEBUG)), 0);
     offer(&mut b, 2);
     fault(&mut b, "clock-dead rx");
     b.arrive(Frame::good(frame(US, 100)));
@@ -267,6 +269,8 @@ fn wedges_and_what_heals_them() {
         // Not a word.
         assert_eq!(b.status(), 0, "{until}");
         assert_eq!((b.mac.stats.rx_delivered, b.sent().len()), (0, 0));
+        // The DMA has fetched nothing that could wait.
+        assert_eq!(b.r(mtl(0, MTL_TXQ_DEBUG)), 0);
         for reg in [ch(0, CH_RX_CONTROL), ch(0, CH_TX_CONTROL)] {
             let v = b.r(reg);
             b.w(reg, v & !1);
