@@ -329,8 +329,12 @@ mod tests {
             (1, 0, 2, false),
             (1, 0, 2, false),
             (1, 0, 2, false),
+            (1, 0, 3, false),
+            (1, 0, 4, false),
         ];
-        assert_eq!(tx_looks(samples), [Fine, Look, Look, Look]);
+        // The CPU may be busy with something else.
+        let verdicts = [Fine, Look, Look, Fine, Look, Stalled];
+        assert_eq!(tx_looks(samples), verdicts);
     }
 
     #[test]

@@ -7,7 +7,7 @@ import json
 import re
 import time
 
-from hwfaults import NOTICE, acts, counters, fail_recovery, fault, flows, inject, moved, need_model
+from hwfaults import NOTICE, acts, counters, fail_recovery, fault, flows, inject, moved, need_model, use_first_queue
 from lib import Skip, check, check_equal, main, wait_for
 from rings import query
 
@@ -188,11 +188,13 @@ def rx_stall(env):
 
 def tx_timeout(env):
     start(env)
+    use_first_queue(env)
     before = reporters(env)
     env.local.flood_start(env.peer_v4)
     env.defer(env.local.flood_stop)
     time.sleep(0.5)
-    fault(env, "tx-wedge", "until=restart")
+    # Of the channel that the dump is of, and that the flood uses.
+    fault(env, "tx-wedge", "channel=0", "until=restart")
     counted(env, before, "tx")
     ring = check_dump(env, "tx", "transmit timeout", ("tx",))["tx_ring"]
     check(ring["head"] != ring["tail"], "nothing was to be sent when the dump was taken")

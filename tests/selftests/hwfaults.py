@@ -255,8 +255,8 @@ def forgotten(env):
     flows(env)
 
 
-def held(env, unplugged):
-    """Frames that may not leave, for want of a link or by the peer's pause, are not taken for lost ones."""
+def held(env, paused):
+    """Frames that may not leave, by the peer's pause or for want of a clock, are not taken for lost ones."""
     need_model(env)
     honour_pause(env)
     env.wait_steady()
@@ -265,23 +265,20 @@ def held(env, unplugged):
     env.defer(env.peer.close, sink)
     env.defer(env.local.close, source)
     before = counters(env)
-    env.defer(env.peer.repeat_stop)
-    env.peer.repeat_start(PAUSE[0] + mac_bytes(env.peer_mac) + PAUSE[1], 0.01)
-    time.sleep(0.1)
+    if paused:
+        env.defer(env.peer.repeat_stop)
+        env.peer.repeat_start(PAUSE[0] + mac_bytes(env.peer_mac) + PAUSE[1], 0.01)
+        time.sleep(0.1)
+    else:
+        fault(env, "clock-dead", "tx")
     env.local.raw_send(source, [env.frame(True, noise(1000, n)) for n in range(16)])
-    if unplugged:
-        fault(env, "link-flap", "count=1", f"down={4000 * SLOW}")
-        wait_for(lambda: not env.local.carrier(), "loss of the carrier")
-        env.peer.repeat_stop()
     # The watchdog needs two looks, one a second.
     time.sleep(4 * SLOW)
     check(counters(env)["tx.packets"] - before["tx.packets"] < 16, "nothing holds this transmitter back")
     check_equal(moved(before, counters(env), r"recover|timeout|stall"), {}, "what was counted of frames that wait")
     env.peer.repeat_stop()
-    env.wait_link()
-    wait_for(lambda: counters(env)["tx.packets"] >= before["tx.packets"] + 16, "all of the frames to be sent")
-    if not unplugged:
-        check_equal(len(env.peer.raw_recv(sink, 16)), 16, "frames that arrived of 16")
+    fault(env, "clear")
+    check_equal(len(env.peer.raw_recv(sink, 16)), 16, "frames that arrived of 16")
     check_equal(moved(before, counters(env), r"recover|timeout|stall"), {}, "what was counted when they had left")
     flows(env)
 
@@ -322,6 +319,12 @@ def steer(env, cpus):
         env.local.write(path, f"{sum(1 << cpu for cpu in those):x}")
 
 
+def use_first_queue(env):
+    """Whatever is sent goes to the first queue."""
+    if number(query(env, "-l")["tx"]) > 1:
+        steer(env, [os.sched_getaffinity(0)])
+
+
 def wedged(env, words, to_peer, *others):
     """A direction that stands still without a word: a watchdog resets it, whatever other faults there are."""
     need_model(env)
@@ -356,8 +359,9 @@ def restarted(env, kind, to_peer):
 def unstartable(env, kind, to_peer):
     """A queue that was restarted and does not start is not taken for mended: the core is reset, and the link stays."""
     env.reopen(env.local, env.ifname)
+    use_first_queue(env)
     carrier, before = env.changes(), counters(env)
-    wedged(env, (kind, "until=restart"), to_peer, ("start-stuck", kind[:2]))
+    wedged(env, (kind, "channel=0", "until=restart"), to_peer, ("start-stuck", kind[:2]))
     check_equal(hits(env, "start-stuck"), 1, "starts that failed")
     check_equal(moved(before, counters(env), r"^([a-z]+_)?recover"), {"recoveries": 1}, "recoveries")
     check_equal(env.changes(), carrier, "changes of the carrier of both ends")
@@ -979,8 +983,8 @@ if __name__ == "__main__":
          case("tx_early", given_back_early),
          case("tx_never", wedged, ("tx-garbage", "never", "count=8"), True),
          case("tx_forgotten", forgotten),
-         case("held_paused", held, False),
-         case("held_unplugged", held, True),
+         case("held_paused", held, True),
+         case("held_clock", held, False),
          *(case(f"bus_error_{at.replace('-', '_')}", bus_error, at)
            for at in ("rx-desc", "rx-buf", "rx-close", "tx-desc", "tx-buf", "tx-close")),
          *(case(f"restart_{kind.replace('-', '_')}", restarted, kind, kind[0] == "t") for kind in ("rx-wedge", "tx-wedge")),
