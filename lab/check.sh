@@ -173,16 +173,17 @@ selftests_debug() {
 	check_selftests snps rust --timeout 3600 "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
 	check_selftests sgmii rust --timeout 3600 "${SGMII[@]}" --env "SELFTESTS=$SGMII_DEBUG"
 }
-# With every buffer bounced, so that a forgotten sync shows.
+# With every buffer bounced, so that a forgotten sync shows. Of three guests that are all busy one
+# has CPUs that really run at the same time.
 selftests_swiotlb() {
-	local bounced=(--append swiotlb=131072,force)
+	local bounced=(--turns --append swiotlb=131072,force)
 	check_selftests swiotlb rust --timeout 14400 "${bounced[@]}" --env "SELFTESTS=$ALL_DEBUG"
 	check_selftests swiotlb-snps rust --timeout 3600 "${bounced[@]}" "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
 }
 # The device reaches only what is mapped.
 selftests_iommu() {
-	check_selftests iommu rust --timeout 14400 --iommu --env "SELFTESTS=$ALL_DEBUG"
-	check_selftests iommu-snps rust --timeout 3600 --iommu "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
+	check_selftests iommu rust --timeout 14400 --turns --iommu --env "SELFTESTS=$ALL_DEBUG"
+	check_selftests iommu-snps rust --timeout 3600 --turns --iommu "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
 }
 ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health strict bind select_driver netpoll faults loops"
 SNPS_DEBUG="$SNPS_RUST bind:rebind_idle faults:open,ring_change,receive"
@@ -421,4 +422,4 @@ long_guest() {
 	esac
 	check_selftests "$name" rust "${LONG[@]}" "${options[@]}" --env "SELFTESTS=$1"
 }
-LONG=(--timeout 36000 --env LIMIT=30000)
+LONG=(--turns --timeout 36000 --env LIMIT=30000)

@@ -18,6 +18,8 @@ guest_help() {
 	  --pcap PREFIX     capture each port into PREFIX-a.pcap, ... (under /cache or /src)
 	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G; debug: 2G), kernel command line
 	  --iommu           a virtual IOMMU: the device reaches only what the driver mapped
+  --turns           emulated CPUs take turns in one thread: none waits for a lock of another that the host does not run,
+                    which may take half the time where several guests run
 	  --timeout S       end the guest after S seconds (default 600; a shell: never)
 	  --env NAME=VALUE  an environment variable for COMMAND
 	  --allow-warnings  a kernel warning does not fail the run
@@ -140,7 +142,7 @@ guest_boot() {
 		-device virtconsole,chardev=tty)
 	case $ACCEL in
 	kvm) args+=(-accel kvm -cpu host) ;;
-	*) args+=(-accel "tcg,thread=multi" -cpu "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+rdrand,+x2apic") ;;
+	*) args+=(-accel "tcg,thread=$opt_threads" -cpu "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+rdrand,+x2apic") ;;
 	esac
 	if [ "$opt_iommu" = 1 ]; then
 		args+=(-device "intel-iommu,intremap=on,caching-mode=on")
@@ -280,7 +282,7 @@ console_extract() {
 
 guest_defaults() {
 	opt_ports=2 opt_ids=8086:4b30,8086:4ba0,16c3:7102,8086:4bb0 opt_irq='' opt_version='' opt_port_opts=''
-	opt_smp=2 opt_mem=1G opt_append='' opt_iommu=0 opt_timeout=600 opt_env=()
+	opt_smp=2 opt_mem=1G opt_append='' opt_iommu=0 opt_threads=multi opt_timeout=600 opt_env=()
 	opt_pcap='' opt_allow_warnings=0 opt_leak_check=1 opt_build=1 opt_keep=0 opt_strict=on
 	interactive=0
 	# Shadow memory, and what was freed and is kept to catch its users.
@@ -300,6 +302,7 @@ guest_parse() {
 			;;
 		--env) opt_env+=("$2"); shift ;;
 		--iommu) opt_iommu=1 ;;
+		--turns) opt_threads=single ;;
 		--allow-warnings) opt_allow_warnings=1 ;;
 		--no-leak-check) opt_leak_check=0 ;;
 		--no-build) opt_build=0 ;;
