@@ -25,7 +25,7 @@ from ptp import ALL, NONE, TX_OFF, TX_ON, need_clock, stamps, udp_stamps
 from rings import change, number, query, starts
 from stats import driver_stats, quiet
 from suspend import sleep
-from tx_timeout import PAUSE, honour_pause
+from tx_timeout import PAUSE, honour_pause, slow_down
 
 # A fault is noticed by polling, a watchdog or the next frame.
 NOTICE = 20 * SLOW
@@ -258,7 +258,9 @@ def forgotten(env):
 def held(env, paused):
     """Frames that may not leave, by the peer's pause or for want of a clock, are not taken for lost ones."""
     need_model(env)
-    honour_pause(env)
+    if paused:
+        honour_pause(env)
+        slow_down(env)
     env.wait_steady()
     quiet(env)
     sink, source = env.peer.raw_open(), env.local.raw_open()
