@@ -380,7 +380,7 @@ impl RxWatch {
 }
 
 /// What the watchdog sees of a sender. Counters are free-running.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TxSample {
     /// Times the DMA was told of frames.
     pub(crate) rung: u64,

@@ -150,7 +150,8 @@ impl hwif::Mtl for Mtl {
     }
 
     fn tx_waiting(&self, io: Mmio<'_>, queue: usize) -> bool {
-        peek::<MTL_TXQ_DEBUG>(io, queue).is_ok_and(|r| {
+        // What cannot be asked is not taken for idle.
+        peek::<MTL_TXQ_DEBUG>(io, queue).map_or(true, |r| {
             r.txqsts()
                 || r.twcsts()
                 || r.txqpaused()

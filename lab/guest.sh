@@ -18,8 +18,8 @@ guest_help() {
 	  --pcap PREFIX     capture each port into PREFIX-a.pcap, ... (under /cache or /src)
 	  --smp N, --mem SIZE, --append TEXT   the guest's CPUs (2), memory (1G; debug: 2G), kernel command line
 	  --iommu           a virtual IOMMU: the device reaches only what the driver mapped
-  --turns           emulated CPUs take turns in one thread: none waits for a lock of another that the host does not run,
-                    which may take half the time where several guests run
+	  --turns           emulated CPUs take turns in one thread: none waits for a lock of another that the host does not run,
+	                    which may take half the time where several guests run
 	  --timeout S       end the guest after S seconds (default 600; a shell: never)
 	  --env NAME=VALUE  an environment variable for COMMAND
 	  --allow-warnings  a kernel warning does not fail the run

@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(tx_looks(burst), [Fine, Fine, Look, Fine]);
         // Frames are with the DMA at every look, never the same.
         assert_eq!(tx_looks([1, 2, 3, 4].map(|n| (n, n, n, false))), [Fine; 4]);
-        // Paused, or without a link, for however long; nothing is asked of the hardware.
+        // Paused, or without a link, for however long.
         assert_eq!(
             tx_looks([1, 2, 3, 4, 5].map(|n| (1, 0, n, true))),
             [Fine; 5]
