@@ -186,7 +186,7 @@ selftests_iommu() {
 	check_selftests iommu-snps rust --timeout 3600 --turns --iommu "${SNPS[@]}" --env "SELFTESTS=$SNPS_DEBUG"
 }
 ALL_DEBUG="link ping stream frames csum tso split filter vlan macaddr mtu pause rings stats qstats counters registers eee ptp updown flap suspend runtime wol selftest tx_timeout hwfaults health strict bind select_driver netpoll faults loops"
-SNPS_DEBUG="$SNPS_RUST bind:rebind_idle faults:open,ring_change,receive"
+SNPS_DEBUG="$SNPS_RUST bind:rebind_idle faults:open,ring_change,receive,receive_each"
 # The PCS and the lane come and go with the port.
 SGMII_DEBUG="$SGMII_BOTH stream:tcp_both_ways bind:rebind_traffic faults:probe,open"
 
@@ -407,7 +407,7 @@ long_kselftest() {
 	kselftest_all
 }
 # A guest each, the longest first.
-LONG_FAULTS=(faults:probe faults:open,ring_change,mtu_change faults:channels_change,dump,receive)
+LONG_FAULTS=(faults:probe faults:open,ring_change,mtu_change faults:channels_change,dump,receive,receive_each)
 LONG_LOOPS=(loops:bind loops:updown loops:change loops:suspend)
 LONG_AT_A_TIME=4
 long_guest() {

@@ -8,7 +8,9 @@ FAULTS=all really each fails; without, beyond the first 60 of an operation
 one in twenty, for most of these fill a ring. FAULTS_FROM=N begins with the Nth.
 """
 
+import contextlib
 import errno
+import glob
 import os
 
 import leaks
@@ -26,6 +28,8 @@ OUT_OF_MEMORY = (errno.ENOMEM, errno.ENOSPC)
 NO_BUS = errno.EINVAL
 NO_REGION = errno.EBUSY
 NO_NEIGHBOURS = errno.ENOBUFS
+# Datagrams that are sent at once, and how often: more than the page pool has at hand.
+BURST, BURSTS = 16, 16
 # linux/devlink.h
 DEVLINK_CMD_HEALTH_REPORTER_DUMP_GET, DEVLINK_CMD_HEALTH_REPORTER_DUMP_CLEAR = 56, 57
 DEVLINK_ATTR_BUS_NAME, DEVLINK_ATTR_DEV_NAME, DEVLINK_ATTR_HEALTH_REPORTER_NAME = 1, 2, 115
@@ -71,32 +75,33 @@ def prepare(env):
     return Device(env)
 
 
-def failing(nth, operate):
-    """Runs operate() with its nth allocation failing: (whether it came to
-    that, the error or None)."""
-    fail = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
-    try:
-        os.write(fail, b"%d" % nth)
+def failing(nth, operate, tasks):
+    """Runs operate() with the nth allocation of each of the tasks failing:
+    (whether it came to that, the error or None)."""
+    with contextlib.ExitStack() as stack:
+        fails = []
+        for task in tasks:
+            fails.append(os.open(f"/proc/{task}/fail-nth", os.O_RDWR))
+            stack.callback(os.close, fails[-1])
+            stack.callback(os.pwrite, fails[-1], b"0", 0)
+            os.pwrite(fails[-1], b"%d" % nth, 0)
         error = None
         try:
             operate()
         except OSError as err:
             error = err
-        left = int(os.pread(fail, 16, 0))
-        os.pwrite(fail, b"0", 0)
-    finally:
-        os.close(fail)
-    return left == 0, error
+        left = [int(os.pread(fail, 16, 0)) for fail in fails]
+    return 0 in left, error
 
 
-def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY, leaked=lambda: None):
+def each_allocation(what, operate, verify, errors=OUT_OF_MEMORY, leaked=lambda: None, tasks=("thread-self",)):
     """Fails the allocations of operate(), one a time; verify(error) looks at
     what is left and brings back the state of before. leaked() is asked now and
-    then, for it takes long."""
+    then, for it takes long. tasks: whose allocations these are."""
     nth, tried, coped = int(os.environ.get("FAULTS_FROM") or 1), 0, 0
     progress = Progress()
     while True:
-        hit, error = failing(nth, operate)
+        hit, error = failing(nth, operate, tasks)
         if not hit:
             check(error is None, f"{what} failed without a failing allocation: {error}")
             verify(None)
@@ -265,6 +270,78 @@ def dump(env):
     check(device_works(env), "the interface does not work any more")
 
 
+def poll_threads(ifname):
+    """The threads that poll for the interface."""
+    threads = []
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        # Others may end meanwhile.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if leaks.read(path).startswith(f"napi/{ifname}-"):
+                threads.append(path.split("/")[2])
+    return threads
+
+
+def receive_each(env):
+    """What threads receive of one burst after another, each time with one
+    allocation less: at most one datagram is lost, and nothing of the next."""
+    device = prepare(env)
+    env.need_threads()
+    allocations_of_reception(env)
+    small_rings(env, device)
+    device.set_channels(*(min(count, 1) for count in device.channels()[0]))
+    env.wait_link()
+    threaded = f"/sys/class/net/{env.ifname}/threaded"
+    env.defer(env.local.write, threaded, "0")
+    env.local.write(threaded, "1")
+    threads = wait_for(lambda: poll_threads(env.ifname), "a thread that polls")
+    source, _ = env.peer.udp_open(env.peer_v4)
+    env.defer(env.peer.close, source)
+    marks, marks_port = env.local.udp_open(env.v4)
+    env.defer(env.local.close, marks)
+    before, all_lost, marked, got = env.statistics()["rx_no_memory"], 0, 0, 0
+
+    def passed():
+        """What comes after a burst tells that it has been received; it can be what is lost."""
+        mark = b"%d" % marked
+        env.peer.udp_send(source, env.v4, marks_port, [mark])
+        return mark in env.local.udp_recv(marks, 1, timeout=1)
+
+    def operate():
+        nonlocal marked, got
+        # What nobody reads keeps its pages, so that others are needed.
+        sink, port = env.local.udp_open(env.v4)
+        try:
+            for _ in range(BURSTS):
+                env.peer.udp_send(source, env.v4, port, [bytes(1000)] * BURST)
+                marked += 1
+                wait_for(passed, "the reception of a burst")
+            got = len(env.local.udp_recv(sink, BURSTS * BURST, timeout=0))
+        finally:
+            env.local.close(sink)
+
+    def verify(error):
+        nonlocal all_lost
+        check(error is None, f"{error}")
+        lost = BURSTS * BURST - got
+        all_lost += lost
+        check(lost <= 1, f"{lost} datagrams lost")
+        env.udp([1000] * BURST, False)
+    operate()
+    each_allocation("reception", operate, verify, tasks=threads)
+    no_memory = env.statistics()["rx_no_memory"] - before
+    note(f"{all_lost} datagrams lost, rx_no_memory {no_memory}")
+    check(no_memory, "rx_no_memory does not count")
+
+
+def allocations_of_reception(env):
+    """Only what cannot wait fails: that is reception."""
+    # The kernel's own watch over mappings allocates, and ends if that fails.
+    start, end = text_of_function("debug_dma_map_phys")
+    for kind in INJECTORS:
+        env.defer(lambda kind=kind: set_injector(kind, reject_start=0, reject_end=0))
+        set_injector(kind, ignore_gfp_wait="Y", reject_start=hex(start), reject_end=hex(end))
+
+
 def receive(env):
     """One in five of the buffers and packets that are allocated for reception
     is not to be had: streams arrive intact, and when that is over nothing is lost."""
@@ -287,12 +364,9 @@ def receive(env):
         # What nobody reads keeps its pages: others are needed.
         env.peer.udp_send(source, env.v4, port, [bytes(1000)] * 64)
         return counted().get("rx_refill_failed") != 0
-    # The kernel's own watch over mappings allocates, and ends if that fails.
-    start, end = text_of_function("debug_dma_map_phys")
+    allocations_of_reception(env)
     for kind in INJECTORS:
-        env.defer(lambda kind=kind: set_injector(kind, reject_start=0, reject_end=0))
-        # What cannot wait is reception.
-        set_injector(kind, ignore_gfp_wait="Y", interval=1, times=plenty, reject_start=hex(start), reject_end=hex(end), probability=20)
+        set_injector(kind, interval=1, times=plenty, probability=20)
     env.tcp(True, size=256 << 10)
     try:
         wait_for(no_packets, "", timeout=PATIENCE)
@@ -313,4 +387,4 @@ def receive(env):
 
 
 if __name__ == "__main__":
-    main(probe, case("open", open_close), ring_change, mtu_change, channels_change, dump, receive)
+    main(probe, case("open", open_close), ring_change, mtu_change, channels_change, dump, receive, receive_each)

@@ -365,6 +365,11 @@ class Env:
         if not self.pci:
             raise Skip(f"{self.ifname} is not a PCI device")
 
+    def need_threads(self):
+        """That threads can poll, and need not any more while some polls are disabled."""
+        if self.driver != "rust_stmmac":
+            raise Skip("whoever switches threads off would wait for a NAPI that is disabled, for ever and unkillable: in napi_stop_kthread()")
+
     def take_peer(self):
         """Puts PEERIF into its namespace, unless a test before did."""
         names = [ns["name"] for ns in json.loads(self.local.run("ip", "-j", "netns", "list") or "[]")]

@@ -306,8 +306,7 @@ def napi_kept(env):
 
 def threaded(env):
     """Threads for the polls, switched on and off while some or all of these are disabled."""
-    if env.driver != "rust_stmmac":
-        raise Skip("whoever writes 0 would wait for a NAPI that is disabled, for ever and unkillable: in napi_stop_kthread()")
+    env.need_threads()
     path = f"/sys/class/net/{env.ifname}/threaded"
 
     def switch(on, down=False):
