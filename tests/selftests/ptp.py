@@ -177,6 +177,8 @@ def unbroken(env):
     reset, and stays open."""
     number = need_clock(env)
     env.local.phc_set(123_456 * SECOND)
+    # Of several losses of the link the peer may notice the last one late.
+    env.defer(env.wait_steady)
     env.defer(env.reopen, env.local, env.ifname)
     last = env.local.phc_offset()
     for what, argv in (("down", ["ip", "link", "set", env.ifname, "down"]), ("up", ["ip", "link", "set", env.ifname, "up"]),
