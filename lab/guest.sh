@@ -163,7 +163,8 @@ guest_boot() {
 		start_model
 		args+=(-chardev "socket,id=ctl,path=$run/control.sock,reconnect-ms=1000" -device "virtserialport,chardev=ctl,name=modelctl")
 		for ((i = 0; i < opt_ports; i++)); do
-			args+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"port$i\",\"socket\":{\"type\":\"unix\",\"path\":\"$run/port$i.sock\"}}")
+			# Without the time-out, QEMU takes a model for dead that a busy machine did not let run for 5 s.
+			args+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"port$i\",\"x-msg-timeout\":600000,\"socket\":{\"type\":\"unix\",\"path\":\"$run/port$i.sock\"}}")
 		done
 	fi
 	args+=(-append "$append${opt_append:+ $opt_append}")
@@ -234,6 +235,7 @@ judge_model() {
 	0:* | 137:* | 1:*"violations of the hardware's rules"*) ;;
 	*) trouble+=("it ended with status $status: $(tail -n 1 "$run/model.log")") ;;
 	esac
+	! grep -qE 'unexpected reply|timed out waiting' "$run/qemu.log" || trouble+=("it answered so late that QEMU took it for dead: all registers read as ones")
 	! grep -q panicked "$run/model.log" || trouble+=("$(grep -m 1 panicked "$run/model.log")")
 }
 
