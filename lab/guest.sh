@@ -163,7 +163,7 @@ guest_boot() {
 		start_model
 		args+=(-chardev "socket,id=ctl,path=$run/control.sock,reconnect-ms=1000" -device "virtserialport,chardev=ctl,name=modelctl")
 		for ((i = 0; i < opt_ports; i++)); do
-			# Without the time-out, QEMU takes a model for dead that a busy machine did not let run for 5 s.
+			# Else QEMU takes a model for dead that a busy machine did not let run for 5 s.
 			args+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"port$i\",\"x-msg-timeout\":600000,\"socket\":{\"type\":\"unix\",\"path\":\"$run/port$i.sock\"}}")
 		done
 	fi
