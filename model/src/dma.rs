@@ -222,8 +222,8 @@ impl Gmac {
                 for c in 0..self.cfg.channels() {
                     v |= u32::from(self.channel_irq(c)) << c;
                 }
-                v |= u32::from(self.mtl_irq()) << 16;
-                v | u32::from(self.mac_irq()) << 17
+                v |= u32::from(self.mtl_int_status() != 0) << 16;
+                v | u32::from(self.mac_irq_causes() != 0) << 17
             }
             DMA_SAFETY_STATUS if self.cfg.asp > 0 => self.dma_safety_status(),
             _ if (DMA_DEBUG0..DMA_DEBUG0 + 12).contains(&off) => self.dma_debug(off),
@@ -564,8 +564,12 @@ impl Gmac {
 
     fn channel_irq(&self, c: usize) -> bool {
         let s = summary(self.cfg.version);
-        let status = self.regs.get(ch(c, CH_STATUS));
-        status & self.regs.get(ch(c, CH_INT_EN)) & (s.nis | s.ais) != 0
+        self.channel_causes(c) & (s.nis | s.ais) != 0
+    }
+
+    /// What is set of the enabled bits of a channel's status.
+    pub(crate) fn channel_causes(&self, c: usize) -> u32 {
+        self.regs.get(ch(c, CH_STATUS)) & self.regs.get(ch(c, CH_INT_EN))
     }
 
     pub(crate) fn dma_lines(&self) -> Lines {
@@ -577,9 +581,8 @@ impl Gmac {
                 lines.common |= self.channel_irq(c);
                 continue;
             }
-            let status = self.regs.get(ch(c, CH_STATUS));
             let enabled = self.regs.get(ch(c, CH_INT_EN));
-            let active = status & enabled;
+            let active = self.channel_causes(c);
             lines.tx[c] = active & ST_TI != 0;
             lines.rx[c] = active & ST_RI != 0;
             // Completion has lines of its own; the common one tells the rest.

@@ -501,9 +501,24 @@ impl Gmac {
     /// The state of the interrupt lines.
     pub fn lines(&self) -> Lines {
         let mut lines = self.dma_lines();
-        lines.common |= self.mac_irq() || self.mtl_irq();
+        lines.common |= self.mac_irq_causes() | self.mtl_int_status() != 0;
         lines.safety = self.safety_lines();
         lines
+    }
+
+    /// What of the status registers asserts them; the safety package has lines of its own.
+    pub fn causes(&self) -> String {
+        let mut all = vec![
+            ("MAC_Interrupt_Status".into(), self.mac_irq_causes()),
+            ("MTL_Interrupt_Status".into(), self.mtl_int_status()),
+        ];
+        for c in 0..self.cfg.channels() {
+            all.push((format!("DMA_CH{c}_Status"), self.channel_causes(c)));
+        }
+        all.iter()
+            .filter(|(_, v)| *v != 0)
+            .map(|(name, v)| format!(", {name} {v:#x}"))
+            .collect()
     }
 
     /// Takes the pulses that were given since the last call.

@@ -194,10 +194,9 @@ impl Gmac {
     }
 
     /// MMC interrupts are enabled by their masks, the others here.
-    pub(crate) fn mac_irq(&self) -> bool {
-        let status = self.mac_int_status();
+    pub(crate) fn mac_irq_causes(&self) -> u32 {
         let mmc = INT_MMCIS | INT_MMCRXIS | INT_MMCTXIS | INT_MMCRXIPIS;
-        status & (self.regs.get(MAC_INT_EN) | mmc) != 0
+        self.mac_int_status() & (self.regs.get(MAC_INT_EN) | mmc)
     }
 
     pub(crate) fn config(&self, bits: u32) -> bool {

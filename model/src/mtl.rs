@@ -103,17 +103,13 @@ impl Gmac {
         Ack::None
     }
 
-    fn mtl_int_status(&self) -> u32 {
+    pub(crate) fn mtl_int_status(&self) -> u32 {
         (0..self.cfg.channels())
             .filter(|&q| {
                 let v = self.regs.get(mtl(q, MTL_Q_INT));
                 (v & Q_RXOVFIS != 0 && v & Q_RXOIE != 0) || (v & Q_TXUNFIS != 0 && v & Q_TXUIE != 0)
             })
             .fold(0, |bits, q| bits | 1 << q)
-    }
-
-    pub(crate) fn mtl_irq(&self) -> bool {
-        self.mtl_int_status() != 0
     }
 
     fn rxq_size(&self, q: usize) -> usize {

@@ -479,9 +479,9 @@ impl Function {
         let faults = &mut self.mac.faults;
         self.irq.update(&lines, &pulses, ack, pin, faults);
         if let Some(what) = self.irq.unheard.take() {
-            let mac = &mut self.mac;
-            mac.strict.report(Kind::Unheard, what, || {
-                format!("an enabled interrupt was signalled there: {lines}")
+            let causes = self.mac.causes();
+            self.mac.strict.report(Kind::Unheard, what, || {
+                format!("an enabled interrupt was signalled there: {lines}{causes}")
             });
         }
     }
