@@ -508,6 +508,7 @@ impl Gmac {
 
     /// What of the status registers asserts them; the safety package has lines of its own.
     pub fn causes(&self) -> String {
+        use std::fmt::Write;
         let mut all = vec![
             ("MAC_Interrupt_Status".into(), self.mac_irq_causes()),
             ("MTL_Interrupt_Status".into(), self.mtl_int_status()),
@@ -515,10 +516,12 @@ impl Gmac {
         for c in 0..self.cfg.channels() {
             all.push((format!("DMA_CH{c}_Status"), self.channel_causes(c)));
         }
-        all.iter()
-            .filter(|(_, v)| *v != 0)
-            .map(|(name, v)| format!(", {name} {v:#x}"))
-            .collect()
+        let mut causes = String::new();
+        for (name, v) in all.iter().filter(|(_, v)| *v != 0) {
+            // Writing to a string cannot fail.
+            let _ = write!(causes, ", {name} {v:#x}");
+        }
+        causes
     }
 
     /// Takes the pulses that were given since the last call.
