@@ -8,6 +8,7 @@ use kernel::{
         Device, //
     },
     io::IoBase,
+    net::rtnl,
     new_mutex,
     pci,
     prelude::*,
@@ -16,6 +17,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        rcu,
         Mutex, //
     },
     time::Delta, //
@@ -92,6 +94,8 @@ pub(crate) struct Hw<'a> {
     /// Errors that the core finds in itself.
     #[pin]
     pub(crate) safety: safety::Monitor,
+    /// No register but the one that tells of its end may be touched.
+    in_reset: Atomic<bool>,
 }
 
 impl<'a> Hw<'a> {
@@ -129,6 +133,7 @@ impl<'a> Hw<'a> {
             tx_timestamps: Atomic::new(false),
             counters: mmc::Counters::new(),
             safety <- safety,
+            in_reset: Atomic::new(false),
         }))
     }
 
@@ -151,14 +156,31 @@ impl<'a> Hw<'a> {
             .into()
     }
 
-    /// Resets the core; bounded wait. What its MAC has counted is kept.
+    /// Resets the core; bounded wait. What its MAC has counted is kept. Channels must not interrupt
+    /// any more. May sleep.
     pub(crate) fn reset(&self) -> Result {
         let _no_access = self.mdio.lock();
 
-        self.stop_counters();
-        self.hwif.dma.reset(self.dev, self.io())?;
+        // What no handler acknowledges must not keep the line up.
+        self.hwif.mac.mask_irqs(self.io());
+        self.safety.stop(self.io(), &self.features);
+        let _ = self.counters.stop(self.hwif.mmc, self.io());
+        self.in_reset.store(true, Relaxed);
+        // For handlers, and who asks for statistics.
+        rtnl::synchronize_net();
+        let result = self.hwif.dma.reset(self.dev, self.io());
+        self.in_reset.store(false, Relaxed);
+        result?;
         self.safety.was_reset();
         Ok(())
+    }
+
+    /// Calls `f`, an interrupt handler, unless the core is being reset: then nothing of it
+    /// interrupts, but the line may be shared, or a message late.
+    #[inline]
+    pub(crate) fn unless_in_reset<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+        let _reading = rcu::read_lock();
+        (!self.in_reset.load(Relaxed)).then(f)
     }
 
     /// Counts the frames that receive queue `queue` had no room for. Asked for now and then: an
@@ -192,7 +214,9 @@ impl<'a> Hw<'a> {
     /// Collects what the MAC has counted, before it loses it. On return nobody reads its counters.
     /// May sleep.
     pub(crate) fn stop_counters(&self) {
-        self.counters.stop(self.hwif.mmc, self.io());
+        if self.counters.stop(self.hwif.mmc, self.io()) {
+            rtnl::synchronize_net();
+        }
     }
 
     /// Has the MAC count, after a reset.

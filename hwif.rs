@@ -182,6 +182,9 @@ pub(crate) trait Mac: Sync {
     /// Programs everything that does not depend on the link, receiver and transmitter off.
     fn init(&self, io: Mmio<'_>);
 
+    /// Has nothing of the MAC interrupt, its counters excepted.
+    fn mask_irqs(&self, io: Mmio<'_>);
+
     /// Turns transmitter and receiver on or off.
     fn enable(&self, io: Mmio<'_>, tx: bool, rx: bool);
 

@@ -6,7 +6,6 @@
 //! are cleared by reading, what was read is added up here, and they interrupt before they wrap.
 
 use kernel::{
-    net::rtnl,
     sync::{
         atomic::{
             Atomic,
@@ -165,16 +164,17 @@ impl Counters {
         self.live.store(true, Relaxed);
     }
 
-    /// Collects what was counted before a reset of the core, which clears it. On return the
-    /// hardware is left alone. May sleep.
-    pub(crate) fn stop(&self, mmc: &dyn Mmc, io: Mmio<'_>) {
+    /// Collects what was counted before a reset of the core, which clears it. If true is returned,
+    /// who asks for statistics may be about to read them until
+    /// [`kernel::net::rtnl::synchronize_net`]; else the hardware is left alone already.
+    #[must_use]
+    pub(crate) fn stop(&self, mmc: &dyn Mmc, io: Mmio<'_>) -> bool {
         if !self.live.load(Relaxed) {
-            return;
+            return false;
         }
         self.collect(mmc, io);
         self.live.store(false, Relaxed);
-        // Who asks for statistics may be about to read them.
-        rtnl::synchronize_net();
+        true
     }
 
     /// Collects one counter and returns it.

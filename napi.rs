@@ -391,10 +391,9 @@ impl Irq<'_> {
         }
         true
     }
-}
 
-impl irq::Handler for Irq<'_> {
-    fn handle(&self) -> irq::IrqReturn {
+    #[inline]
+    fn serve(&self) -> irq::IrqReturn {
         match self.source {
             Source::Rx(ch) | Source::Tx(ch) => {
                 if let Some(channel) = self.channels.get(ch) {
@@ -422,5 +421,13 @@ impl irq::Handler for Irq<'_> {
             }
         }
         irq::IrqReturn::Handled
+    }
+}
+
+impl irq::Handler for Irq<'_> {
+    fn handle(&self) -> irq::IrqReturn {
+        self.hw
+            .unless_in_reset(|| self.serve())
+            .unwrap_or(irq::IrqReturn::None)
     }
 }

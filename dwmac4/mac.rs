@@ -203,7 +203,7 @@ pub(super) struct Mac;
 impl hwif::Mac for Mac {
     fn init(&self, io: Mmio<'_>) {
         // Events are looked at when something else interrupts. The link is the PHY's to report.
-        io.write_reg(MAC_INTERRUPT_ENABLE::zeroed());
+        self.mask_irqs(io);
 
         // CST and ACS together strip the FCS of every frame. DCRS: PHYs do not agree on when
         // carrier sense is due in half duplex.
@@ -215,6 +215,10 @@ impl hwif::Mac for Mac {
         );
         io.write_reg(MAC_EXT_CONFIGURATION::zeroed());
         io.write_reg(MAC_RX_FLOW_CTRL::zeroed());
+    }
+
+    fn mask_irqs(&self, io: Mmio<'_>) {
+        io.write_reg(MAC_INTERRUPT_ENABLE::zeroed());
     }
 
     fn enable(&self, io: Mmio<'_>, tx: bool, rx: bool) {

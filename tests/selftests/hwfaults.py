@@ -973,6 +973,19 @@ def spurious(env):
     flows(env)
 
 
+def spurious_reset(env):
+    """No handler touches the registers of a core that is being reset."""
+    need_model(env)
+    fault(env, "irq-spurious", "common", "every=20", "count=1000000")
+    # Resets it twice.
+    for _ in range(10):
+        env.local.command(["ethtool", "-t", env.ifname, "offline"])
+    check(hits(env, "irq-spurious") > 1000, "there were hardly any spurious interrupts")
+    fault(env, "clear")
+    env.wait_steady()
+    flows(env)
+
+
 if __name__ == "__main__":
     main(rx_crc,
          case("rx_overflow", counted, ("rx-overflow", "count=5"), False, r"overflow|missed",
@@ -1023,6 +1036,7 @@ if __name__ == "__main__":
          irq_drop_all,
          coalesce_wedged,
          spurious,
+         spurious_reset,
          case("stamp_lost_rx", stamp_lost, "rx"),
          case("stamp_promised", stamp_lost, "promised"),
          stamp_late,
